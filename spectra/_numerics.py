@@ -1,0 +1,58 @@
+"""High-order rules on the non-uniform grids that tables come on."""
+
+import jax.numpy as jnp
+from jax import Array
+
+
+def integral_weights(x: Array) -> Array:
+    """Weights w with sum(w y) = integral of y over x, fourth order in the spacing.
+
+    Trapezoid rule with the Euler-Maclaurin end correction of every cell, the slope at a
+    node being that of the parabola through it and its neighbours; on a uniform grid the corrections
+    telescope, so a smooth y that dies at both ends is integrated to spectral accuracy.
+
+    ``x``: shape (n,), n >= 3, strictly increasing. Returns shape (n,).
+    """
+    step = jnp.diff(x)
+    total = step[1:] + step[:-1]
+    half = 0.5 * step
+    trapezoid = jnp.concatenate([half, jnp.zeros(1)]) + jnp.concatenate([jnp.zeros(1), half])
+    # sum over cells of h^2/12 (y'_left - y'_right) = sum over nodes of c_j y'_j
+    squares = step**2 / 12.0
+    c = jnp.concatenate([squares, jnp.zeros(1)]) - jnp.concatenate([jnp.zeros(1), squares])
+    # the parabola's slope is linear in y: spread c_j over the chords, then over the nodes
+    on_chord_right = c[1:-1] * step[:-1] / total
+    on_chord_left = c[1:-1] * step[1:] / total
+    first = c[0] * step[0] / total[0]
+    last = c[-1] * step[-1] / total[-1]
+    chord = jnp.zeros_like(step)
+    chord = chord.at[1:].add(on_chord_right).at[:-1].add(on_chord_left)
+    chord = chord.at[0].add(c[0] + first).at[1].add(-first)
+    chord = chord.at[-1].add(c[-1] + last).at[-2].add(-last)
+    chord = chord / step
+    slopes = jnp.concatenate([jnp.zeros(1), chord]) - jnp.concatenate([chord, jnp.zeros(1)])
+    return trapezoid + slopes
+
+
+_STENCIL = 6
+
+
+def interpolate(x_new: Array, x: Array, y: Array) -> Array:
+    """Lagrange interpolation of y(x) by the polynomial through the six nearest nodes.
+
+    ``x_new``: shape (m,), inside [x[0], x[-1]] (outside, the end polynomials continue).
+    ``x``, ``y``: shape (n,), x strictly increasing; n < 6 takes all nodes. Returns shape (m,).
+    """
+    size = min(_STENCIL, x.shape[0])
+    cell = jnp.searchsorted(x, x_new, side="right") - 1
+    first = jnp.clip(cell - (size // 2 - 1), 0, x.shape[0] - size)
+    nodes = first[:, None] + jnp.arange(size)
+    return jnp.sum(_lagrange_weights(x_new, x[nodes]) * y[nodes], axis=1)
+
+
+def _lagrange_weights(x_new: Array, nodes: Array) -> Array:
+    """Shapes (m,) and (m, p) to (m, p)."""
+    own = jnp.eye(nodes.shape[1], dtype=bool)
+    numerator = jnp.where(own, 1.0, (x_new[:, None] - nodes)[:, None, :])
+    denominator = jnp.where(own, 1.0, nodes[:, :, None] - nodes[:, None, :])
+    return jnp.prod(numerator / denominator, axis=2)

@@ -1,0 +1,217 @@
+"""The HDF5 file of one result: its schema, written whole or not at all."""
+
+import datetime
+import importlib.metadata
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+FORMAT_VERSION = 1
+DISTRIBUTION = "sterile-spectra"
+
+# path → (unit, description); "1" is dimensionless
+SCHEMA = {
+    "spectrum/q": ("1", "comoving momentum over temperature, p a / T_ref"),
+    "spectrum/f": ("1", "phase-space distribution today, summed over helicities"),
+    "production/history/temperature_gev": ("GeV", "plasma temperature"),
+    "production/history/yield_s": ("1", "scalars per entropy, n_S/s"),
+    "production/history/yield_n": ("1", "sterile neutrinos per entropy, n_N/s"),
+    "production/scalar/temperature_gev": ("GeV", "plasma temperature of the snapshots"),
+    "production/scalar/q": ("1", "comoving momentum of the scalar, (p/T)(g_s0/g_s)^(1/3)"),
+    "production/scalar/f": ("1", "scalar distribution, one row per snapshot"),
+    "production/neutrino/temperature_gev": ("GeV", "plasma temperature of the snapshots"),
+    "production/neutrino/q": ("1", "comoving momentum of the neutrino, (p/T)(g_s0/g_s)^(1/3)"),
+    "production/neutrino/f": (
+        "1",
+        "sterile-neutrino distribution summed over helicities, one row per snapshot",
+    ),
+    "transfer/k_h_mpc": ("h/Mpc", "wavenumber"),
+    "transfer/t": ("1", "transfer function relative to cold dark matter, signed, z = 0"),
+    "transfer/t2": ("1", "ratio of total-matter power spectra to cold dark matter, z = 0"),
+    "transfer/reference_masses_kev": ("keV", "masses of the reference thermal relics"),
+    "transfer/reference_t2": ("1", "T^2 of the reference thermal relics, one row per mass"),
+}
+# groups that hold attributes: what may be there
+_ATTRIBUTE_GROUPS = ("spectrum", "cosmology", "summary", "verdicts")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one result file holds.
+
+    Attributes
+    ----------
+    datasets : path of :data:`SCHEMA` → array.
+    attributes : group → {name: number or text}; groups ``spectrum`` (mass_kev,
+        temperature_ratio), ``cosmology`` (the fields of Cosmology), ``summary`` (every scalar
+        of the command line's JSON) and ``verdicts/NAME`` (status, value, threshold,
+        margin, source).
+    config_toml : the configuration the result was computed from.
+    citation : what a user should cite, BibTeX.
+    warnings : sentences.
+    created_utc, package_version : filled in when written.
+    """
+
+    datasets: Mapping[str, np.ndarray]
+    attributes: Mapping[str, Mapping[str, object]]
+    config_toml: str = ""
+    citation: str = ""
+    warnings: tuple[str, ...] = ()
+    created_utc: str = field(default="")
+    package_version: str = field(default="")
+
+
+def package_version() -> str:
+    """Version of the installed distribution, or "unknown" when run from a bare checkout."""
+    try:
+        return importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def check_writable(path) -> Path:
+    """``path`` as a Path, or a ``ValueError`` saying why a file cannot be written there."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory; give the name of a file")
+    folder = path.parent
+    if not folder.is_dir():
+        raise ValueError(f"{path}: the directory {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"{path}: the directory {folder} is not writable; choose another one")
+    return path
+
+
+def write_atomically(path, write) -> Path:
+    """Call ``write(temporary_path)`` and rename the result to ``path``.
+
+    The temporary file lives in the same directory, keeps the suffix, and is removed
+    when ``write`` raises: ``path`` either holds the whole result or is left as it was.
+    """
+    path = check_writable(path)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        write(Path(name))
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp files are private
+        os.replace(name, path)
+    except OSError as error:
+        raise ValueError(f"{path}: could not be written ({error.strerror or error})") from None
+    finally:
+        Path(name).unlink(missing_ok=True)
+    return path
+
+
+def write(path, record: Record) -> Path:
+    """Write ``record`` to the HDF5 file ``path``, replacing it. Returns the path.
+
+    Raises
+    ------
+    ValueError
+        If the directory is missing or not writable, or the record has a dataset or an
+        attribute group that the schema does not know.
+    """
+    for name in record.datasets:
+        if name not in SCHEMA:
+            raise ValueError(f"dataset '{name}' is not in the schema; known: {', '.join(SCHEMA)}")
+    for group in record.attributes:
+        if group.split("/")[0] not in _ATTRIBUTE_GROUPS:
+            raise ValueError(
+                f"attribute group '{group}' is not in the schema; "
+                f"known: {', '.join(_ATTRIBUTE_GROUPS)}"
+            )
+
+    def fill(temporary: Path) -> None:
+        with h5py.File(temporary, "w") as file:
+            file.attrs["format_version"] = FORMAT_VERSION
+            file.attrs["created_utc"] = datetime.datetime.now(datetime.UTC).isoformat(
+                timespec="seconds"
+            )
+            file.attrs["package_version"] = package_version()
+            file.attrs["config_toml"] = record.config_toml
+            file.attrs["citation"] = record.citation
+            file.attrs.create("warnings", list(record.warnings), dtype=h5py.string_dtype())
+            for name, values in record.datasets.items():
+                unit, description = SCHEMA[name]
+                dataset = file.create_dataset(name, data=np.asarray(values))
+                dataset.attrs["unit"] = unit
+                dataset.attrs["description"] = description
+            for group, entries in record.attributes.items():
+                attributes = file.require_group(group).attrs
+                for name, value in entries.items():
+                    attributes[name] = value
+
+    return write_atomically(path, fill)
+
+
+def read(path) -> Record:
+    """Read a file written by :func:`write`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is not HDF5, damaged, another program's, or of a newer format.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; check the path of the HDF5 result")
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory; give the name of an HDF5 result file")
+    try:
+        with h5py.File(path, "r") as file:
+            return _read_open(path, file)
+    except (OSError, RuntimeError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path}: not a readable HDF5 file, or damaged ({reason}); write it again"
+        ) from None
+
+
+def _read_open(path: Path, file: h5py.File) -> Record:
+    if "format_version" not in file.attrs:
+        raise ValueError(
+            f"{path}: an HDF5 file, but not a result of this package (no format_version attribute)"
+        )
+    version = int(file.attrs["format_version"])
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"{path}: has format_version {version}, newer than {FORMAT_VERSION} that this version "
+            "reads; update the package"
+        )
+    datasets = {name: np.asarray(file[name]) for name in SCHEMA if name in file}
+    attributes = {}
+
+    def collect(name, item):
+        if isinstance(item, h5py.Group) and len(item.attrs):
+            attributes[name] = {key: _plain(value) for key, value in item.attrs.items()}
+
+    file.visititems(collect)
+    return Record(
+        datasets=datasets,
+        attributes=attributes,
+        config_toml=str(file.attrs.get("config_toml", "")),
+        citation=str(file.attrs.get("citation", "")),
+        warnings=tuple(str(warning) for warning in file.attrs.get("warnings", ())),
+        created_utc=str(file.attrs.get("created_utc", "")),
+        package_version=str(file.attrs.get("package_version", "")),
+    )
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def require(record: Record, path, *names: str) -> None:
+    """Raise ``ValueError`` naming the file unless it holds all these datasets."""
+    missing = [name for name in names if name not in record.datasets]
+    if missing:
+        raise ValueError(f"{path}: has no {', '.join(missing)}, which this command needs")

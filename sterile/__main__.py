@@ -1,0 +1,5 @@
+"""``python -m sterile`` is the command line."""
+
+from sterile.cli import main
+
+main()

@@ -1,0 +1,364 @@
+"""The command line ``sterile``: files in, one result out.
+
+Exit codes: 0 done, 1 the computation failed, 2 bad usage or input. Errors are one line on
+stderr; with ``--json`` stdout holds exactly one JSON object, on errors {"error": "..."}.
+Heavy imports happen inside the commands, so that help and usage errors are quick.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sterile import session
+
+app = typer.Typer(
+    name="sterile",
+    help="From the Lagrangian of sterile-neutrino dark matter to its spectrum, T²(k) and verdicts.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Out = Annotated[
+    Path | None, typer.Option("-o", "--output", help="HDF5 file to write.", show_default=False)
+]
+Result = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A result of solve or transfer.")]
+
+
+class ComputationFailed(Exception):
+    """A computation ran and its result is not usable; the message says why."""
+
+
+@app.command()
+def solve(
+    config_path: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The run to do.")],
+    output: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Produce the spectrum of a model and follow it to T²(k) and the verdicts."""
+    from sterile import config as configuration
+
+    config = configuration.load(config_path)
+    _check_output(output)
+    session.start()
+    from spectra.drive import drive as drive_of
+
+    model, plasma = configuration.model_of(config), configuration.plasma_of(config)
+    cosmology = configuration.cosmology_of(config)
+    drive = drive_of(cosmology)
+
+    import sterile
+    from spectra.scales import half_mode
+    from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers
+    from spectra.verdicts import verdicts as verdicts_of
+    from sterile import bounds, report
+
+    with session.progress("production and transfer function"):
+        point = sterile.evaluate(
+            model,
+            cosmology,
+            plasma=plasma,
+            mass_kev=config.dark_matter.mass_kev,
+            omega_h2=configuration.target_omega_h2(config),
+            drive=drive,
+        )
+        _ = float(point.yield_n)
+    with session.progress("verdicts"):
+        references = reference_transfers(
+            REFERENCE_MASSES_KEV, cosmology, drive, like=point.spectrum
+        )
+        verdicts = verdicts_of(
+            point.spectrum, point.transfer, cosmology, drive=drive, references=references
+        )
+    scalars = {
+        name: getattr(point, name)
+        for name in (
+            "mass_kev omega_h2 yield_n yield_s_max q_mean q_rms k_t2_half_h_mpc k_t_half_h_mpc "
+            "m_hm_t_half_msun_h lambda_fs_mpc"
+        ).split()
+    }
+    scalars["temperature_ratio"] = point.spectrum.temperature_ratio
+    half = half_mode(point.transfer, cosmology)
+    warnings = report.structure_warnings(point.transfer, half)
+    warnings += [line for line in bounds.warnings(model, point) if line not in warnings]
+    result = report.json_object(
+        scalars,
+        status=int(point.status),
+        transfer=point.transfer,
+        verdicts=verdicts,
+        warnings=warnings,
+    )
+    _require_finite(result, "yield_n", "q_mean", "t2")
+    _finish(
+        result,
+        output,
+        as_json,
+        lambda: report.record(
+            result,
+            spectrum=point.spectrum,
+            cosmology=cosmology,
+            transfer=point.transfer,
+            references=references,
+            reference_masses_kev=REFERENCE_MASSES_KEV,
+            production=point.production,
+            config_toml=config.text,
+        ),
+    )
+
+
+@app.command()
+def transfer(
+    psd: Annotated[Path, typer.Argument(metavar="PSD.dat", help="Two columns, q = p/T and f(q).")],
+    mass_kev: Annotated[float, typer.Option(help="Particle mass [keV].")],
+    temperature_ratio: Annotated[float, typer.Option(help="T of q = p/T over T_gamma, today.")],
+    omega_h2: Annotated[
+        float | None, typer.Option(help="Dark-matter density omega_dm; the default cosmology's.")
+    ] = None,
+    k: Annotated[
+        str | None, typer.Option(help="Wavenumbers K1,K2,... [h/Mpc] at which T² is wanted.")
+    ] = None,
+    output: Out = None,
+    as_json: Json = False,
+) -> None:
+    """T²(k), half-mode, free-streaming and verdicts of a tabulated spectrum."""
+    wavenumbers = _numbers("--k", k) if k is not None else None
+    _check_output(output)
+    session.start()
+    from spectra.cosmology import Cosmology
+    from spectra.drive import drive as drive_of
+    from spectra.psd import read_psd
+    from spectra.scales import free_streaming, half_mode
+    from spectra.transfer import transfer as transfer_of
+    from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers
+    from spectra.verdicts import verdicts as verdicts_of
+    from sterile import report
+
+    dm = read_psd(psd, mass_kev, temperature_ratio)
+    cosmology = Cosmology() if omega_h2 is None else Cosmology(omega_dm=omega_h2)
+    drive = drive_of(cosmology)
+    with session.progress("transfer function"):
+        if wavenumbers is not None:
+            asked = transfer_of(dm, cosmology, drive=drive, k_h_mpc=wavenumbers)
+        curve = transfer_of(dm, cosmology, drive=drive)
+        if wavenumbers is None:
+            asked = curve
+        _ = float(curve.t[0])
+    with session.progress("verdicts"):
+        references = reference_transfers(REFERENCE_MASSES_KEV, cosmology, drive, like=dm)
+        verdicts = verdicts_of(dm, curve, cosmology, drive=drive, references=references)
+        half = half_mode(curve, cosmology)
+        scalars = report.spectrum_scalars(dm, cosmology)
+        scalars |= {
+            "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
+            "k_t_half_h_mpc": half.k_t_half_h_mpc,
+            "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
+            "lambda_fs_mpc": free_streaming(dm, cosmology),
+        }
+    result = report.json_object(
+        scalars,
+        status=int(curve.status) or int(half.status_t2),
+        transfer=asked,
+        verdicts=verdicts,
+        warnings=report.structure_warnings(curve, half),
+    )
+    _require_finite(result, "q_mean", "t2")
+    _finish(
+        result,
+        output,
+        as_json,
+        lambda: report.record(
+            result,
+            spectrum=dm,
+            cosmology=cosmology,
+            transfer=curve,
+            references=references,
+            reference_masses_kev=REFERENCE_MASSES_KEV,
+        ),
+    )
+
+
+@app.command()
+def verdict(result_path: Result, as_json: Json = False) -> None:
+    """The verdicts stored in a result file."""
+    from spectra import store
+    from sterile import report
+
+    record = store.read(result_path)
+    prefix = "verdicts/"
+    verdicts = {
+        name.removeprefix(prefix): entry
+        for name, entry in record.attributes.items()
+        if name.startswith(prefix)
+    }
+    if not verdicts:
+        raise ValueError(f"{result_path}: holds no verdicts; run solve or transfer with -o again")
+    result = {"verdicts": verdicts, "warnings": list(record.warnings)}
+    print(json.dumps(result, allow_nan=False) if as_json else report.table(result))
+
+
+@app.command()
+def plot(
+    result_path: Result,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")],
+    as_json: Json = False,
+) -> None:
+    """Draw what a result file holds: build-up, spectrum, T²(k)."""
+    from spectra import store
+
+    record = store.read(result_path)
+    store.check_writable(output)
+    from spectra import plots
+
+    with session.progress("figure"):
+        plots.save(plots.figure_record(record, result_path), output)
+    _report_files([output], as_json)
+
+
+@app.command()
+def export(
+    result_path: Result,
+    format: Annotated[str, typer.Option("--format", help="The code to write for: class.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory or file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the spectrum for another code to read."""
+    from spectra import store
+
+    record = store.read(result_path)
+    names = ("spectrum/q", "spectrum/f", "transfer/k_h_mpc", "transfer/t", "transfer/t2")
+    store.require(record, result_path, *names)
+    session.start()
+    import jax.numpy as jnp
+
+    from spectra.cosmology import Cosmology
+    from spectra.export import write
+    from spectra.spectrum import Spectrum
+    from spectra.status import Status
+    from spectra.transfer import Transfer
+
+    q, f, k, t, t2 = (record.datasets[name] for name in names)
+    spectrum = Spectrum(q, f, **record.attributes["spectrum"])
+    files = write(
+        output,
+        format,
+        spectrum=spectrum,
+        transfer=Transfer(k, t, t2, jnp.asarray(Status.SUCCESS, dtype=jnp.int32)),
+        cosmology=Cosmology(**record.attributes["cosmology"]),
+        force=force,
+    )
+    _report_files(files, as_json)
+
+
+@app.command()
+def info(as_json: Json = False) -> None:
+    """Versions, devices, precision and cache: what a bug report needs."""
+    session.start()
+    import importlib.metadata
+    import platform
+
+    import jax
+
+    from spectra.store import package_version
+
+    packages = ("jax", "jaxlib", "equinox", "numpy", "scipy", "h5py", "matplotlib")
+    facts = {
+        "sterile_spectra": package_version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **{name: importlib.metadata.version(name) for name in packages},
+        "devices": [str(device) for device in jax.devices()],
+        "x64": bool(jax.config.jax_enable_x64),
+        "cache": str(session.cache_directory()),
+    }
+    if as_json:
+        print(json.dumps(facts))
+        return
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        print(f"{name:<{width}}  {', '.join(fact) if isinstance(fact, list) else fact}")
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    numbers = []
+    for word in text.split(","):
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            raise ValueError(
+                f"{option}: '{word.strip()}' is not a number; give numbers separated by commas"
+            ) from None
+    return numbers
+
+
+def _check_output(output: Path | None) -> None:
+    """Fail before the computation, not after it, when the result could not be written."""
+    if output is not None:
+        from spectra.store import check_writable
+
+        check_writable(output)
+
+
+def _require_finite(result: dict, *names: str) -> None:
+    missing = [name for name in names if name not in result]
+    if missing:
+        raise ComputationFailed(
+            f"the computation gave no finite {', '.join(missing)} (status {result['status']}); "
+            "please report the input and the output of `sterile info`"
+        )
+
+
+def _finish(result: dict, output: Path | None, as_json: bool, make_record) -> None:
+    from sterile import report
+
+    if output is not None:
+        from spectra import store
+
+        store.write(output, make_record())
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        print(report.table(result))
+        if output is not None:
+            print(f"written: {output}")
+
+
+def _report_files(files, as_json: bool) -> None:
+    names = [str(file) for file in files]
+    print(json.dumps({"files": names}) if as_json else "\n".join(f"written: {n}" for n in names))
+
+
+def _fail(message: str, code: int) -> int:
+    line = " ".join(str(message).split())
+    print(f"error: {line}", file=sys.stderr)
+    if "--json" in sys.argv:
+        print(json.dumps({"error": line}))
+    return code
+
+
+def run() -> int:
+    """Run the command of ``sys.argv``; returns the exit code, never raises."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    try:
+        code = app(standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except typer.exceptions.TyperException as error:
+        return _fail(error.format_message().rstrip(".") + "; see `sterile --help`", 2)
+    except (ValueError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return _fail(error, 2)
+    except ComputationFailed as error:
+        return _fail(error, 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 1)
+    except Exception as error:
+        return _fail(f"unexpected {type(error).__name__}: {error}; please report it", 1)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run())

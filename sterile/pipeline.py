@@ -1,0 +1,179 @@
+"""The whole way from a model to structure: production, spectrum, transfer, half-mode, horizon."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from spectra.cosmology import Cosmology
+from spectra.drive import drive as drive_of
+from spectra.precision import require_x64
+from spectra.scales import HalfMode, free_streaming, half_mode
+from spectra.spectrum import Spectrum
+from spectra.transfer import Transfer, transfer
+from sterile.models import Plasma, ScalarDecay
+from sterile.production import Production, _solve, abundance_per_kev, choose_grid
+from sterile.status import Status
+
+
+class Point(eqx.Module):
+    """Everything about one model; names as in the JSON output.
+
+    Attributes
+    ----------
+    yield_n, yield_s_max, q_mean, q_rms : see :class:`sterile.production.Production`.
+    mass_kev : m_N [keV].
+    omega_h2 : abundance of N, before any rescaling.
+    k_t2_half_h_mpc, k_t_half_h_mpc : wavenumbers [h/Mpc] of T^2 = 1/2 and T = 1/2; NaN where not
+        crossed, with a code in ``half_mode``.
+    m_hm_t_half_msun_h : half-mode mass [Msun/h] of T = 1/2.
+    lambda_fs_mpc : free-streaming horizon [comoving Mpc], <v> definition.
+    spectrum, transfer, half_mode, production : the parts.
+    status : int32; 0 is success, else a code of ``sterile.Status`` or ``spectra.Status``.
+    """
+
+    yield_n: Array
+    yield_s_max: Array
+    q_mean: Array
+    q_rms: Array
+    mass_kev: Array
+    omega_h2: Array
+    k_t2_half_h_mpc: Array
+    k_t_half_h_mpc: Array
+    m_hm_t_half_msun_h: Array
+    lambda_fs_mpc: Array
+    spectrum: Spectrum
+    transfer: Transfer
+    half_mode: HalfMode
+    production: Production
+    status: Array
+
+
+def evaluate(
+    model: ScalarDecay,
+    cosmology: Cosmology | None = None,
+    plasma: Plasma | None = None,
+    mass_kev=None,
+    omega_h2=0.12,
+    drive=None,
+    grid=None,
+) -> Point:
+    """One model through the whole pipeline; works under jit, vmap and grad.
+
+    Parameters
+    ----------
+    model : parameters, scalar leaves.
+    cosmology, drive : as for :func:`spectra.transfer`.
+    plasma, grid : as for :func:`sterile.solve`.
+    mass_kev : m_N [keV]; when left out it is fixed by ``omega_h2``.
+    omega_h2 : the abundance that fixes the mass.
+
+    Returns
+    -------
+    :class:`Point`. T^2 is that of the spectrum's shape making up all dark matter.
+
+    Raises
+    ------
+    ValueError
+        If JAX is not in 64-bit mode, the mass is not positive or above m_S/2, the abundance is not
+        positive, or the cosmology has no drive.
+    """
+    require_x64()
+    cosmology = Cosmology() if cosmology is None else cosmology
+    plasma = Plasma() if plasma is None else plasma
+    _check_target(model, mass_kev, omega_h2)
+    if drive is None:
+        drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
+    grid = choose_grid(model, plasma) if grid is None else grid
+    return _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid)
+
+
+def evaluate_many(
+    models: ScalarDecay,
+    cosmology: Cosmology | None = None,
+    plasma: Plasma | None = None,
+    mass_kev=None,
+    omega_h2=0.12,
+    drive=None,
+) -> Point:
+    """Many models, bucketed on the host by the grid that each needs, then vmapped.
+
+    ``models``: :class:`ScalarDecay` with leaves of shape (n,); the rest as for :func:`evaluate`.
+    Returns a :class:`Point` whose leaves have a leading axis of length n, in the order given.
+    Histories have different lengths in different buckets and are left out: ``production`` is None.
+    """
+    require_x64()
+    cosmology = Cosmology() if cosmology is None else cosmology
+    plasma = Plasma() if plasma is None else plasma
+    drive = drive_of(cosmology) if drive is None else drive
+    count = models.scalar_mass_gev.shape[0]
+    singles = [jax.tree.map(lambda leaf: leaf[i], models) for i in range(count)]  # noqa: B023
+    buckets: dict = {}
+    for index, single in enumerate(singles):
+        _check_target(single, mass_kev, omega_h2)
+        buckets.setdefault(choose_grid(single, plasma), []).append(index)
+    solved, order = [], []
+    for grid, indices in buckets.items():
+        batch = jax.tree.map(lambda leaf: leaf[np.array(indices)], models)  # noqa: B023
+        solved.append(_evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid))
+        order += indices
+    back = np.argsort(order)
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *solved)
+
+
+@eqx.filter_jit
+def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid):
+    def one(model):
+        point = _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid)
+        return eqx.tree_at(lambda p: p.production, point, None)
+
+    return jax.vmap(one)(models)
+
+
+@eqx.filter_jit
+def _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid):
+    production = _solve(model, plasma, grid)
+    spectrum = production.spectrum(mass_kev, omega_h2)
+    curve = transfer(spectrum, cosmology, drive=drive)
+    half = half_mode(curve, cosmology)
+    above = 2e-6 * spectrum.mass_kev > model.scalar_mass_gev
+    status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, curve.status)
+    status = jnp.where(production.status == 0, status, production.status)
+    return Point(
+        yield_n=production.yield_n,
+        yield_s_max=production.yield_s_max,
+        q_mean=production.q_mean,
+        q_rms=production.q_rms,
+        mass_kev=spectrum.mass_kev,
+        omega_h2=abundance_per_kev() * spectrum.mass_kev * production.yield_n,
+        k_t2_half_h_mpc=half.k_t2_half_h_mpc,
+        k_t_half_h_mpc=half.k_t_half_h_mpc,
+        m_hm_t_half_msun_h=half.m_hm_t_half_msun_h,
+        lambda_fs_mpc=free_streaming(spectrum, cosmology),
+        spectrum=spectrum,
+        transfer=curve,
+        half_mode=half,
+        production=production,
+        status=status.astype(jnp.int32),
+    )
+
+
+def _check_target(model, mass_kev, omega_h2) -> None:
+    """Refuse concrete targets that make no sense."""
+    if mass_kev is None:
+        name, value, fix = "omega_h2", omega_h2, "give the abundance, for example 0.12"
+    else:
+        name, value, fix = "mass_kev", mass_kev, "give m_N in keV"
+    if isinstance(value, jax.core.Tracer):
+        return
+    if not (np.isfinite(value) and value > 0.0):
+        raise ValueError(f"{name} = {value} must be positive and finite; {fix}")
+    if mass_kev is None or isinstance(model.scalar_mass_gev, jax.core.Tracer):
+        return
+    limit = 0.5e6 * float(np.max(model.scalar_mass_gev))
+    if float(mass_kev) > limit:
+        raise ValueError(
+            f"mass_kev = {float(mass_kev):g} is above m_S/2 = {limit:g} keV, where S cannot decay "
+            "to N N; give a smaller mass or a heavier scalar"
+        )

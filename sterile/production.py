@@ -1,0 +1,294 @@
+"""One model to its sterile-neutrino spectrum: choose the grid, solve for S, decay it."""
+
+import dataclasses
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from spectra.constants import (
+    CMB_TEMPERATURE_KELVIN,
+    CRITICAL_DENSITY_OVER_H2_GEV4,
+    ENTROPY_DEGREES_OF_FREEDOM_TODAY,
+    HIGGS_MASS_GEV,
+    KELVIN_GEV,
+    REDUCED_PLANCK_MASS_GEV,
+)
+from spectra.precision import require_x64
+from spectra.spectrum import Spectrum
+from sterile.amplitudes import CONTACT_OVER_COUPLING_SQUARED, higgs_decay_width_gev
+from sterile.decay import decay_spectrum, momentum_grid, spectrum_moments, tabulate
+from sterile.models import Plasma, ScalarDecay, in_range
+from sterile.scalar import Grid, ScalarHistory, solve_scalar, yield_weights
+from sterile.status import Status
+
+# Regimes by mass: where the Higgs resonance is far, and where its width matters.
+NARROW_BELOW_GEV = 61.0
+SMOOTH_ABOVE_GEV = 66.0
+# freeze-in yield over the equilibrium yield above which S is taken to thermalise
+_THERMAL_FRACTION = 0.03
+# change of Y_S + Y_N/2 by collisions below which S counts as decoupled, as the figures have it
+DECOUPLED = 1e-2
+
+FREEZE_IN = Grid(coupled_steps=2)
+FREEZE_OUT = Grid(coupled_steps=6)
+# inverse decays h <- S S shape f on scales that the coarser lattice misses
+FREEZE_OUT_NARROW = Grid(
+    log_step=0.15,
+    momenta=59,
+    hot_units=27,
+    coupled_units=57,
+    late_units=87,
+    coupled_steps=4,
+    resonance="narrow",
+)
+
+
+class History(eqx.Module):
+    """Yields in time: temperature_gev, yield_s, yield_n, each (t,), temperature falling."""
+
+    temperature_gev: Array
+    yield_s: Array
+    yield_n: Array
+
+
+class Production(eqx.Module):
+    """The spectrum of sterile neutrinos from one model.
+
+    Attributes
+    ----------
+    q : (1198,) comoving momenta p/T_gamma today, log-uniform.
+    f : (1198,) F_N(q), summed over helicities.
+    yield_n : Y_N = n_N/s from the decays of S as they happen.
+    yield_n_spectrum : the same from the moment of F_N: an independent path.
+    yield_s_max : largest Y_S.
+    q_mean, q_rms : <q> and sqrt<q^2>.
+    f_n_max : largest F_N/2 where q^3 F exceeds 1e-6 of its peak (F diverges slowly as q -> 0);
+        inverse decays are neglected and need it small.
+    density_ratio_max : largest rho_S/rho_SM.
+    history : :class:`History`.
+    scalar : :class:`sterile.scalar.ScalarHistory`.
+    status : int32 :class:`sterile.status.Status`.
+    model, plasma, grid : what was solved.
+    """
+
+    q: Array
+    f: Array
+    yield_n: Array
+    yield_n_spectrum: Array
+    yield_s_max: Array
+    q_mean: Array
+    q_rms: Array
+    f_n_max: Array
+    density_ratio_max: Array
+    history: History
+    scalar: ScalarHistory
+    status: Array
+    model: ScalarDecay
+    plasma: Plasma
+    grid: Grid
+
+    def spectrum(self, mass_kev=None, omega_h2=0.12) -> Spectrum:
+        """The :class:`spectra.Spectrum` of N, T_ref = T_gamma.
+
+        ``mass_kev``: m_N [keV]; if left out it is fixed by the abundance ``omega_h2``.
+        """
+        mass = relic_mass_kev(self.yield_n, omega_h2) if mass_kev is None else mass_kev
+        return Spectrum(self.q, self.f, mass, 1.0)
+
+
+class Snapshots(eqx.Module):
+    """f_S and F_N as they build up.
+
+    Attributes
+    ----------
+    temperature_gev : (m,) falling; the last is the end.
+    scalar_q, scalar_f : (n,) and (m, n).
+    q, f : (1198,) and (m, 1198), F from the decays until then.
+    """
+
+    temperature_gev: Array
+    scalar_q: Array
+    scalar_f: Array
+    q: Array
+    f: Array
+
+
+def abundance_per_kev():
+    """Omega h^2/(m_N/keV)/Y_N = s_0/(rho_c/h^2), 275.9: entropy counting with g_s0 = 3.931."""
+    entropy = 2.0 * np.pi**2 / 45.0 * ENTROPY_DEGREES_OF_FREEDOM_TODAY
+    entropy = entropy * (CMB_TEMPERATURE_KELVIN * KELVIN_GEV) ** 3
+    return 1e-6 * entropy / CRITICAL_DENSITY_OVER_H2_GEV4
+
+
+def relic_mass_kev(yield_n, omega_h2):
+    """m_N [keV] that gives ``omega_h2`` for the yield Y_N."""
+    return omega_h2 / (abundance_per_kev() * yield_n)
+
+
+def freeze_in_yield(model: ScalarDecay):
+    """Y_S of pure freeze-in, contact and h -> S S, with constant g = 100: an estimate.
+
+    Y = 135 W M_0/(1024 pi^4 g m_S), W = 4 lambda^2/pi, and 135 Gamma(h -> SS) M_0/(4 pi^3 g m_h^2),
+    M_0 = M_pl sqrt(90/(pi^2 g)).
+    """
+    g = 100.0
+    m0 = REDUCED_PLANCK_MASS_GEV * np.sqrt(90.0 / (np.pi**2 * g))
+    coupling2 = model.portal_coupling**2
+    contact = 135.0 * CONTACT_OVER_COUPLING_SQUARED * coupling2 * m0
+    contact = contact / (1024.0 * np.pi**4 * g * model.scalar_mass_gev)
+    width = higgs_decay_width_gev(model.scalar_mass_gev, model.portal_coupling)
+    return contact + 135.0 * width * m0 / (4.0 * np.pi**3 * g * HIGGS_MASS_GEV**2)
+
+
+def choose_grid(model: ScalarDecay, plasma: Plasma) -> Grid | None:
+    """The grid for concrete parameters, decided on the host; None under jit or vmap.
+
+    One of six: freeze-in or freeze-out, and the Higgs resonance absent (m_S > 66 GeV), narrow
+    (m_S < 61 GeV) or broad.
+    """
+    try:
+        mass = float(jax.lax.stop_gradient(model.scalar_mass_gev))
+        thermal = float(jax.lax.stop_gradient(freeze_in_yield(model)))
+    except (jax.errors.ConcretizationTypeError, TypeError):
+        return None
+    resonance = resonance_of(mass, plasma)
+    equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
+    if thermal < _THERMAL_FRACTION * equilibrium:
+        return _with_resonance(FREEZE_IN, resonance)
+    return _freeze_out(resonance)
+
+
+def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
+    """How the Higgs resonance is integrated at a mass: "none", "narrow" or "broad"."""
+    if plasma.contact_only or scalar_mass_gev >= SMOOTH_ABOVE_GEV:
+        return "none"
+    return "narrow" if scalar_mass_gev < NARROW_BELOW_GEV else "broad"
+
+
+def _freeze_out(resonance: str) -> Grid:
+    if resonance == "narrow":
+        return FREEZE_OUT_NARROW
+    return _with_resonance(FREEZE_OUT, resonance)
+
+
+def _with_resonance(grid: Grid, resonance: str) -> Grid:
+    return dataclasses.replace(grid, resonance=resonance)
+
+
+def solve(model: ScalarDecay, plasma: Plasma | None = None, grid: Grid | None = None) -> Production:
+    """Produce sterile neutrinos from one model.
+
+    Works under jit, vmap and grad.
+
+    Parameters
+    ----------
+    model : parameters, scalar leaves.
+    plasma : treatment of the bath; the published one when left out.
+    grid : resolution, static. When left out it is chosen from the values of the parameters; under
+        jit and vmap, where they are unknown, every resonance regime is compiled and the right one
+        runs (all three, under vmap). Give ``choose_grid`` of a representative model there.
+
+    Returns
+    -------
+    :class:`Production`
+
+    Raises
+    ------
+    ValueError
+        If JAX is not in 64-bit mode.
+    """
+    require_x64()
+    plasma = Plasma() if plasma is None else plasma
+    grid = choose_grid(model, plasma) if grid is None else grid
+    return _solve(model, plasma, grid)
+
+
+@eqx.filter_jit
+def _solve(model, plasma, grid):
+    if grid is None and plasma.contact_only:
+        grid = FREEZE_OUT
+    if grid is not None:
+        return _assemble(model, plasma, grid, *_produce(model, plasma, grid))
+    # one lattice for all, so that the branches return one shape
+    branches = [
+        functools.partial(_produce, grid=_with_resonance(FREEZE_OUT_NARROW, resonance))
+        for resonance in ("narrow", "broad", "none")
+    ]
+    edges = jnp.array([NARROW_BELOW_GEV, SMOOTH_ABOVE_GEV])
+    index = jnp.searchsorted(edges, model.scalar_mass_gev, side="right")
+    solved = jax.lax.switch(index, branches, model, plasma)
+    return _assemble(model, plasma, FREEZE_OUT_NARROW, *solved)
+
+
+def _produce(model, plasma, grid):
+    scalar = solve_scalar(model, plasma, grid)
+    q = momentum_grid(scalar, model)
+    f = decay_spectrum(scalar, model, grid, q, scalar.clock[-1])
+    return scalar, *tabulate(q, f)
+
+
+def _assemble(model, plasma, grid, scalar, q, f):
+    spectrum_yield, mean, root = spectrum_moments(q, f)
+    yield_s = scalar.f @ yield_weights(grid)
+    yield_n = 2.0 * scalar.decayed[-1]
+    finite = jnp.all(jnp.isfinite(f)) & jnp.isfinite(yield_n) & (yield_n > 0.0)
+    mismatch = jnp.abs(spectrum_yield / yield_n - 1.0) > 1e-3
+    status = jnp.where(
+        ~in_range(model),
+        Status.OUT_OF_RANGE,
+        jnp.where(
+            ~finite,
+            Status.NON_FINITE,
+            jnp.where(mismatch, Status.NOT_CONVERGED, Status.SUCCESS),
+        ),
+    )
+    return Production(
+        q=q,
+        f=f,
+        yield_n=yield_n,
+        yield_n_spectrum=spectrum_yield,
+        yield_s_max=jnp.max(yield_s),
+        q_mean=mean,
+        q_rms=root,
+        f_n_max=0.5 * jnp.max(jnp.where(q**3 * f > 1e-6 * jnp.max(q**3 * f), f, 0.0)),
+        density_ratio_max=jnp.max(scalar.density_ratio),
+        history=History(scalar.temperature_gev, yield_s, 2.0 * scalar.decayed),
+        scalar=scalar,
+        status=status.astype(jnp.int32),
+        model=model,
+        plasma=plasma,
+        grid=grid,
+    )
+
+
+def snapshots(production: Production) -> Snapshots:
+    """f_S and F_N at seven times, for figures and files: not part of :func:`solve`.
+
+    From the first ten-thousandth of the neutrinos to the last decays, evenly in ln T, with the
+    time after which collisions change the number of scalars and their products by less than 1 %.
+    """
+    scalar, grid, history = production.scalar, production.grid, production.history
+    made = np.asarray(history.yield_n) / float(history.yield_n[-1])
+    total = np.asarray(history.yield_s + 0.5 * history.yield_n)
+    moving = np.flatnonzero(np.abs(total / total[-1] - 1.0) > DECOUPLED)
+    first, last = np.searchsorted(made, [1e-4, 1.0 - 1e-9])
+    clock = np.asarray(scalar.clock)
+    even = np.linspace(clock[first], clock[last], 6)
+    rows = np.unique([*np.searchsorted(clock, even), min(moving[-1] + 1, last)])
+    ends = scalar.clock[rows]
+
+    @eqx.filter_jit
+    def until(ends, scalar, model, q):
+        return jax.vmap(lambda end: decay_spectrum(scalar, model, grid, q, end))(ends)
+
+    return Snapshots(
+        temperature_gev=scalar.temperature_gev[rows],
+        scalar_q=jnp.exp(scalar.log_q),
+        scalar_f=scalar.f[rows],
+        q=production.q,
+        f=until(ends, scalar, production.model, production.q),
+    )

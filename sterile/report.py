@@ -1,0 +1,170 @@
+"""What a result says: the command line's JSON object, the table on the terminal, the HDF5 file."""
+
+import math
+
+import numpy as np
+
+from spectra.scales import free_streaming_class
+from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
+from spectra.status import MESSAGES, Status
+from spectra.store import Record
+
+CITATION = """\
+@software{sterile_spectra,
+  author = {{the sterile-spectra authors}},
+  title = {sterile-spectra: sterile-neutrino dark matter from the Lagrangian to structure},
+  year = {2026}
+}
+@article{Koenig:2016dzg,
+  author = {K{\\"o}nig, Johannes and Merle, Alexander and Totzauer, Maximilian},
+  title = {keV sterile neutrino dark matter from singlet scalar decays: the most general case},
+  journal = {JCAP}, volume = {11}, pages = {038}, year = {2016}, eprint = {1609.01289}
+}
+"""
+# JSON key → (label, unit) of the terminal table, in the order of the page
+_LABELS = {
+    "mass_kev": ("mass m_N", "keV"),
+    "omega_h2": ("abundance Omega h^2", ""),
+    "temperature_ratio": ("temperature T_ref/T_gamma", ""),
+    "yield_n": ("yield Y_N", ""),
+    "yield_s_max": ("largest scalar yield Y_S", ""),
+    "q_mean": ("<q>", ""),
+    "q_rms": ("sqrt<q^2>", ""),
+    "k_t2_half_h_mpc": ("k where T^2 = 1/2", "h/Mpc"),
+    "k_t_half_h_mpc": ("k where T = 1/2", "h/Mpc"),
+    "m_hm_t_half_msun_h": ("half-mode mass (T = 1/2)", "Msun/h"),
+    "lambda_fs_mpc": ("free-streaming horizon", "Mpc"),
+}
+
+
+def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, float]:
+    """The scalar JSON keys that a spectrum alone fixes."""
+    return {
+        "mass_kev": spectrum.mass_kev,
+        "temperature_ratio": spectrum.temperature_ratio,
+        "omega_h2": omega_h2(spectrum, cosmology),
+        "q_mean": q_mean(spectrum),
+        "q_rms": q_rms(spectrum),
+    }
+
+
+def json_object(
+    scalars: dict, *, status: int, transfer=None, verdicts=None, warnings=()
+) -> dict[str, object]:
+    """One JSON object: finite scalars, T^2, verdicts and warnings; what is not finite is absent.
+
+    ``scalars``: JSON key → number. ``transfer``: k_h_mpc and t2, shape (n,). ``verdicts``:
+    name → Verdict. ``warnings``: sentences.
+    """
+    result: dict[str, object] = {"status": int(status)}
+    result.update(_finite(scalars))
+    if transfer is not None:
+        result["k_h_mpc"] = [float(k) for k in transfer.k_h_mpc]
+        t2 = np.asarray(transfer.t2)
+        if np.isfinite(t2).all():
+            result["t2"] = [float(value) for value in t2]
+    if verdicts is not None:
+        result["verdicts"] = {name: verdict_entry(verdict) for name, verdict in verdicts.items()}
+    result["warnings"] = list(warnings)
+    return result
+
+
+def verdict_entry(verdict) -> dict[str, object]:
+    """A verdict as plain values; numbers that are not finite are absent."""
+    numbers = {name: getattr(verdict, name) for name in ("value", "threshold", "margin")}
+    return {"status": verdict.status, **_finite(numbers), "source": verdict.source}
+
+
+def _finite(numbers: dict) -> dict[str, float]:
+    plain = {name: float(value) for name, value in numbers.items()}
+    return {name: value for name, value in plain.items() if math.isfinite(value)}
+
+
+def structure_warnings(transfer, half) -> list[str]:
+    """Sentences for the status codes of a transfer function and its half-mode."""
+    codes = {int(transfer.status), int(half.status_t2)} - {Status.SUCCESS}
+    return [MESSAGES[Status(code)] for code in sorted(codes)]
+
+
+def table(result: dict) -> str:
+    """The terminal's page for a JSON object: aligned rows, verdicts, warnings."""
+    rows = []
+    for key, (label, unit) in _LABELS.items():
+        if key in result:
+            note = ""
+            if key == "lambda_fs_mpc":
+                note = f"  ({free_streaming_class(result[key])}, a label, not a verdict)"
+            rows.append((label, f"{result[key]:.6g}", unit + note))
+    for name, entry in result.get("verdicts", {}).items():
+        margin = f"margin {entry['margin']:+.3f}" if "margin" in entry else ""
+        rows.append((name, entry["status"], margin))
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
+    lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows]
+    lines += [f"warning: {warning}" for warning in result.get("warnings", ())]
+    return "\n".join(lines)
+
+
+def record(
+    result: dict,
+    *,
+    spectrum: Spectrum,
+    cosmology,
+    transfer,
+    references=None,
+    reference_masses_kev=(),
+    production=None,
+    config_toml: str = "",
+) -> Record:
+    """The HDF5 record of a result.
+
+    ``result``: its JSON object. ``references``: Transfer with a leading axis of masses, on the
+    wavenumbers of ``transfer``. ``production``: from ``sterile.solve``, when there is one.
+    """
+    datasets = {
+        "spectrum/q": spectrum.q,
+        "spectrum/f": spectrum.f,
+        "transfer/k_h_mpc": transfer.k_h_mpc,
+        "transfer/t": transfer.t,
+        "transfer/t2": transfer.t2,
+    }
+    if references is not None:
+        datasets["transfer/reference_masses_kev"] = reference_masses_kev
+        datasets["transfer/reference_t2"] = references.t2
+    if production is not None:
+        datasets |= _production_datasets(production)
+    verdicts = result.get("verdicts", {})
+    attributes = {
+        "spectrum": {
+            "mass_kev": float(spectrum.mass_kev),
+            "temperature_ratio": float(spectrum.temperature_ratio),
+        },
+        "cosmology": {name: float(value) for name, value in vars(cosmology).items()},
+        "summary": {
+            name: value for name, value in result.items() if isinstance(value, (int, float))
+        },
+        **{f"verdicts/{name}": entry for name, entry in verdicts.items()},
+    }
+    return Record(
+        datasets={name: np.asarray(values) for name, values in datasets.items()},
+        attributes=attributes,
+        config_toml=config_toml,
+        citation=CITATION,
+        warnings=tuple(result.get("warnings", ())),
+    )
+
+
+def _production_datasets(production) -> dict[str, object]:
+    from sterile.production import snapshots as snapshots_of
+
+    history, snapshots = production.history, snapshots_of(production)
+    return {
+        "production/history/temperature_gev": history.temperature_gev,
+        "production/history/yield_s": history.yield_s,
+        "production/history/yield_n": history.yield_n,
+        "production/scalar/temperature_gev": snapshots.temperature_gev,
+        "production/scalar/q": snapshots.scalar_q,
+        "production/scalar/f": snapshots.scalar_f,
+        "production/neutrino/temperature_gev": snapshots.temperature_gev,
+        "production/neutrino/q": snapshots.q,
+        "production/neutrino/f": snapshots.f,
+    }

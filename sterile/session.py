@@ -1,0 +1,76 @@
+"""What a command needs around it: double precision, a compilation cache, progress on stderr."""
+
+import hashlib
+import os
+import platform
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+CACHE_VARIABLE = "STERILE_CACHE_DIR"
+_PROGRESS_AFTER_SECONDS = 1.0
+
+
+def cache_directory() -> Path:
+    """Where compiled programs are kept between runs.
+
+    ``STERILE_CACHE_DIR`` if set, else ``JAX_COMPILATION_CACHE_DIR``, else ``sterile`` in the
+    user's cache directory, by processor: machine code of one is not for another.
+    """
+    chosen = os.environ.get(CACHE_VARIABLE) or os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "sterile" / _processor()
+
+
+def _processor() -> str:
+    description = platform.machine() + platform.processor()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            description += next(
+                (line for line in file if line.startswith(("flags", "Features"))), ""
+            )
+    except OSError:
+        pass
+    return hashlib.sha256(description.encode()).hexdigest()[:12]
+
+
+def start() -> None:
+    """Switch JAX to double precision and its compilation cache on. Called by every command."""
+    # the compiler's notes about its cache would mix with the progress lines
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    folder = cache_directory()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # a cache is a convenience: without one the run only takes longer
+    if os.access(folder, os.W_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@contextmanager
+def progress(label: str):
+    """Say on stderr what is being done, once it has taken a second, and how long it took."""
+    began = time.monotonic()
+    said = threading.Event()
+
+    def say():
+        said.set()
+        print(f"{label} ...", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(_PROGRESS_AFTER_SECONDS, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if said.is_set():
+            print(f"{label}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)

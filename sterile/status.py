@@ -1,0 +1,47 @@
+"""Outcome codes of production, carried through ``jit`` as int32 beside those of ``spectra``."""
+
+import enum
+
+from spectra.status import MESSAGES as _SPECTRA_MESSAGES
+from spectra.status import Status as _SpectraStatus
+
+
+class Status(enum.IntEnum):
+    """0 is success; codes 20 to 39 are production's, those below 20 ``spectra.Status``."""
+
+    SUCCESS = 0
+    OUT_OF_RANGE = 20
+    NON_FINITE = 21
+    NOT_CONVERGED = 22
+    MASS_ABOVE_KINEMATIC_LIMIT = 23
+
+
+MESSAGES = {
+    Status.SUCCESS: "done",
+    Status.OUT_OF_RANGE: (
+        "a model parameter is outside the solver's range: scalar_mass_gev 5 to 1e4, "
+        "portal_coupling 1e-12 to 1e-2, yukawa 1e-12 to 1e-5"
+    ),
+    Status.NON_FINITE: "production gave a number that is not finite; please report the parameters",
+    Status.NOT_CONVERGED: (
+        "the decayed number and the integral of the spectrum differ by more than 0.1 %; solve "
+        "again with a finer sterile.scalar.Grid and report the parameters"
+    ),
+    Status.MASS_ABOVE_KINEMATIC_LIMIT: (
+        "the mass that this abundance needs is above m_S/2, where S cannot decay to N N: the "
+        "yields stand, the mass and all that follows from it do not"
+    ),
+}
+
+
+def name_of(code: int) -> str:
+    """Name of a status code of either package, as ``Point.status`` holds it."""
+    enumeration = _SpectraStatus if 0 < int(code) < 20 else Status
+    return enumeration(int(code)).name
+
+
+def message_of(code: int) -> str:
+    """One sentence for a status code of either package."""
+    if 0 < int(code) < 20:
+        return _SPECTRA_MESSAGES[_SpectraStatus(int(code))]
+    return MESSAGES[Status(int(code))]

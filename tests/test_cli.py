@@ -1,0 +1,283 @@
+"""What a user types: exit codes, one-line errors, one JSON object, whole files."""
+
+import json
+import os
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+import spectra
+from sterile import cli
+from sterile import config as configuration
+
+pytestmark = pytest.mark.cli
+
+Q = np.geomspace(1e-4, 40.0, 400)
+# made once for the module: a result of `sterile transfer`, of a colder spectrum
+MASS, RATIO = 20.0, 0.3321
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command in this process; returns (exit code, stdout, stderr)."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["sterile", *map(str, words)])
+        capsys.readouterr()
+        code = cli.run()
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def psd(tmp_path):
+    path = tmp_path / "psd.dat"
+    np.savetxt(path, np.column_stack([Q, Q**-0.5 * np.exp(-Q)]), header="q f")
+    return path
+
+
+@pytest.fixture
+def transfer(run, psd):
+    def call(*words, mass=MASS):
+        return run("transfer", psd, "--mass-kev", mass, "--temperature-ratio", RATIO, *words)
+
+    return call
+
+
+@pytest.fixture
+def result(transfer, tmp_path):
+    path = tmp_path / "result.h5"
+    assert transfer("-o", path)[0] == 0
+    return path
+
+
+def one_error_line(outcome, *words, code=2):
+    exit_code, out, err = outcome
+    assert exit_code == code, err
+    assert out == ""
+    *progress, line = err.strip().splitlines()
+    assert line.startswith("error: ") and "Traceback" not in err
+    assert not [text for text in progress if text.startswith("error")]
+    for word in words:
+        assert word in line
+    return line
+
+
+def test_help_is_quick_because_nothing_heavy_is_imported():
+    code = "import sys, sterile.cli; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"jax", "numpy", "matplotlib", "h5py"} & set(found.stdout.split())
+
+
+def test_module_and_help():
+    for words in (["--help"], ["transfer", "--help"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "sterile", *words], capture_output=True, text=True
+        )
+        assert done.returncode == 0 and "Usage" in done.stdout
+
+
+def test_transfer_table(transfer):
+    code, out, _ = transfer()
+    assert code == 0
+    assert "k where T^2 = 1/2" in out and "half-mode-2.0keV" in out and "not a verdict" in out
+
+
+def test_transfer_json_at_chosen_wavenumbers(transfer):
+    code, out, _ = transfer("--k", "30,1,20", "--json")
+    answer = json.loads(out)
+    assert code == 0
+    assert answer["k_h_mpc"] == [30.0, 1.0, 20.0]
+    dm = spectra.Spectrum(Q, Q**-0.5 * np.exp(-Q), MASS, RATIO)
+    expected = spectra.transfer(dm, k_h_mpc=np.array([30.0, 1.0, 20.0])).t2
+    assert np.allclose(answer["t2"], expected, rtol=1e-6)  # the file has 18 digits, the grid 400
+    half = spectra.half_mode(spectra.transfer(dm))
+    assert answer["k_t2_half_h_mpc"] == pytest.approx(float(half.k_t2_half_h_mpc), rel=1e-9)
+    assert answer["q_mean"] == pytest.approx(2.5, rel=1e-5)
+    assert answer["verdicts"]["half-mode"]["status"] == "allowed"
+    assert set(answer["verdicts"]["half-mode"]) == {
+        "status",
+        "value",
+        "threshold",
+        "margin",
+        "source",
+    }
+    assert answer["status"] == 0 and answer["warnings"] == []
+
+
+def test_transfer_of_a_spectrum_too_cold_and_too_hot(transfer):
+    code, out, _ = transfer("--json", mass=1e5)
+    cold = json.loads(out)
+    assert code == 0 and "too cold" in cold["warnings"][0]
+    assert "k_t2_half_h_mpc" not in cold and "m_hm_t_half_msun_h" not in cold
+    assert min(cold["t2"]) > 0.99
+    assert cold["status"] == spectra.Status.HALF_MODE_ABOVE_RANGE
+    code, out, _ = transfer("--json", mass=0.03)
+    hot = json.loads(out)
+    assert code == 0 and any("too hot" in warning for warning in hot["warnings"])
+    assert "k_t2_half_h_mpc" not in hot and max(hot["t2"]) < 0.5
+
+
+BAD_OPTIONS = [
+    (["--mass-kev", "-1"], "mass_kev = -1"),
+    (["--mass-kev", "nan"], "mass_kev = nan"),
+    (["--mass-kev", "inf"], "mass_kev = inf"),
+    (["--mass-kev", "abc"], "--mass-kev"),
+    (["--temperature-ratio", "0"], "temperature_ratio = 0"),
+    (["--omega-h2", "-0.12"], "omega_dm = -0.12"),
+    (["--omega-h2", "0.3"], "omega_dm = 0.3"),
+    (["--k", "1,x"], "'x' is not a number"),
+    (["--k", ""], "is not a number"),
+    (["--k", "1,1000"], "1000"),
+    (["--k", "nan"], "nan"),
+    (["--bogus"], "--bogus"),
+]
+
+
+@pytest.mark.parametrize("words, expected", BAD_OPTIONS)
+def test_bad_options_are_one_line(transfer, words, expected, tmp_path):
+    path = tmp_path / "out.h5"
+    one_error_line(transfer(*words, "-o", path), expected)
+    assert not path.exists()
+
+
+def test_json_errors_are_one_object(transfer):
+    code, out, err = transfer("--mass-kev", "-1", "--json")
+    assert code == 2
+    assert json.loads(out)["error"] in err
+
+
+def test_missing_words_and_unknown_commands(run):
+    one_error_line(run("transfer"), "PSD.dat")
+    one_error_line(run("bogus"), "bogus")
+    one_error_line(run("transfer", "x.dat"), "--mass-kev")
+
+
+def test_bad_psd_file(run, tmp_path):
+    path = tmp_path / "bad.dat"
+    path.write_text("1.0 1.0\n2.0 oops\n")
+    words = ("--mass-kev", 7, "--temperature-ratio", 1.0)
+    one_error_line(run("transfer", path, *words), "bad.dat, line 2")
+    one_error_line(run("transfer", tmp_path / "none.dat", *words), "no such file")
+
+
+def test_output_paths_that_cannot_be_written(transfer, tmp_path):
+    one_error_line(transfer("-o", tmp_path / "none" / "out.h5"), "does not exist")
+    one_error_line(transfer("-o", tmp_path), "is a directory")
+
+
+def test_result_file(result):
+    with h5py.File(result) as file:
+        assert file["spectrum/q"].shape == (400,)
+        assert file["spectrum"].attrs["mass_kev"] == MASS
+        assert file["transfer/t2"].shape == file["transfer/k_h_mpc"].shape
+        assert file["verdicts/half-mode"].attrs["status"] == "allowed"
+        assert file["summary"].attrs["q_mean"] == pytest.approx(2.5, rel=1e-5)
+
+
+def test_verdict_plot_and_export_of_a_result(run, result, tmp_path):
+    code, out, _ = run("verdict", result, "--json")
+    assert code == 0 and json.loads(out)["verdicts"]["half-mode"]["status"] == "allowed"
+    assert "half-mode" in run("verdict", result)[1]
+    figure = tmp_path / "figure.png"
+    code, out, _ = run("plot", result, "-o", figure, "--json")
+    assert code == 0 and json.loads(out)["files"] == [str(figure)]
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    folder = tmp_path / "class"
+    code, out, _ = run("export", result, "--format", "class", "-o", folder)
+    assert code == 0 and sorted(os.listdir(folder)) == ["class.ini", "psd.dat"]
+    one_error_line(run("export", result, "--format", "class", "-o", folder), "exists")
+    assert run("export", result, "--format", "class", "-o", folder, "--force")[0] == 0
+    one_error_line(run("export", result, "--format", "clas", "-o", folder), "did you mean 'class'")
+    one_error_line(run("plot", result, "-o", tmp_path / "figure.xyz"), "unknown figure type")
+    one_error_line(run("plot", result, "-o", tmp_path / "no" / "f.png"), "does not exist")
+
+
+@pytest.mark.parametrize(
+    "words", [["verdict"], ["plot", "-o", "x.png"], ["export", "--format", "class", "-o", "x"]]
+)
+def test_files_that_are_not_results(run, words, psd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one_error_line(run(words[0], psd, *words[1:]), "not a readable HDF5")
+    one_error_line(run(words[0], "none.h5", *words[1:]), "no such file")
+
+
+def test_info(run):
+    code, out, _ = run("info", "--json")
+    facts = json.loads(out)
+    assert code == 0 and facts["x64"] is True and facts["devices"] and facts["jax"]
+    assert "cache" in run("info")[1]
+
+
+MODEL = """
+[model]
+kind = "scalar-decay"
+scalar_mass_gev = 100.0
+portal_coupling = 1e-8
+yukawa = 1e-9
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, words",
+    [
+        ("yukawa", "yukwa", "did you mean 'yukawa'"),
+        ("1e-9", "nan", "yukawa = nan"),
+        ("1e-9", "-1e-9", "yukawa"),
+        ("100.0", "1.0", "scalar_mass_gev"),
+        ("100.0", "inf", "scalar_mass_gev"),
+    ],
+)
+def test_bad_configurations_are_one_line(run, tmp_path, old, new, words):
+    path, output = tmp_path / "run.toml", tmp_path / "out.h5"
+    path.write_text(MODEL.replace(old, new))
+    one_error_line(run("solve", path, "-o", output), words)
+    assert not output.exists()
+
+
+def test_missing_configuration(run, tmp_path):
+    one_error_line(run("solve", tmp_path / "none.toml"), "no such file")
+
+
+def test_solve_from_end_to_end(run, tmp_path):
+    path, output = tmp_path / "run.toml", tmp_path / "out.h5"
+    path.write_text(MODEL)
+    code, out, err = run("solve", path, "-o", output, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["omega_h2"] == pytest.approx(0.12, rel=1e-6)
+    assert answer["omega_h2"] == pytest.approx(
+        275.9 * answer["mass_kev"] * answer["yield_n"], rel=3e-4
+    )
+    assert answer["yield_n"] == pytest.approx(2.0 * answer["yield_s_max"], rel=0.5)
+    assert answer["temperature_ratio"] == 1.0
+    with h5py.File(output) as file:
+        assert file.attrs["config_toml"] == MODEL
+        assert file["spectrum/q"].shape[0] >= 400
+        assert file["production/scalar/f"].ndim == 2
+        summary = dict(file["summary"].attrs)
+    assert summary["yield_n"] == answer["yield_n"]
+    figure = tmp_path / "figure.png"
+    assert run("plot", output, "-o", figure)[0] == 0
+
+
+def test_solve_with_a_given_mass(run, tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(MODEL + "[dark_matter]\nmass_kev = 7.1\n")
+    code, out, err = run("solve", path, "--json")
+    assert code == 0, err
+    answer = json.loads(out)
+    assert answer["mass_kev"] == pytest.approx(7.1)
+    assert answer["omega_h2"] == pytest.approx(275.9 * 7.1 * answer["yield_n"], rel=3e-4)
+
+
+def test_the_cosmology_must_be_the_default_one(run, tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(MODEL + "[cosmology]\nh = 0.7\n")
+    assert configuration.load(path).cosmology.h == 0.7
+    one_error_line(run("solve", path), "cosmology h = 0.7")

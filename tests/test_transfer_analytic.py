@@ -1,0 +1,177 @@
+"""Limits and symmetries of T^2(k) that hold whatever the numbers are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import spectra
+from spectra._deposit import log_velocity_histogram
+from spectra.drive import integration_weights
+from spectra.status import Status
+
+pytestmark = pytest.mark.analytic
+
+
+def decay_spectrum(n=400, low=1e-4, high=30.0, mass_kev=7.0, temperature_ratio=0.33, grid="log"):
+    q = np.geomspace(low, high, n) if grid == "log" else np.linspace(low, high, n)
+    return spectra.Spectrum(q, np.exp(-q) / np.sqrt(q), mass_kev, temperature_ratio)
+
+
+def test_a_cold_spectrum_is_cold_dark_matter():
+    cold = spectra.transfer(decay_spectrum(mass_kev=1e9))
+    # a consequence of solving both with the same discretisation: rounding only
+    np.testing.assert_allclose(cold.t2, 1.0, atol=1e-6)
+    assert cold.status == Status.SUCCESS
+
+
+def test_a_hot_spectrum_is_small_and_finite():
+    hot = spectra.transfer(decay_spectrum(mass_kev=0.05), k_h_mpc=np.geomspace(20.0, 300.0, 8))
+    assert np.all(np.isfinite(hot.t))
+    # amplitude of what is left after streaming over tens of wavelengths
+    assert np.all(np.asarray(hot.t2) < 1e-3)
+
+
+def test_suppression_starts_as_a_low_power_of_k():
+    """1 - T ~ k^2 <u^2> s^2 with s growing until the mode enters: between k^2 and k^3."""
+    k = np.array([1.0, 2.0])
+    deficit = 1.0 - np.asarray(spectra.transfer(decay_spectrum(mass_kev=5.0), k_h_mpc=k).t)
+    assert np.all(deficit > 0.0)
+    assert 2.0**2.0 < deficit[1] / deficit[0] < 2.0**3.0
+
+
+def test_only_temperature_over_mass_matters():
+    one = spectra.transfer(decay_spectrum(mass_kev=5.0, temperature_ratio=0.3)).t
+    other = spectra.transfer(decay_spectrum(mass_kev=15.0, temperature_ratio=0.9)).t
+    np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_stretching_q_against_temperature_changes_nothing():
+    one = decay_spectrum()
+    other = spectra.Spectrum(one.q * 3.0, one.f * 17.0, one.mass_kev, one.temperature_ratio / 3.0)
+    np.testing.assert_allclose(
+        spectra.transfer(one).t, spectra.transfer(other).t, rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("grid, n", [("log", 60), ("log", 4000), ("linear", 400), ("linear", 4000)])
+def test_the_histogram_conserves_number_and_mean(grid, n):
+    dm = decay_spectrum(n=n, grid=grid)
+    drive = spectra.drive()
+    number, fast = log_velocity_histogram(dm, spectra.Cosmology(), drive)
+    np.testing.assert_allclose(jnp.sum(number) + fast, 1.0, rtol=1e-12)
+    u = np.exp(drive.ln_u_first + drive.dy * np.arange(number.shape[0]))
+    unit = 0.33 * 2.7255 * 8.617333262e-8 / 7.0
+    # <q> of q^-1/2 e^-q is 5/2; the sparse tables carry their own interpolation error
+    np.testing.assert_allclose(jnp.sum(number * u) / unit, 2.5, rtol=2e-3 if n == 60 else 2e-4)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": 100},
+        {"n": 4000},
+        {"n": 3000, "grid": "linear"},
+        {"low": 1e-6, "high": 40.0},
+        {"low": 3e-3, "high": 20.0},
+    ],
+    ids=str,
+)
+def test_the_users_grid_does_not_matter(change):
+    k = np.geomspace(1.0, 60.0, 12)
+    reference = spectra.transfer(decay_spectrum(n=1500), k_h_mpc=k)
+    changed = spectra.transfer(decay_spectrum(**change), k_h_mpc=k)
+    # a hundred nodes carry f to about 1e-4 with cubics
+    np.testing.assert_allclose(changed.t, reference.t, atol=1e-4)
+
+
+def test_a_line_narrower_than_the_grid():
+    """A line's width does not matter once it is narrow: 1e-3 and 1e-2 of its momentum agree."""
+    k = np.geomspace(1.0, 40.0, 15)
+
+    def line(width):
+        q = 3.0 + 3.0 * width * np.linspace(-6.0, 6.0, 201)
+        f = np.exp(-0.5 * ((q / 3.0 - 1.0) / width) ** 2) / q**2
+        return spectra.transfer(spectra.Spectrum(q, f, 7.1, 0.75), k_h_mpc=k).t
+
+    # the broader line is smeared by (X width)^2/2 = 5e-4 of T at the largest phase X of about 3
+    np.testing.assert_allclose(line(1e-3), line(1e-2), atol=1.5e-3)
+    np.testing.assert_allclose(line(1e-3), line(5e-4), atol=2e-5)
+
+
+def test_cold_remainder_tends_to_cold_and_to_rescale():
+    cosmology = spectra.Cosmology()
+    dm = spectra.thermal_relic(2.0, cosmology)
+    whole = spectra.transfer(dm, cosmology, composition="cold-remainder")
+    np.testing.assert_allclose(whole.t, spectra.transfer(dm, cosmology).t, atol=1e-6)
+    trace = spectra.Spectrum(dm.q, dm.f * 1e-6, dm.mass_kev, dm.temperature_ratio)
+    np.testing.assert_allclose(
+        spectra.transfer(trace, cosmology, composition="cold-remainder").t2, 1.0, atol=1e-4
+    )
+
+
+def test_chosen_wavenumbers_agree_with_the_default_ones():
+    dm = spectra.thermal_relic(3.5)
+    default = spectra.transfer(dm)
+    subset = np.asarray(default.k_h_mpc)[[0, 7, 40, 70]]
+    chosen = spectra.transfer(dm, k_h_mpc=subset)
+    np.testing.assert_allclose(chosen.t, default.t[np.array([0, 7, 40, 70])], atol=1e-9)
+
+
+def test_jit_and_vmap_agree_with_eager():
+    dm = spectra.thermal_relic(3.5)
+    drive, k = spectra.drive(), np.geomspace(1.0, 100.0, 9)
+
+    def at(mass):
+        return spectra.transfer(
+            spectra.Spectrum(dm.q, dm.f, mass, dm.temperature_ratio), drive=drive, k_h_mpc=k
+        )
+
+    masses = jnp.array([2.0, 3.5, 8.0])
+    batch = jax.jit(jax.vmap(at))(masses)
+    np.testing.assert_allclose(batch.t[1], at(3.5).t, rtol=1e-9, atol=1e-12)
+    assert batch.status.shape == (3,)
+
+
+@pytest.mark.parametrize("k", [[0.05], [301.0], [np.nan], [[1.0]], []])
+def test_wavenumbers_out_of_range_are_refused(k):
+    with pytest.raises(ValueError, match="k_h_mpc"):
+        spectra.transfer(spectra.thermal_relic(3.5), k_h_mpc=np.array(k, dtype=float))
+
+
+def test_a_foreign_cosmology_is_refused_or_flagged():
+    dm = spectra.thermal_relic(3.5)
+    with pytest.raises(ValueError, match="omega_b"):
+        spectra.drive(spectra.Cosmology(omega_b=0.0230))
+    with pytest.raises(ValueError, match="omega_b"):
+        spectra.transfer(dm, spectra.Cosmology(omega_b=0.0230))
+    spectra.drive(spectra.Cosmology(n_s=0.9, a_s=2.2e-9))  # neither enters T^2
+
+    def status(omega_b):
+        return spectra.transfer(dm, spectra.Cosmology(omega_b=omega_b), spectra.drive()).status
+
+    assert jax.jit(status)(0.0230) == Status.COSMOLOGY_MISMATCH
+    assert jax.jit(status)(0.02237) == Status.SUCCESS
+
+
+def test_unknown_composition_and_too_much_dark_matter():
+    dm = spectra.thermal_relic(3.5, omega_h2=0.2)
+    with pytest.raises(ValueError, match="composition"):
+        spectra.transfer(dm, composition="cold")
+    with pytest.raises(ValueError, match="omega_h2"):
+        spectra.transfer(dm, composition="cold-remainder")
+
+
+def test_velocities_above_the_grid_are_flagged():
+    assert spectra.transfer(decay_spectrum(mass_kev=1e-4)).status == Status.SPECTRUM_UNRESOLVED
+
+
+@pytest.mark.parametrize("n", [3, 5, 8, 20, 60])
+def test_integration_weights_are_exact_for_polynomials(n):
+    weights = integration_weights(n)
+    x = np.arange(float(n))
+    for power in range(min(n, 6)):
+        for i in range(max(power, 1), n):
+            np.testing.assert_allclose(
+                weights[i] @ x**power, i ** (power + 1.0) / (power + 1.0), rtol=1e-9
+            )
