@@ -2,7 +2,7 @@
 
 A drive holds the response G(k, tau, u) of a collisionless shell of velocity u = q/m to the
 potentials of everything but the dark matter, and the baryons' answer to the dark matter's gravity.
-It is made by ``runs/make_drive.py`` from a CLASS run (derivation in ``spectra/_drive_build.py``);
+It is made by ``runs/make_drive.py`` from a CLASS run (derivation in ``spectra/drive_build.py``);
 the one of the default cosmology ships with the package.
 """
 

@@ -45,4 +45,5 @@ def test_spectrum(name):
 def test_dark_sector_gravitates(name):
     attributes, _ = golden(name)
     ratio = float(solved(name).density_ratio_max)
-    assert ratio == pytest.approx(attributes["rho_s_over_bath_max"], rel=1e-3)
+    # a smooth maximum seen at steps of 0.2 in ln a: up to 0.1^2/2 times its curvature below
+    assert ratio == pytest.approx(attributes["rho_s_over_bath_max"], rel=1e-2)

@@ -45,7 +45,8 @@ def test_forward_equals_reverse():
 @pytest.mark.gradients
 def test_scaling_laws():
     # freeze-in: Y ~ lambda^2 and does not depend on y; late decays at rest: <q> ~ 1/y
-    x = jnp.log(jnp.array((1000.0, 1e-10, 1e-10)))
+    # S decays at 10 MeV, where g_s is constant
+    x = jnp.log(jnp.array((1000.0, 1e-10, 1.5e-12)))
     jacobian = np.asarray(forward(x, choose_grid(ScalarDecay(*jnp.exp(x)), PAPER)))
     assert jacobian[0, 1] == pytest.approx(2.0, abs=1e-5)
     assert jacobian[0, 2] == pytest.approx(0.0, abs=1e-5)

@@ -12,6 +12,9 @@ from spectra.status import Status
 
 pytestmark = pytest.mark.analytic
 
+# most tests use 400 momenta and this many wavenumbers: every new pair of shapes is compiled anew
+N_K = 12
+
 
 def decay_spectrum(n=400, low=1e-4, high=30.0, mass_kev=7.0, temperature_ratio=0.33, grid="log"):
     q = np.geomspace(low, high, n) if grid == "log" else np.linspace(low, high, n)
@@ -26,7 +29,7 @@ def test_a_cold_spectrum_is_cold_dark_matter():
 
 
 def test_a_hot_spectrum_is_small_and_finite():
-    hot = spectra.transfer(decay_spectrum(mass_kev=0.05), k_h_mpc=np.geomspace(20.0, 300.0, 8))
+    hot = spectra.transfer(decay_spectrum(mass_kev=0.05), k_h_mpc=np.geomspace(20.0, 300.0, N_K))
     assert np.all(np.isfinite(hot.t))
     # amplitude of what is left after streaming over tens of wavelengths
     assert np.all(np.asarray(hot.t2) < 1e-3)
@@ -34,7 +37,7 @@ def test_a_hot_spectrum_is_small_and_finite():
 
 def test_suppression_starts_as_a_low_power_of_k():
     """1 - T ~ k^2 <u^2> s^2 with s growing until the mode enters: between k^2 and k^3."""
-    k = np.array([1.0, 2.0])
+    k = np.arange(1.0, N_K + 1.0)
     deficit = 1.0 - np.asarray(spectra.transfer(decay_spectrum(mass_kev=5.0), k_h_mpc=k).t)
     assert np.all(deficit > 0.0)
     assert 2.0**2.0 < deficit[1] / deficit[0] < 2.0**3.0
@@ -70,16 +73,15 @@ def test_the_histogram_conserves_number_and_mean(grid, n):
     "change",
     [
         {"n": 100},
-        {"n": 4000},
-        {"n": 3000, "grid": "linear"},
+        {"n": 4000, "grid": "linear"},
         {"low": 1e-6, "high": 40.0},
         {"low": 3e-3, "high": 20.0},
     ],
     ids=str,
 )
 def test_the_users_grid_does_not_matter(change):
-    k = np.geomspace(1.0, 60.0, 12)
-    reference = spectra.transfer(decay_spectrum(n=1500), k_h_mpc=k)
+    k = np.geomspace(1.0, 60.0, N_K)
+    reference = spectra.transfer(decay_spectrum(n=4000), k_h_mpc=k)
     changed = spectra.transfer(decay_spectrum(**change), k_h_mpc=k)
     # a hundred nodes carry f to about 1e-4 with cubics
     np.testing.assert_allclose(changed.t, reference.t, atol=1e-4)
@@ -87,10 +89,10 @@ def test_the_users_grid_does_not_matter(change):
 
 def test_a_line_narrower_than_the_grid():
     """A line's width does not matter once it is narrow: 1e-3 and 1e-2 of its momentum agree."""
-    k = np.geomspace(1.0, 40.0, 15)
+    k = np.geomspace(1.0, 40.0, N_K)
 
     def line(width):
-        q = 3.0 + 3.0 * width * np.linspace(-6.0, 6.0, 201)
+        q = 3.0 + 3.0 * width * np.linspace(-6.0, 6.0, 400)
         f = np.exp(-0.5 * ((q / 3.0 - 1.0) / width) ** 2) / q**2
         return spectra.transfer(spectra.Spectrum(q, f, 7.1, 0.75), k_h_mpc=k).t
 
@@ -113,14 +115,15 @@ def test_cold_remainder_tends_to_cold_and_to_rescale():
 def test_chosen_wavenumbers_agree_with_the_default_ones():
     dm = spectra.thermal_relic(3.5)
     default = spectra.transfer(dm)
-    subset = np.asarray(default.k_h_mpc)[[0, 7, 40, 70]]
+    index = np.linspace(0, 70, N_K).round().astype(int)
+    subset = np.asarray(default.k_h_mpc)[index]
     chosen = spectra.transfer(dm, k_h_mpc=subset)
-    np.testing.assert_allclose(chosen.t, default.t[np.array([0, 7, 40, 70])], atol=1e-9)
+    np.testing.assert_allclose(chosen.t, default.t[index], atol=1e-9)
 
 
 def test_jit_and_vmap_agree_with_eager():
     dm = spectra.thermal_relic(3.5)
-    drive, k = spectra.drive(), np.geomspace(1.0, 100.0, 9)
+    drive, k = spectra.drive(), np.geomspace(1.0, 100.0, N_K)
 
     def at(mass):
         return spectra.transfer(
