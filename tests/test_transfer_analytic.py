@@ -9,6 +9,7 @@ import spectra
 from spectra._deposit import log_velocity_histogram
 from spectra.drive import integration_weights
 from spectra.status import Status
+from spectra.transfer import at_wavenumbers, external_overdensity
 
 pytestmark = pytest.mark.analytic
 
@@ -163,6 +164,17 @@ def test_unknown_composition_and_too_much_dark_matter():
         spectra.transfer(dm, composition="cold")
     with pytest.raises(ValueError, match="omega_h2"):
         spectra.transfer(dm, composition="cold-remainder")
+
+
+def test_nothing_fast_is_taken_for_slow():
+    """Shells at the upper edge of the response window have streamed away by today."""
+    drive = at_wavenumbers(spectra.drive(), np.geomspace(100.0, 290.0, N_K))
+    whole = int(np.floor(drive.ln_k_shift[-1]))
+    edge = drive.window_start - whole + drive.response.shape[1]
+    for node in range(edge - 5, edge + 3):
+        number = jnp.zeros(drive.sinc.shape[0]).at[node].set(1.0)
+        overdensity = external_overdensity(number, 1.0, drive)[-1, -1]
+        assert abs(overdensity) < 1e-3 * abs(drive.response_cold[-1, -1])
 
 
 def test_velocities_above_the_grid_are_flagged():
