@@ -148,7 +148,9 @@ def _log_rate_table(history, model, grid):
     refine = _interpolation_matrix(grid.momenta, _REFINE, _BELOW)
     step = grid.log_step / _REFINE
     log_q = grid.log_q[0] + step * (np.arange(refine.shape[0]) - _BELOW * _REFINE)
-    f = jnp.exp(jnp.log(jnp.maximum(history.f, _DARK)) @ refine.T)
+    # a mode that has died to zero beside a living one must not make ln f ring
+    occupied = jnp.maximum(history.f, 1e-40 * jnp.max(history.f, axis=1, keepdims=True))
+    f = jnp.exp(jnp.log(jnp.maximum(occupied, _DARK)) @ refine.T)
     p = jnp.exp(log_q - history.clock[:, None])
     g = f * p**2 / energy(p, model.scalar_mass_gev)
     # cubic cells; the tail, which falls by more than e a cell, must not turn negative
@@ -190,12 +192,14 @@ def _interpolate(history, grid, log_q, table, at_log_q, at_clock):
     along = _lagrange(offset, _TIME_STENCIL)
 
     flat, width = table.ravel(), table.shape[1]
-    total = 0.0
+    total, largest = 0.0, -jnp.inf
     for k, weight in enumerate(along):
         base = (row + k) * width + column
         line = sum(c * flat[base + j] for j, c in enumerate(across))
         total = total + weight * line
-    return total
+        largest = jnp.maximum(largest, line)
+    # nor may it where the last scalars vanish between two nodes
+    return jnp.minimum(total, largest + 0.1)
 
 
 def spectrum_moments(q: Array, f: Array):
