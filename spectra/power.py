@@ -29,7 +29,7 @@ SHIPPED_FILE = "power_planck18.h5"
 PIVOT_MPC = 0.05
 K_RANGE_H_MPC = (1e-4, 500.0)
 HIGHEST_Z = 200.0
-K_NODES, Z_NODES = 1300, 18
+K_NODES, Z_NODES = 1300, 36
 MATCH_TOLERANCE = 1e-6
 # bumped when the recipe below changes: old cache files are then not found
 _RECIPE = 1
@@ -155,7 +155,7 @@ def camb_tables(cosmology: Cosmology) -> tuple[dict, dict]:
     # CAMB wants them falling
     z = np.expm1(np.linspace(0.0, math.log1p(HIGHEST_Z), Z_NODES))
 
-    def spectra(k_max: float, per_e_fold: int):
+    def spectra(k_max: float, per_e_fold: int, accuracy: float):
         settings = camb.CAMBparams()
         settings.set_cosmology(
             H0=100.0 * fields["h"],
@@ -169,6 +169,7 @@ def camb_tables(cosmology: Cosmology) -> tuple[dict, dict]:
         )
         settings.InitPower.set_params(As=fields["a_s"], ns=fields["n_s"], pivot_scalar=PIVOT_MPC)
         settings.WantCls = False
+        settings.set_accuracy(AccuracyBoost=accuracy)
         settings.set_matter_power(
             redshifts=list(z[::-1]),
             kmax=k_max * fields["h"],
@@ -180,8 +181,8 @@ def camb_tables(cosmology: Cosmology) -> tuple[dict, dict]:
         k, _, power = camb.get_results(settings).get_linear_matter_power_spectrum()
         return k, power
 
-    k_dense, dense = spectra(_ACOUSTIC_K_H_MPC, _DENSE_PER_E_FOLD)
-    k_tail, tail = spectra(1.02 * K_RANGE_H_MPC[1], 0)
+    k_dense, dense = spectra(_ACOUSTIC_K_H_MPC, _DENSE_PER_E_FOLD, 2.0)
+    k_tail, tail = spectra(1.02 * K_RANGE_H_MPC[1], 0, 1.0)
     # the last nodes of a run are beside its own end: leave a margin
     use = k_dense < 0.8 * _ACOUSTIC_K_H_MPC
     beyond = k_tail > 1.01 * k_dense[use][-1]
