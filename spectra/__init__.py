@@ -2,8 +2,8 @@
 
 from spectra import export
 from spectra.cosmology import Cosmology
-from spectra.psd import read_psd
 from spectra.power import PowerTable, cold_power, matter_power, power_table
+from spectra.psd import read_psd
 from spectra.scales import HalfMode, free_streaming, free_streaming_class, half_mode
 from spectra.shapes import Shape, fit_shape, shape_transfer, viel_mass_kev, viel_shape
 from spectra.spectrum import Spectrum, thermal_relic

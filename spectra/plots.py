@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from spectra.store import Record, require, write_atomically
 
@@ -197,6 +197,7 @@ _STATUS_COLOURS = {
     "undecided": "0.6",
     "not-a-verdict": "0.8",
 }
+_MARGIN_TICKS = (-100, -10, -1, -0.5, 0, 0.5, 1, 10, 100)
 _LINEAR_MARGIN = 1.0  # beyond, margins are drawn on a logarithmic scale
 
 
@@ -220,6 +221,9 @@ def figure_verdicts(verdicts: Mapping[str, Mapping]) -> Figure:
             ylim=(len(names) - 0.4, -0.6),
             xlabel="margin (positive: passed; linear between -1 and 1)",
         )
+        ticks = [tick for tick in _MARGIN_TICKS if abs(tick) <= reach]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_yticks(np.arange(len(names)), names)
         axes.tick_params(axis="y", length=0)
         seen = dict.fromkeys(verdicts[name]["status"] for name in names)

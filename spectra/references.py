@@ -1,4 +1,4 @@
-"""Thermal relics that spectra are compared with: computed by this solver, or the fit of Viel 2005."""
+"""Thermal relics that spectra are compared with: by this solver, or the fit of Viel 2005."""
 
 import math
 

@@ -143,7 +143,8 @@ def record(
     """The HDF5 record of a result.
 
     ``result``: its JSON object. ``references``: :class:`spectra.References` on the wavenumbers of
-    ``transfer``; those of :data:`SHOWN_REFERENCES_KEV` are kept. ``production``: from ``sterile.solve``, when there is one.
+    ``transfer``; those of :data:`SHOWN_REFERENCES_KEV` are kept. ``production``: from
+    ``sterile.solve``, when there is one.
     """
     datasets = {
         "spectrum/q": spectrum.q,
