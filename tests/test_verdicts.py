@@ -91,26 +91,29 @@ def test_half_mode_area_and_satellite_verdicts_of_the_golden_models():
             return str(int(report[name].status == "allowed"))  # noqa: B023
 
         for mass in ("2.0", "3.3", "3.5", "5.3"):
-            # the file counts every deficit above 1e-8; here those below 3e-3 at small k do not
-            if not _fails_at_small_k_only(stacked.t2[index], float(mass)):
-                assert passed(f"half-mode-{mass}keV") == row[f"halfmode_{mass}"], model["id"]
-                compared += 1
+            # the file counts every deficit above 1e-8 down to k = 0, where beta = 2 falls below
+            # thermal's 2.24 at last; here those below 3e-3 at small k do not count
+            outcome = passed(f"half-mode-{mass}keV")
+            if _passes_but_at_small_k(stacked.t2[index], float(mass)):
+                assert outcome == "1", model["id"]
+            else:
+                assert outcome == row[f"halfmode_{mass}"] == "0", model["id"]
+            compared += outcome == row[f"halfmode_{mass}"]
         for mass in ("3.5", "5.3"):
             assert passed(f"lyman-alpha-area-{mass}keV") == row[f"dA200_ok_{mass}"], model["id"]
         satellites = report["milky-way-satellites"]
         assert str(int(satellites.status != "forbidden")) == row["Nsub_ge_57"]
         assert str(int(satellites.status == "allowed")) == row["Nsub_ge_63"]
-    assert compared > 100  # of 31 models times 4 masses
+    assert compared >= 110  # of 31 models times 4 masses
 
 
-def _fails_at_small_k_only(t2, mass_kev):
+def _passes_but_at_small_k(t2, mass_kev):
     reference = shape_transfer(viel_shape(mass_kev), observables.K).t2
     small_k = reference > 0.99
     deficit = reference - t2
     judged_range = (reference >= 0.5) & ~small_k
     return bool(
         jnp.all(deficit[judged_range] < 1e-8)
-        & jnp.any(deficit[small_k] > 1e-8)
         & jnp.all(deficit[small_k] < 3e-3)
     )
 
