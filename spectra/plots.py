@@ -232,6 +232,34 @@ def figure_verdicts(verdicts: Mapping[str, Mapping]) -> Figure:
         return figure
 
 
+def figure_free_streaming_misleads(data: Mapping) -> Figure:
+    """T^2 of spectra with one free-streaming horizon, beside reference relics.
+
+    ``data``: "k_h_mpc" (n,) [h/Mpc], "curves" and "references" label → T^2 (n,), "horizon_mpc"
+    the common horizon [comoving Mpc].
+    """
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 5.8), layout="constrained")
+        axes = figure.subplots()
+        for (label, t2), colour in zip(data["references"].items(), ("0.35", "0.6")):
+            axes.plot(data["k_h_mpc"], t2, color=colour, lw=1.4, ls="--", label=label)
+        for (label, t2), colour in zip(data["curves"].items(), (BLUE, GREEN, VERMILION, PURPLE)):
+            axes.plot(data["k_h_mpc"], t2, color=colour, label=label)
+        axes.axhline(0.5, color="0.8", lw=0.8, zorder=0)
+        axes.set(
+            xscale="log",
+            xlim=(1.0, 200.0),
+            ylim=(0.0, 1.06),
+            xlabel=r"$k$ [$h$/Mpc]",
+            ylabel=r"$T^2(k)$",
+        )
+        text = rf"all solid: $\lambda_{{\rm fs}} = {data['horizon_mpc']:g}$ Mpc, 'warm'"
+        axes.text(0.03, 0.05, text, transform=axes.transAxes)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        _legend_above(axes)
+        return figure
+
+
 def early_and_late(
     history_temperature_gev: np.ndarray,
     yield_s: np.ndarray,
