@@ -18,7 +18,8 @@ from spectra.constants import NEUTRINO_TEMPERATURE_RATIO  # noqa: E402
 from spectra.references import reference_relics  # noqa: E402
 from spectra.verdicts import reference_masses, structure_numbers  # noqa: E402
 
-Q = np.geomspace(1e-5, 60.0, 1000)
+# to 100 times the hottest population's temperature
+Q = np.geomspace(1e-5, 2000.0, 1400)
 # T_x/T_gamma of particles that left the full Standard Model bath
 COOLED = (3.91 / 106.75) ** (1.0 / 3.0)
 SHORT = {"allowed": "+", "constrained": "o", "forbidden": "–", "undecided": "?"}
@@ -34,7 +35,7 @@ COLUMNS = {
 
 def shapes() -> dict[str, spectra.Spectrum]:
     """Name -> spectrum."""
-    fermi, decay = 1.0 / (np.exp(Q) + 1.0), Q**-0.5 * np.exp(-Q)
+    fermi, decay = np.exp(-Q) / (1.0 + np.exp(-Q)), Q**-0.5 * np.exp(-Q)
 
     def bump(q, width):
         return np.exp(-0.5 * ((Q - q) / width) ** 2)
@@ -49,8 +50,10 @@ def shapes() -> dict[str, spectra.Spectrum]:
         "Dodelson–Widrow, 40 keV": spectra.Spectrum(Q, fermi, 40.0, NEUTRINO_TEMPERATURE_RATIO),
         "two-body decay, 7 keV": spectra.Spectrum(Q, decay, 7.0, COOLED),
         "two-body decay, 17 keV": spectra.Spectrum(Q, decay, 17.0, COOLED),
-        "bimodal decay, 40 keV": spectra.Spectrum(Q, decay + hot_part / 3.0, 40.0, COOLED),
-        "bimodal decay, 15 % hot, 12 keV": spectra.Spectrum(
+        "bimodal decay, 25 % ten times hotter, 40 keV": spectra.Spectrum(
+            Q, decay + hot_part / 3.0, 40.0, COOLED
+        ),
+        "bimodal decay, 13 % ten times hotter, 12 keV": spectra.Spectrum(
             Q, decay + 0.15 * hot_part, 12.0, COOLED
         ),
         "narrow line, 7 keV": spectra.Spectrum(Q, bump(3.0, 0.1), 7.0, COOLED),
@@ -69,7 +72,6 @@ def main() -> None:
     head = ["spectrum", "k(T²=½)", "m_eq k", "m_eq A", "λ_fs, label", "δ_A", "N_sub", "log n_gal"]
     print("| " + " | ".join(head + list(COLUMNS.values())) + " |")
     print("|" + "---|" * (len(head) + len(COLUMNS)))
-    curves, verdicts = {}, {}
     for name, dm in shapes().items():
         curve = spectra.transfer(dm)
         report = spectra.verdicts(dm, curve, power=power, references=relics)
@@ -79,8 +81,8 @@ def main() -> None:
         label = spectra.free_streaming_class(horizon)
         cells = [
             f"{name} ({float(dm.mass_kev):.3g} keV)" if name.startswith("S ") else name,
-            f"{float(half.k_t2_half_h_mpc):.3g}",
-            f"{float(spectra.viel_mass_kev(half.k_t2_half_h_mpc)):.2f}",
+            "> 300" if int(half.status_t2) else f"{float(half.k_t2_half_h_mpc):.3g}",
+            f"{float(spectra.viel_mass_kev(half.k_t2_half_h_mpc)):.2f}".replace("nan", "–"),
             f"{float(lyman_alpha.area_mass_kev(numbers['delta_a'], power)):.2f}",
             f"{horizon:.3f}, {label}",
             f"{float(numbers['delta_a']):.3f}",
@@ -89,14 +91,13 @@ def main() -> None:
             *(SHORT[report[column].status] for column in COLUMNS),
         ]
         print("| " + " | ".join(cells) + " |")
-        curves[name], verdicts[name] = (curve, horizon), report["half-mode"]
     if len(sys.argv) > 1:
         plots.save(plots.figure_free_streaming_misleads(_comparison(relics)), sys.argv[1])
 
 
 def _comparison(relics) -> dict:
     """Spectra of one free-streaming horizon and different fates."""
-    fermi, decay = 1.0 / (np.exp(Q) + 1.0), Q**-0.5 * np.exp(-Q)
+    fermi, decay = np.exp(-Q) / (1.0 + np.exp(-Q)), Q**-0.5 * np.exp(-Q)
     late = 0.05 * Q
     mixed = decay + 0.05 * late**-0.5 * np.exp(-late) / 20.0**3
     found = {}

@@ -169,8 +169,8 @@ def high_redshift_galaxies(subject: Subject) -> Verdict:
         "of 2.1, 2.4, 2.9 keV excluded at 3, 2, 1 sigma",
         "log10 of haloes above 1e6 Msun/h per comoving Mpc^3 (c = 2.5, q = 1); thresholds are "
         "those relics through the same mass function, which puts the papers' theory band (+0.27 "
-        "dex on this count) on both sides; margin in dex to 2 sigma; likelihood: Gaussian in the papers' "
-        "sigma, straight in log10 n",
+        "dex on this count) on both sides; margin in dex to 2 sigma; likelihood: Gaussian in the "
+        "papers' sigma, straight in log10 n",
         -0.5 * sigmas**2,
     )
 

@@ -141,7 +141,10 @@ def test_three_definitions_of_free_streaming():
         rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
     expected = {row["spectrum"] + row["m_keV"]: row for row in rows}
     for name, dm, _ in golden_spectra():
-        for velocity, column in (("of-mean", "lambda_v_of_mean_p"), ("of-rms", "lambda_v_of_rms_p")):
+        for velocity, column in (
+            ("of-mean", "lambda_v_of_mean_p"),
+            ("of-rms", "lambda_v_of_rms_p"),
+        ):
             found = spectra.free_streaming(dm, velocity=velocity)
             assert found == pytest.approx(float(expected[name][column]), rel=1e-7), name
     with pytest.raises(ValueError, match="of-rms"):

@@ -112,10 +112,7 @@ def _passes_but_at_small_k(t2, mass_kev):
     small_k = reference > 0.99
     deficit = reference - t2
     judged_range = (reference >= 0.5) & ~small_k
-    return bool(
-        jnp.all(deficit[judged_range] < 1e-8)
-        & jnp.all(deficit[small_k] < 3e-3)
-    )
+    return bool(jnp.all(deficit[judged_range] < 1e-8) & jnp.all(deficit[small_k] < 3e-3))
 
 
 @pytest.mark.invariants
