@@ -173,13 +173,21 @@ def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev)
     scalar_mass_gev : m_S [GeV], scalar.
     """
     mass2 = scalar_mass_gev**2
-    p1, p2 = momentum_gev[:, None], momentum_gev[None, :]
+    first, second = np.triu_indices(momentum_gev.shape[0])
+    p1, p2 = momentum_gev[first], momentum_gev[second]
     e = energy(momentum_gev, scalar_mass_gev)
-    product = e[:, None] * e[None, :] + p1 * p2
+    product = e[first] * e[second] + p1 * p2
     low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
     high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
     rise = omega_of_tau(table, jnp.log1p(high)) - omega_of_tau(table, jnp.log1p(low))
-    return rise / (32.0 * math.pi**2)
+    return (rise / (32.0 * math.pi**2))[_packed(momentum_gev.shape[0])]
+
+
+def _packed(count: int) -> np.ndarray:
+    """Where element (i, j) of a symmetric matrix lies in its packed upper triangle."""
+    place = np.zeros((count, count), dtype=int)
+    place[np.triu_indices(count)] = np.arange(count * (count + 1) // 2)
+    return np.maximum(place, place.T)
 
 
 def contact_kernel_factor(portal_coupling):
