@@ -299,12 +299,16 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
     p2 = jnp.sqrt(p_low2 + above * (2.0 * e_low + above))
     position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
     position = jnp.clip(position, 2.0, count - 3.0).reshape(count, -1, 1)
-    cardinal = _lagrange_cardinal(jnp.abs(position - np.arange(float(count))))
+    first = jnp.minimum(jnp.floor(position).astype(jnp.int32) - 2, count - 6)
+    columns = first + np.arange(6)
+    cardinal = _lagrange_cardinal(jnp.abs(position - columns))
     measure = (
         jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * gauss_weight)
     )
     weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
-    matrix = jnp.sum(weight.reshape(count, -1, 1) * cardinal, axis=1)
+    rows = np.arange(count)[:, None, None]
+    matrix = jnp.zeros((count, count))
+    matrix = matrix.at[rows, columns].add(weight.reshape(count, -1, 1) * cardinal)
     return matrix * jnp.exp(shape.exponent(momentum_gev))
 
 
