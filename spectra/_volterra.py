@@ -1,0 +1,255 @@
+"""Dark matter and baryons under their own gravity: a triangular system, solved a time node a step.
+
+With S the source of gravity (Poisson's equation), D the dark matter's and b the baryons' overdensity
+(:mod:`spectra.transfer` has the physics), the discretised equations of one wavenumber are
+
+    S_i = p_i (E_i + sum_j [G_ij F_ij - h_i W_ij / k^2] S_j - 3 S_i / k^2) + r_i b_i
+    b_i = sum_j B_ij S_j - k^2 sum_j P_ij b_j
+
+with E the external drive and F_ij the Fourier transform of the spectrum at k (s_i - s_j), read from
+a table uniform in the logarithm. Only F knows the spectrum. Every node, once known, is added to all
+later ones: these updates are elementwise, with the wavenumber fastest, and never written as a
+matrix. Derivatives come from one more substitution (forward mode) or one backwards (reverse mode).
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+# blocks of time nodes, so that half of the square around the triangle is mostly not touched
+_BLOCKS = 4
+
+
+def substitute(external: Array, kernel: Array, drive) -> tuple[Array, Array]:
+    """Source S and baryon overdensity b at all time nodes, both (nt, nk).
+
+    ``external`` (nt, nk) is E; ``kernel`` (kernel_rows, nk) the table of F. Linear in ``external``.
+    A vmap over models runs them one after the other: each fits the cache, all together do not.
+    """
+    source = drive.poisson_cold[:, None] * external
+    right = jnp.stack([source, jnp.zeros_like(source)])
+    k_squared = (drive.k_h_mpc * drive.cosmology.h) ** 2
+    source, baryons = _solution(right, kernel, (k_squared, _system(drive)))
+    return source, baryons
+
+
+@jax.custom_jvp
+def _solution(right, kernel, coefficients):
+    return _forward(right, kernel, *coefficients)
+
+
+@partial(_solution.defjvp, symbolic_zeros=True)
+def _solution_jvp(primals, tangents):
+    """A dx = d right - dA x; dA, but for the kernel's part, is left to JAX and usually zero."""
+    right, kernel, coefficients = primals
+    d_right, d_kernel, d_coefficients = tangents
+    solution = _solution(right, kernel, coefficients)
+    change = jnp.zeros_like(solution) if _is_zero(d_right) else d_right
+    if not _is_zero(d_kernel):
+        change = change.at[0].add(_pull(d_kernel, solution[0], coefficients[1]))
+    if not all(map(_is_zero, jax.tree.leaves(d_coefficients, is_leaf=_is_zero))):
+        _, moved = jax.jvp(
+            lambda moving: _matrix(solution, kernel, *moving),
+            (coefficients,),
+            (jax.tree.map(_instantiate, coefficients, d_coefficients, is_leaf=_is_zero),),
+        )
+        change = change - moved
+    return solution, jax.lax.custom_linear_solve(
+        lambda unknown: _matrix(unknown, kernel, *coefficients),
+        change,
+        lambda _, right: _forward(right, kernel, *coefficients),
+        lambda _, right: _backward(right, kernel, *coefficients),
+    )
+
+
+def _is_zero(tangent) -> bool:
+    return isinstance(tangent, SymbolicZero)
+
+
+def _instantiate(primal, tangent):
+    if not _is_zero(tangent):
+        return tangent
+    if jnp.issubdtype(primal.dtype, jnp.inexact):
+        return jnp.zeros_like(primal)
+    return np.zeros(primal.shape, jax.dtypes.float0)
+
+
+def _system(drive) -> dict:
+    """Coefficients [i, j] (later node, earlier node), strictly lower, and their diagonals."""
+    poisson = drive.poisson_cold[:, None]
+    streaming = poisson * drive.gravity_weights * drive.distance
+    return {
+        "row": drive.distance_row,
+        "streaming": streaming[:, :, None] * drive.distance_weights,
+        "drift": poisson * drive.horizon[:, None] * jnp.tril(drive.gravity_weights, -1),
+        "baryon": drive.baryon_weights,
+        "pressure": drive.baryon_pressure,
+        "own": drive.poisson_cold
+        * (drive.horizon * jnp.diagonal(drive.gravity_weights) + 3.0),
+        "own_baryon": jnp.diagonal(drive.baryon_weights),
+        "own_pressure": jnp.diagonal(drive.baryon_pressure),
+        "poisson_baryon": drive.poisson_baryon,
+    }
+
+
+_SQUARES = ("row", "streaming", "drift", "baryon", "pressure")
+
+
+def _steps(system: dict, first: int, last: int, rows: slice, columns: bool) -> dict:
+    """What the nodes first..last meet one by one: their columns (or rows) over the nodes ``rows``."""
+    steps = {"index": jnp.arange(first, last) - (rows.start or 0)}
+    for name, values in system.items():
+        if name not in _SQUARES:
+            steps[name] = values[first:last]
+        elif columns:
+            steps[name] = jnp.swapaxes(values[rows, first:last], 0, 1)
+        else:
+            steps[name] = values[first:last, rows]
+    return steps
+
+
+def _blocks(n_time: int) -> list[tuple[int, int]]:
+    edges = [round(n_time * block / _BLOCKS) for block in range(_BLOCKS + 1)]
+    return list(zip(edges[:-1], edges[1:]))
+
+
+def _interpolated(step: dict, kernel: Array) -> Array:
+    """G F of one column or row, (n, nk)."""
+    return sum(
+        step["streaming"][:, p, None] * kernel.at[step["row"] + p].get(mode="promise_in_bounds")
+        for p in range(step["streaming"].shape[1])
+    )
+
+
+def _streaming(step: dict, kernel: Array, k_squared: Array) -> Array:
+    """G F - h W / k^2 of one column or row, (n, nk)."""
+    return _interpolated(step, kernel) - step["drift"][:, None] / k_squared
+
+
+@jax.custom_batching.sequential_vmap
+def _forward(right, kernel, k_squared, system):
+    def step(known, step):
+        source, baryons = (jax.lax.dynamic_index_in_dim(x, step["index"], 0, False) for x in known)
+        stiff = 1.0 / (1.0 + k_squared * step["own_pressure"])
+        baryons = baryons * stiff
+        own = 1.0 + step["own"] / k_squared - step["poisson_baryon"] * step["own_baryon"] * stiff
+        source = (source + step["poisson_baryon"] * baryons) / own
+        baryons = baryons + step["own_baryon"] * stiff * source
+        known = (
+            known[0] + _streaming(step, kernel, k_squared) * source,
+            known[1]
+            + step["baryon"][:, None] * source
+            - step["pressure"][:, None] * (k_squared * baryons),
+        )
+        return known, (source, baryons)
+
+    solution, known = [], (right[0], right[1])
+    for first, last in _blocks(right.shape[1]):
+        steps = _steps(system, first, last, slice(first, None), columns=True)
+        known, found = jax.lax.scan(step, known, steps)
+        known = tuple(x[last - first :] for x in known)
+        solution.append(found)
+    return jnp.stack([jnp.concatenate(parts) for parts in zip(*solution)])
+
+
+@jax.custom_batching.sequential_vmap
+def _backward(right, kernel, k_squared, system):
+    def step(known, step):
+        source, baryons = (jax.lax.dynamic_index_in_dim(x, step["index"], 0, False) for x in known)
+        stiff = 1.0 / (1.0 + k_squared * step["own_pressure"])
+        baryons = baryons * stiff
+        own = 1.0 + step["own"] / k_squared - step["poisson_baryon"] * step["own_baryon"] * stiff
+        source = (source + step["own_baryon"] * baryons) / own
+        baryons = baryons + step["poisson_baryon"] * stiff * source
+        known = (
+            known[0]
+            + _streaming(step, kernel, k_squared) * source
+            + step["baryon"][:, None] * baryons,
+            known[1] - step["pressure"][:, None] * (k_squared * baryons),
+        )
+        return known, (source, baryons)
+
+    solution, known = [], (right[0], right[1])
+    for first, last in reversed(_blocks(right.shape[1])):
+        steps = _steps(system, first, last, slice(0, last), columns=False)
+        known, found = jax.lax.scan(step, known, steps, reverse=True)
+        known = tuple(x[:first] for x in known)
+        solution.insert(0, found)
+    return jnp.stack([jnp.concatenate(parts) for parts in zip(*solution)])
+
+
+def _matrix(unknown, kernel, k_squared, system):
+    """The matrix times (S, b)."""
+    source, baryons = unknown
+    own = 1.0 + system["own"][:, None] / k_squared
+    drift = (system["drift"] @ source) / k_squared
+    pull = _pull_plain(kernel, source, system)
+    return jnp.stack(
+        [
+            own * source + drift - pull - system["poisson_baryon"][:, None] * baryons,
+            baryons - system["baryon"] @ source + k_squared * (system["pressure"] @ baryons),
+        ]
+    )
+
+
+def _pull(kernel, source, system):
+    """sum_j G_ij F_ij S_j, (nt, nk), linear in the table ``kernel`` (rows, nk).
+
+    Written as the solution (K, P) of K = kernel, P - pull(K) = 0, the one linear map whose transpose
+    JAX lets one write by hand, in either mode and under vmap.
+    """
+    rows = kernel.shape[0]
+
+    def solve(_, right):
+        return right.at[rows:].add(_pull_forward(right[:rows], source, system))
+
+    def solve_transposed(_, right):
+        return right.at[:rows].add(_pull_transposed(right, source, system))
+
+    def matrix(both):
+        return both.at[rows:].add(-_pull_plain(both[:rows], source, system))
+
+    right = jnp.concatenate([kernel, jnp.zeros_like(source)])
+    return jax.lax.custom_linear_solve(matrix, right, solve, solve_transposed)[rows:]
+
+
+def _pull_plain(kernel, source, system):
+    n_time = source.shape[0]
+
+    def step(pull, step):
+        return pull + _interpolated(step, kernel) * step["source"], None
+
+    pull, pulls = jnp.zeros_like(source), []
+    for first, last in _blocks(n_time):
+        steps = _steps(system, first, last, slice(first, None), columns=True)
+        steps["source"] = source[first:last]
+        pull, _ = jax.lax.scan(step, pull, steps)
+        pulls.append(pull[: last - first])
+        pull = pull[last - first :]
+    return jnp.concatenate(pulls)
+
+
+_pull_forward = jax.custom_batching.sequential_vmap(_pull_plain)
+
+
+@jax.custom_batching.sequential_vmap
+def _pull_transposed(right, source, system):
+    n_time, n_k = source.shape
+    rows, points = right.shape[0] - n_time, system["streaming"].shape[2]
+
+    def step(total, step):
+        value = step["streaming"][:, :, None] * (step["source"] * step["right"])[:, None, :]
+        return total.at[step["row"]].add(value, mode="promise_in_bounds"), None
+
+    total = jnp.zeros((rows, points, n_k))
+    for first, last in _blocks(source.shape[0]):
+        steps = _steps(system, first, last, slice(0, last), columns=False)
+        steps["right"] = right[rows + first : rows + last]
+        steps["source"] = jnp.broadcast_to(source[:last], (last - first, last, n_k))
+        total, _ = jax.lax.scan(step, total, steps)
+    padded = jnp.pad(total, ((points - 1, 0), (0, 0), (0, 0)))
+    return sum(padded[points - 1 - p : points - 1 - p + rows, p] for p in range(points))
