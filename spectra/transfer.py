@@ -282,7 +282,7 @@ def matter_overdensity(external: Array, kernel: Array, drive: Drive) -> Array:
         rows = {name: values[first:last] for name, values in table.items()}
         carry, (delta, delta_b) = jax.lax.scan(jax.checkpoint(step), carry, rows)
         first = last
-    baryons = delta_b[-1] + drive.baryon_external_today
+    baryons = delta_b[-1] + drive.baryon_external[:, -1]
     share = drive.cosmology.omega_b / (drive.cosmology.omega_b + drive.cosmology.omega_dm)
     return (1.0 - share) * delta[-1] + share * baryons
 
