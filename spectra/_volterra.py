@@ -24,17 +24,37 @@ from jax.custom_derivatives import SymbolicZero
 _BLOCKS = 4
 
 
-def substitute(external: Array, kernel: Array, drive) -> tuple[Array, Array]:
-    """Source S and baryon overdensity b at all time nodes, both (nt, nk).
+def overdensities(external: Array, kernel: Array, drive) -> tuple[Array, Array]:
+    """Overdensity of dark matter and of baryons at all time nodes, both (nt, nk).
 
     ``external`` (nt, nk) is E; ``kernel`` (kernel_rows, nk) the table of F. Linear in ``external``.
     A vmap over models runs them one after the other: each fits the cache, all together do not.
     """
-    source = drive.poisson_cold[:, None] * external
+    poisson = drive.poisson_cold[:, None]
+    source = poisson * external
     right = jnp.stack([source, jnp.zeros_like(source)])
     k_squared = (drive.k_h_mpc * drive.cosmology.h) ** 2
     source, baryons = _solution(right, kernel, (k_squared, _system(drive)))
-    return source, baryons
+    dark_matter = (source - drive.poisson_baryon[:, None] * baryons) / poisson
+    return dark_matter, baryons + drive.baryon_external.T
+
+
+def total_matter(dark_matter: Array, baryons: Array, cosmology) -> Array:
+    """Overdensity of both together, the shape of either."""
+    share = cosmology.omega_b / (cosmology.omega_b + cosmology.omega_dm)
+    return (1.0 - share) * dark_matter + share * baryons
+
+
+def cold_overdensities(drive) -> tuple[Array, Array]:
+    """:func:`overdensities` of cold dark matter, by the same discretised equations."""
+    kernel = jnp.ones((drive.kernel_rows, drive.k_h_mpc.shape[0]))
+    return overdensities(drive.response_cold.T, kernel, drive)
+
+
+def cold_overdensity(drive) -> Array:
+    """Matter overdensity today (nk,) for cold dark matter, by the same discretised equations."""
+    dark_matter, baryons = cold_overdensities(drive)
+    return total_matter(dark_matter[-1], baryons[-1], drive.cosmology)
 
 
 @jax.custom_jvp
