@@ -4,6 +4,7 @@ from spectra import export
 from spectra.cosmology import Cosmology
 from spectra.psd import read_psd
 from spectra.scales import HalfMode, free_streaming, free_streaming_class, half_mode
+from spectra.species import SpeciesTransfer, species_transfer
 from spectra.spectrum import Spectrum, thermal_relic
 from spectra.status import Status
 
@@ -16,6 +17,7 @@ from spectra.verdicts import Verdict, verdicts
 __all__ = [
     "Cosmology",
     "HalfMode",
+    "SpeciesTransfer",
     "Spectrum",
     "Status",
     "Transfer",
@@ -26,6 +28,7 @@ __all__ = [
     "free_streaming_class",
     "half_mode",
     "read_psd",
+    "species_transfer",
     "thermal_relic",
     "transfer",
     "verdicts",

@@ -21,7 +21,7 @@ def thinned(dm: Spectrum) -> Spectrum:
 
 
 def particles_beyond_the_ends(dm: Spectrum) -> tuple[Array, Array]:
-    """Particles that the table would lack below its first and above its last momentum, if f went on.
+    """Particles the table would lack below its first and above its last momentum, if f went on.
 
     As fractions of those in the table, scalars, at most one: a power law below, an exponential
     above, each with the slope of its last two nodes. Zero where f ends in zero: a cut is a cut.
@@ -48,8 +48,8 @@ def particles_beyond_the_ends(dm: Spectrum) -> tuple[Array, Array]:
 def coarser(drive: Drive) -> Drive:
     """The drive on every second time node.
 
-    The baryons' weights of a node left out go to its neighbours: cubic interpolation, quadratic next
-    to the end of the integral.
+    The baryons' weights of a node left out go to its neighbours: cubic interpolation, quadratic
+    next to the end of the integral.
     """
     n_time = drive.ln_a.shape[0]
     measure = drive.gravity_weights[-1] / integration_weights(n_time)[-1]
@@ -76,6 +76,15 @@ def coarser(drive: Drive) -> Drive:
         lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
     )
     return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+
+
+def twice(drive: Drive) -> Drive:
+    """The drive with every wavenumber a second time, for the forward substitution alone."""
+    return eqx.tree_at(
+        lambda d: (d.k_h_mpc, d.response_cold, d.baryon_external, d.cold_today),
+        drive,
+        replace_fn=lambda table: jnp.concatenate([table, table]),
+    )
 
 
 def _thinned_weights(weights: Array) -> Array:

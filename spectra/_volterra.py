@@ -1,7 +1,7 @@
-"""Dark matter and baryons under their own gravity: a triangular system, solved a time node a step.
+"""Dark matter and baryons under their own gravity: a triangular system, one time node a step.
 
-With S the source of gravity (Poisson's equation), D the dark matter's and b the baryons' overdensity
-(:mod:`spectra.transfer` has the physics), the discretised equations of one wavenumber are
+With S the source of gravity (Poisson's equation), D the overdensity of dark matter and b that of
+baryons (:mod:`spectra.transfer` has the physics), the discretised equations of one wavenumber are
 
     S_i = p_i (E_i + sum_j [G_ij F_ij - h_i W_ij / k^2] S_j - 3 S_i / k^2) + r_i b_i
     b_i = sum_j B_ij S_j - k^2 sum_j P_ij b_j
@@ -19,9 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
-
-# blocks of time nodes, so that half of the square around the triangle is mostly not touched
-_BLOCKS = 4
 
 
 def overdensities(external: Array, kernel: Array, drive) -> tuple[Array, Array]:
@@ -99,7 +96,7 @@ def _instantiate(primal, tangent):
 
 
 def _system(drive) -> dict:
-    """Coefficients [i, j] (later node, earlier node), strictly lower, and their diagonals."""
+    """Coefficients [i, j] (later node, earlier node), and what is on the diagonal."""
     poisson = drive.poisson_cold[:, None]
     streaming = poisson * drive.gravity_weights * drive.distance
     return {
@@ -108,98 +105,66 @@ def _system(drive) -> dict:
         "drift": poisson * drive.horizon[:, None] * jnp.tril(drive.gravity_weights, -1),
         "baryon": drive.baryon_weights,
         "pressure": drive.baryon_pressure,
-        "own": drive.poisson_cold
-        * (drive.horizon * jnp.diagonal(drive.gravity_weights) + 3.0),
+        "own": drive.poisson_cold * (drive.horizon * jnp.diagonal(drive.gravity_weights) + 3.0),
         "own_baryon": jnp.diagonal(drive.baryon_weights),
         "own_pressure": jnp.diagonal(drive.baryon_pressure),
         "poisson_baryon": drive.poisson_baryon,
     }
 
 
-_SQUARES = ("row", "streaming", "drift", "baryon", "pressure")
+def _by_column(system: dict) -> dict:
+    """What a node does to all others, a node a row; later nodes already know, which is harmless."""
+    return {
+        name: values if values.ndim == 1 else jnp.swapaxes(values, 0, 1)
+        for name, values in system.items()
+    }
 
 
-def _steps(system: dict, first: int, last: int, rows: slice, columns: bool) -> dict:
-    """What the nodes first..last meet one by one: their columns (or rows) over the nodes ``rows``."""
-    steps = {"index": jnp.arange(first, last) - (rows.start or 0)}
-    for name, values in system.items():
-        if name not in _SQUARES:
-            steps[name] = values[first:last]
-        elif columns:
-            steps[name] = jnp.swapaxes(values[rows, first:last], 0, 1)
-        else:
-            steps[name] = values[first:last, rows]
-    return steps
-
-
-def _blocks(n_time: int) -> list[tuple[int, int]]:
-    edges = [round(n_time * block / _BLOCKS) for block in range(_BLOCKS + 1)]
-    return list(zip(edges[:-1], edges[1:]))
-
-
-def _interpolated(step: dict, kernel: Array) -> Array:
-    """G F of one column or row, (n, nk)."""
+def _interpolated(node: dict, kernel: Array) -> Array:
+    """G F of one column or row, (nt, nk)."""
     return sum(
-        step["streaming"][:, p, None] * kernel.at[step["row"] + p].get(mode="promise_in_bounds")
-        for p in range(step["streaming"].shape[1])
+        node["streaming"][:, p, None] * kernel.at[node["row"] + p].get(mode="promise_in_bounds")
+        for p in range(node["streaming"].shape[1])
     )
 
 
-def _streaming(step: dict, kernel: Array, k_squared: Array) -> Array:
-    """G F - h W / k^2 of one column or row, (n, nk)."""
-    return _interpolated(step, kernel) - step["drift"][:, None] / k_squared
+def _own_pair(known, i, node: dict, k_squared, from_baryons: str, to_baryons: str):
+    """The node's two unknowns (nk,) each, when those that come before are in ``known``."""
+    source, baryons = (jax.lax.dynamic_index_in_dim(x, i, 0, False) for x in known)
+    stiff = 1.0 / (1.0 + k_squared * node["own_pressure"])
+    own = 1.0 + node["own"] / k_squared - node["poisson_baryon"] * node["own_baryon"] * stiff
+    source = (source + node[from_baryons] * stiff * baryons) / own
+    return source, (baryons + node[to_baryons] * source) * stiff
 
 
 @jax.custom_batching.sequential_vmap
 def _forward(right, kernel, k_squared, system):
-    def step(known, step):
-        source, baryons = (jax.lax.dynamic_index_in_dim(x, step["index"], 0, False) for x in known)
-        stiff = 1.0 / (1.0 + k_squared * step["own_pressure"])
-        baryons = baryons * stiff
-        own = 1.0 + step["own"] / k_squared - step["poisson_baryon"] * step["own_baryon"] * stiff
-        source = (source + step["poisson_baryon"] * baryons) / own
-        baryons = baryons + step["own_baryon"] * stiff * source
-        known = (
-            known[0] + _streaming(step, kernel, k_squared) * source,
-            known[1]
-            + step["baryon"][:, None] * source
-            - step["pressure"][:, None] * (k_squared * baryons),
-        )
+    def step(known, numbered):
+        i, node = numbered
+        source, baryons = _own_pair(known, i, node, k_squared, "poisson_baryon", "own_baryon")
+        pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared
+        stress = node["pressure"][:, None] * (k_squared * baryons)
+        known = (known[0] + pull * source, known[1] + node["baryon"][:, None] * source - stress)
         return known, (source, baryons)
 
-    solution, known = [], (right[0], right[1])
-    for first, last in _blocks(right.shape[1]):
-        steps = _steps(system, first, last, slice(first, None), columns=True)
-        known, found = jax.lax.scan(step, known, steps)
-        known = tuple(x[last - first :] for x in known)
-        solution.append(found)
-    return jnp.stack([jnp.concatenate(parts) for parts in zip(*solution)])
+    nodes = (jnp.arange(right.shape[1]), _by_column(system))
+    return jnp.stack(jax.lax.scan(step, (right[0], right[1]), nodes)[1])
 
 
 @jax.custom_batching.sequential_vmap
 def _backward(right, kernel, k_squared, system):
-    def step(known, step):
-        source, baryons = (jax.lax.dynamic_index_in_dim(x, step["index"], 0, False) for x in known)
-        stiff = 1.0 / (1.0 + k_squared * step["own_pressure"])
-        baryons = baryons * stiff
-        own = 1.0 + step["own"] / k_squared - step["poisson_baryon"] * step["own_baryon"] * stiff
-        source = (source + step["own_baryon"] * baryons) / own
-        baryons = baryons + step["poisson_baryon"] * stiff * source
-        known = (
-            known[0]
-            + _streaming(step, kernel, k_squared) * source
-            + step["baryon"][:, None] * baryons,
-            known[1] - step["pressure"][:, None] * (k_squared * baryons),
-        )
+    """The transpose: rows instead of columns, from today backwards."""
+
+    def step(known, numbered):
+        i, node = numbered
+        source, baryons = _own_pair(known, i, node, k_squared, "own_baryon", "poisson_baryon")
+        pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared
+        stress = node["pressure"][:, None] * (k_squared * baryons)
+        known = (known[0] + pull * source + node["baryon"][:, None] * baryons, known[1] - stress)
         return known, (source, baryons)
 
-    solution, known = [], (right[0], right[1])
-    for first, last in reversed(_blocks(right.shape[1])):
-        steps = _steps(system, first, last, slice(0, last), columns=False)
-        known, found = jax.lax.scan(step, known, steps, reverse=True)
-        known = tuple(x[:first] for x in known)
-        solution.insert(0, found)
-    return jnp.stack([jnp.concatenate(parts) for parts in zip(*solution)])
+    nodes = (jnp.arange(right.shape[1]), system)
+    return jnp.stack(jax.lax.scan(step, (right[0], right[1]), nodes, reverse=True)[1])
 
 
 def _matrix(unknown, kernel, k_squared, system):
@@ -219,8 +184,8 @@ def _matrix(unknown, kernel, k_squared, system):
 def _pull(kernel, source, system):
     """sum_j G_ij F_ij S_j, (nt, nk), linear in the table ``kernel`` (rows, nk).
 
-    Written as the solution (K, P) of K = kernel, P - pull(K) = 0, the one linear map whose transpose
-    JAX lets one write by hand, in either mode and under vmap.
+    Written as the solution (K, P) of K = kernel, P - pull(K) = 0: a linear map whose transpose can
+    be given by hand, in either mode and under vmap.
     """
     rows = kernel.shape[0]
 
@@ -238,19 +203,11 @@ def _pull(kernel, source, system):
 
 
 def _pull_plain(kernel, source, system):
-    n_time = source.shape[0]
+    def step(pull, numbered):
+        node, value = numbered
+        return pull + _interpolated(node, kernel) * value, None
 
-    def step(pull, step):
-        return pull + _interpolated(step, kernel) * step["source"], None
-
-    pull, pulls = jnp.zeros_like(source), []
-    for first, last in _blocks(n_time):
-        steps = _steps(system, first, last, slice(first, None), columns=True)
-        steps["source"] = source[first:last]
-        pull, _ = jax.lax.scan(step, pull, steps)
-        pulls.append(pull[: last - first])
-        pull = pull[last - first :]
-    return jnp.concatenate(pulls)
+    return jax.lax.scan(step, jnp.zeros_like(source), (_by_column(system), source))[0]
 
 
 _pull_forward = jax.custom_batching.sequential_vmap(_pull_plain)
@@ -261,15 +218,11 @@ def _pull_transposed(right, source, system):
     n_time, n_k = source.shape
     rows, points = right.shape[0] - n_time, system["streaming"].shape[2]
 
-    def step(total, step):
-        value = step["streaming"][:, :, None] * (step["source"] * step["right"])[:, None, :]
-        return total.at[step["row"]].add(value, mode="promise_in_bounds"), None
+    def step(total, numbered):
+        node, value = numbered
+        share = node["streaming"][:, :, None] * (source * value)[:, None, :]
+        return total.at[node["row"]].add(share, mode="promise_in_bounds"), None
 
-    total = jnp.zeros((rows, points, n_k))
-    for first, last in _blocks(source.shape[0]):
-        steps = _steps(system, first, last, slice(0, last), columns=False)
-        steps["right"] = right[rows + first : rows + last]
-        steps["source"] = jnp.broadcast_to(source[:last], (last - first, last, n_k))
-        total, _ = jax.lax.scan(step, total, steps)
+    total, _ = jax.lax.scan(step, jnp.zeros((rows, points, n_k)), (system, right[rows:]))
     padded = jnp.pad(total, ((points - 1, 0), (0, 0), (0, 0)))
     return sum(padded[points - 1 - p : points - 1 - p + rows, p] for p in range(points))

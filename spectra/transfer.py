@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra._estimate import coarser, particles_beyond_the_ends, thinned
+from spectra._estimate import coarser, particles_beyond_the_ends, thinned, twice
 from spectra._mixture import species_shares, velocity_histogram
 from spectra._remember import concrete, remembered
 from spectra._response import external_modes, external_overdensity, kernel_table
@@ -56,8 +56,8 @@ class Transfer(eqx.Module):
     t2_error : (n,) estimated error of t2: that of the solver (from half the time nodes, and the
         accuracy of the drive's tables) plus ``table_error``. Without derivatives. None where the
         solver was not at work.
-    table_error : (n,) estimated error of t2 from the momentum table: from every second momentum, and
-        from what a power law below and an exponential above the table would hold.
+    table_error : (n,) estimated error of t2 from the momentum table: from every second momentum,
+        and from what a power law below and an exponential above the table would hold.
     """
 
     k_h_mpc: Array
@@ -129,9 +129,8 @@ def _transfer(species, shares, cosmology: Cosmology, drive: Drive, coarse: Drive
     cold = 1.0 - jnp.sum(shares)
     kernel = kernel_table(number, drive)
     t = _matter_ratio(modes, slow, kernel, cold, drive)
-    t2_error, table_error = jax.lax.stop_gradient(
-        _errors(species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
-    )
+    fixed = (species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
+    t2_error, table_error = _errors(*jax.lax.stop_gradient(fixed))
     status = solver_status(species, fast, t, table_error, cosmology, drive)
     return Transfer(drive.k_h_mpc, t, t * t, status, t2_error, table_error)
 
@@ -145,16 +144,14 @@ def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:
 
 def _errors(species, shares, cosmology, coarse, t, full, fast):
     """``t2_error`` and ``table_error`` of :class:`Transfer`."""
-    species, shares, cosmology, coarse, t, full, fast = jax.lax.stop_gradient(
-        (species, shares, cosmology, coarse, t, full, fast)
-    )
     cold = 1.0 - jnp.sum(shares)
-    number, _ = velocity_histogram(
-        [thinned(each) for each in species], shares, cosmology, coarse
-    )
-    modes, slow = external_modes(number, coarse)
-    of_full = _matter_ratio(*full, cold, coarse)
-    of_thin = _matter_ratio(modes, slow, kernel_table(number, coarse), cold, coarse)
+    number, _ = velocity_histogram([thinned(each) for each in species], shares, cosmology, coarse)
+    thin = (*external_modes(number, coarse), kernel_table(number, coarse))
+    # the spectrum and its thinned table side by side, as if they were other wavenumbers
+    modes, slow = (jnp.concatenate([a, b]) for a, b in zip(full[:2], thin[:2]))
+    kernel = jnp.concatenate([full[2], thin[2]], axis=1)
+    both = _matter_ratio(modes, slow, kernel, cold, twice(coarse))
+    of_full, of_thin = jnp.split(both, 2)
     ends = [particles_beyond_the_ends(each) for each in species]
     below = sum(share * low for share, (low, _) in zip(shares, ends))
     above = fast + sum(share * high for share, (_, high) in zip(shares, ends))
