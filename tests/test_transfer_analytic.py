@@ -71,24 +71,6 @@ def test_the_histogram_conserves_number_and_mean(grid, n):
     np.testing.assert_allclose(jnp.sum(number * u) / unit, 2.5, rtol=2e-3 if n == 60 else 2e-4)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"n": 100},
-        {"n": 4000, "grid": "linear"},
-        {"low": 1e-6, "high": 40.0},
-        {"low": 3e-3, "high": 20.0},
-    ],
-    ids=str,
-)
-def test_the_users_grid_does_not_matter(change):
-    k = np.geomspace(1.0, 60.0, N_K)
-    reference = spectra.transfer(decay_spectrum(n=4000), k_h_mpc=k)
-    changed = spectra.transfer(decay_spectrum(**change), k_h_mpc=k)
-    # a hundred nodes carry f to about 1e-4 with cubics
-    np.testing.assert_allclose(changed.t, reference.t, atol=1e-4)
-
-
 def test_a_line_narrower_than_the_grid():
     """A line's width does not matter once it is narrow: 1e-3 and 1e-2 of its momentum agree."""
     k = np.geomspace(1.0, 40.0, N_K)
