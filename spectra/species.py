@@ -17,9 +17,8 @@ from spectra.drive import Drive
 from spectra.spectrum import Spectrum
 from spectra.transfer import (
     FAST_FRACTION,
-    GROWTH,
     TABLE_ERROR,
-    beyond_the_ends,
+    ends_error,
     prepared,
     solver_status,
 )
@@ -97,9 +96,10 @@ def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
     histories = overdensities(external, kernel_table(number, drive) + cold, drive)
     warm, warm_growth = _at_redshifts(z, histories, drive)
     of_cold, cold_growth = _at_redshifts(z, cold_overdensities(drive), drive)
-    missing = GROWTH * sum(beyond_the_ends(species, shares, fast))
-    unresolved = (fast > FAST_FRACTION) | (2.0 * missing > TABLE_ERROR)
     matter = total_matter(*warm, drive.cosmology) / total_matter(*of_cold, drive.cosmology)
+    size = jnp.abs(matter)
+    missing = jnp.max(2.0 * size * ends_error(species, shares, fast, size))
+    unresolved = (fast > FAST_FRACTION) | (missing > TABLE_ERROR)
     return SpeciesTransfer(
         z=z,
         k_h_mpc=drive.k_h_mpc,

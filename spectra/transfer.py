@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra._estimate import coarser, particles_beyond_the_ends, thinned, twice
+from spectra._estimate import beyond_the_ends, coarser, thinned, twice
 from spectra._mixture import species_shares, velocity_histogram
 from spectra._remember import concrete, remembered
 from spectra._response import external_modes, external_overdensity, kernel_table
@@ -40,7 +40,7 @@ FAST_FRACTION = 1e-3
 # grows where waves enter the horizon before the first time node, their gravity counted as cold
 _DRIVE_ERROR, _DRIVE_ERROR_K_H_MPC = 1e-4, 100.0
 # growth between equality and today lowers T by up to four times the fraction that streams freely
-GROWTH = 4.0
+_GROWTH = 4.0
 # estimated error in T^2 by the momentum table above which a spectrum counts as unresolved
 TABLE_ERROR = 2e-3
 
@@ -154,15 +154,14 @@ def _errors(species, shares, cosmology, coarse, t, full, fast):
     kernel = jnp.concatenate([full[2], thin[2]], axis=1)
     both = _matter_ratio(modes, slow, kernel, cold, twice(coarse))
     of_full, of_thin = jnp.split(both, 2)
-    below, above = beyond_the_ends(species, shares, fast)
     size = jnp.abs(t)
-    ends = GROWTH * (below * jnp.abs(1.0 - size) + above * size)
     # a fourth-order rule is off by a fifteenth of the change, but only once it has converged
-    table = _envelope(of_thin - of_full) + ends
+    table = _envelope(of_thin - of_full) + ends_error(species, shares, fast, size)
     drive = _DRIVE_ERROR * (1.0 + (coarse.k_h_mpc / _DRIVE_ERROR_K_H_MPC) ** 2)
     solver = _envelope(of_full - t) + drive
-    squared = [2.0 * size * error + error**2 for error in (solver + table, table)]
-    return tuple(squared)
+    return tuple(
+        jnp.minimum(2.0 * size * error + error**2, 1.0) for error in (solver + table, table)
+    )
 
 
 def _envelope(change: Array) -> Array:
@@ -170,11 +169,19 @@ def _envelope(change: Array) -> Array:
     return jnp.maximum(jnp.abs(change), jnp.sqrt(jnp.mean(change**2)))
 
 
-def beyond_the_ends(species, shares, fast) -> tuple[Array, Array]:
-    """Fractions of omega_dm that may be missing below and above the tables or the solver's grid."""
-    ends = [particles_beyond_the_ends(each) for each in species]
-    below = sum(share * low for share, (low, _) in zip(shares, ends))
-    return below, fast + sum(share * high for share, (_, high) in zip(shares, ends))
+def ends_error(species, shares, fast, size) -> Array:
+    """Error of |T| = ``size`` (any shape) by particles beyond the tables, or ``fast`` for the grid.
+
+    Missing slow ones would raise T towards one. Missing fast ones lower it by what growth makes of
+    their share, or, while T is close to one, by their part in the mean square velocity.
+    """
+    beyond = [beyond_the_ends(each) for each in species]
+    slow, lost, heat = (
+        sum(share * getattr(each, name) for share, each in zip(shares, beyond))
+        for name in ("slow", "fast", "fast_square")
+    )
+    deficit = jnp.abs(1.0 - size)
+    return _GROWTH * (slow * deficit + jnp.minimum(lost * size, heat * deficit) + fast * size)
 
 
 def solver_status(unresolved, t, cosmology, drive) -> Array:

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import spectra
-from spectra._estimate import particles_beyond_the_ends
+from spectra._estimate import beyond_the_ends
 from spectra.spectrum import Spectrum
 from spectra.status import Status
 
@@ -92,22 +92,24 @@ def test_too_few_momenta_are_measured(dense):
     assert np.all(error <= np.asarray(result.t2_error))
 
 
-def test_particles_beyond_the_ends():
+def test_what_lies_beyond_the_ends():
     """q e^-q above 5 and q^1/2 e^-q below 0.1, by their incomplete gamma functions."""
     q = np.geomspace(1e-5, 5.0, 4000)
-    _, above = particles_beyond_the_ends(Spectrum(q, np.exp(-q), 1.0, 1.0))
+    beyond = beyond_the_ends(Spectrum(q, np.exp(-q), 1.0, 1.0))
     tail = (25.0 + 10.0 + 2.0) * np.exp(-5.0)
     # the last chord's slope is that half a cell before the end
-    np.testing.assert_allclose(above, tail / (2.0 - tail), rtol=5e-3)
+    np.testing.assert_allclose(beyond.fast, tail / (2.0 - tail), rtol=5e-3)
+    tail = (625.0 + 500.0 + 300.0 + 120.0 + 24.0) * np.exp(-5.0)
+    np.testing.assert_allclose(beyond.fast_square, tail / (24.0 - tail), rtol=5e-3)
     q = np.geomspace(0.1, 60.0, 4000)
-    below, _ = particles_beyond_the_ends(Spectrum(q, np.exp(-q) / np.sqrt(q), 1.0, 1.0))
+    slow = beyond_the_ends(Spectrum(q, np.exp(-q) / np.sqrt(q), 1.0, 1.0)).slow
     # Gamma(5/2) = 1.3293404; a power law has no e^-q, 7 per cent at the end
-    np.testing.assert_allclose(below, 0.1**2.5 / 2.5 / 1.3293404, rtol=0.1)
+    np.testing.assert_allclose(slow, 0.1**2.5 / 2.5 / 1.3293404, rtol=0.1)
 
 
 def test_a_cut_that_ends_in_zero_is_a_cut():
     q = np.geomspace(LOWEST, 4.0, 120)
     f = np.where(q < 3.9, 1.0 / (np.exp(q) + 1.0), 0.0)
-    below, above = particles_beyond_the_ends(Spectrum(q, f, 1.0, 1.0))
-    assert above == 0.0
-    assert below < 1e-8
+    beyond = beyond_the_ends(Spectrum(q, f, 1.0, 1.0))
+    assert beyond.fast == beyond.fast_square == 0.0
+    assert beyond.slow < 1e-8
