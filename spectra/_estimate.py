@@ -70,9 +70,17 @@ def beyond_the_ends(dm: Spectrum) -> Beyond:
 
 
 @remembered
-@eqx.filter_jit
 def coarser(drive: Drive) -> Drive:
-    """The drive on every second time node.
+    """The drive on every second time node; its large tables are shared, not copied."""
+    changed = _every_second(drive)
+    return eqx.tree_at(
+        lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
+    )
+
+
+@eqx.filter_jit
+def _every_second(drive: Drive) -> dict:
+    """The tables of :func:`coarser` that differ.
 
     The baryons' weights of a node left out go to its neighbours: cubic interpolation, quadratic
     next to the end of the integral.
@@ -101,7 +109,7 @@ def coarser(drive: Drive) -> Drive:
     made = eqx.tree_at(
         lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
     )
-    return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+    return {**changed, "cold_today": cold_overdensity(made)}
 
 
 def twice(drive: Drive) -> Drive:
