@@ -1,9 +1,9 @@
 """Dark matter and baryons under their own gravity: a triangular system, one time node a step.
 
-With S the source of gravity (Poisson's equation), D the overdensity of dark matter and b that of
-baryons (:mod:`spectra.transfer` has the physics), the discretised equations of one wavenumber are
+With D the overdensity of dark matter, b that of baryons in answer to it, and S = p D + r b the
+source of gravity (:mod:`spectra.transfer` has the physics), the equations of one wavenumber are
 
-    S_i = p_i (E_i + sum_j [G_ij F_ij - h_i W_ij / k^2] S_j - 3 S_i / k^2) + r_i b_i
+    D_i = E_i + sum_j [G_ij F_ij - h_i W_ij / k^2] S_j - 3 S_i / k^2
     b_i = sum_j B_ij S_j - k^2 sum_j P_ij b_j
 
 with E the external drive and F_ij the Fourier transform of the spectrum at k (s_i - s_j), read from
@@ -27,13 +27,10 @@ def overdensities(external: Array, kernel: Array, drive) -> tuple[Array, Array]:
     ``external`` (nt, nk) is E; ``kernel`` (kernel_rows, nk) the table of F. Linear in ``external``.
     A vmap over models runs them one after the other: each fits the cache, all together do not.
     """
-    poisson = drive.poisson_cold[:, None]
-    source = poisson * external
-    right = jnp.stack([source, jnp.zeros_like(source)])
+    right = jnp.stack([external, jnp.zeros_like(external)])
     k_squared = (drive.k_h_mpc * drive.cosmology.h) ** 2
-    source, baryons = _solution(right, kernel, (k_squared, _system(drive)))
-    dark_matter = (source - drive.poisson_baryon[:, None] * baryons) / poisson
-    return dark_matter, baryons + drive.baryon_external.T
+    dark_matter, answer = _solution(right, kernel, (k_squared, _system(drive)))
+    return dark_matter, answer + drive.baryon_external.T
 
 
 def total_matter(dark_matter: Array, baryons: Array, cosmology) -> Array:
@@ -67,7 +64,8 @@ def _solution_jvp(primals, tangents):
     solution = _solution(right, kernel, coefficients)
     change = jnp.zeros_like(solution) if _is_zero(d_right) else d_right
     if not _is_zero(d_kernel):
-        change = change.at[0].add(_pull(d_kernel, solution[0], coefficients[1]))
+        source = _source(*solution, coefficients[1])
+        change = change.at[0].add(_pull(d_kernel, source, coefficients[1]))
     if not all(map(_is_zero, jax.tree.leaves(d_coefficients, is_leaf=_is_zero))):
         _, moved = jax.jvp(
             lambda moving: _matrix(solution, kernel, *moving),
@@ -95,29 +93,37 @@ def _instantiate(primal, tangent):
     return np.zeros(primal.shape, jax.dtypes.float0)
 
 
+_SQUARES = ("row", "streaming", "drift", "baryon", "pressure")
+
+
 def _system(drive) -> dict:
-    """Coefficients [i, j] (later node, earlier node), and what is on the diagonal."""
-    poisson = drive.poisson_cold[:, None]
-    streaming = poisson * drive.gravity_weights * drive.distance
+    """Coefficients [i, j] (later node, earlier node), and what belongs to single nodes."""
+    streaming = drive.gravity_weights * drive.distance
+    n_time = streaming.shape[0]
     return {
         "row": drive.distance_row,
         "streaming": streaming[:, :, None] * drive.distance_weights,
-        "drift": poisson * drive.horizon[:, None] * jnp.tril(drive.gravity_weights, -1),
+        "drift": drive.horizon[:, None] * jnp.tril(drive.gravity_weights, -1),
         "baryon": drive.baryon_weights,
         "pressure": drive.baryon_pressure,
-        "own": drive.poisson_cold * (drive.horizon * jnp.diagonal(drive.gravity_weights) + 3.0),
+        "own": drive.horizon * jnp.diagonal(drive.gravity_weights) + 3.0,
         "own_baryon": jnp.diagonal(drive.baryon_weights),
         "own_pressure": jnp.diagonal(drive.baryon_pressure),
+        "poisson_cold": drive.poisson_cold.T.reshape(n_time, -1),
         "poisson_baryon": drive.poisson_baryon,
     }
 
 
 def _by_column(system: dict) -> dict:
-    """What a node does to all others, a node a row; later nodes already know, which is harmless."""
+    """What a node does to all others, a node a row; earlier nodes are done, and do not mind."""
     return {
-        name: values if values.ndim == 1 else jnp.swapaxes(values, 0, 1)
+        name: jnp.swapaxes(values, 0, 1) if name in _SQUARES else values
         for name, values in system.items()
     }
+
+
+def _source(dark_matter, baryons, system):
+    return system["poisson_cold"] * dark_matter + system["poisson_baryon"][:, None] * baryons
 
 
 def _interpolated(node: dict, kernel: Array) -> Array:
@@ -128,24 +134,33 @@ def _interpolated(node: dict, kernel: Array) -> Array:
     )
 
 
-def _own_pair(known, i, node: dict, k_squared, from_baryons: str, to_baryons: str):
-    """The node's two unknowns (nk,) each, when those that come before are in ``known``."""
-    source, baryons = (jax.lax.dynamic_index_in_dim(x, i, 0, False) for x in known)
+def _own(node: dict, k_squared):
+    """Of a node on itself: (h W + 3) / k^2, 1 / (1 + k^2 P), and the pivot of S."""
+    drift = node["own"] / k_squared
     stiff = 1.0 / (1.0 + k_squared * node["own_pressure"])
-    own = 1.0 + node["own"] / k_squared - node["poisson_baryon"] * node["own_baryon"] * stiff
-    source = (source + node[from_baryons] * stiff * baryons) / own
-    return source, (baryons + node[to_baryons] * source) * stiff
+    answer = node["poisson_baryon"] * node["own_baryon"] * stiff
+    return drift, stiff, 1.0 + node["poisson_cold"] * drift - answer
+
+
+def _at(known, i):
+    return (jax.lax.dynamic_index_in_dim(x, i, 0, False) for x in known)
 
 
 @jax.custom_batching.sequential_vmap
 def _forward(right, kernel, k_squared, system):
     def step(known, numbered):
         i, node = numbered
-        source, baryons = _own_pair(known, i, node, k_squared, "poisson_baryon", "own_baryon")
+        dark_matter, baryons = _at(known, i)
+        drift, stiff, pivot = _own(node, k_squared)
+        baryons = baryons * stiff
+        source = node["poisson_cold"] * dark_matter + node["poisson_baryon"] * baryons
+        source = source / pivot
+        dark_matter = dark_matter - drift * source
+        baryons = baryons + node["own_baryon"] * stiff * source
         pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared
         stress = node["pressure"][:, None] * (k_squared * baryons)
         known = (known[0] + pull * source, known[1] + node["baryon"][:, None] * source - stress)
-        return known, (source, baryons)
+        return known, (dark_matter, baryons)
 
     nodes = (jnp.arange(right.shape[1]), _by_column(system))
     return jnp.stack(jax.lax.scan(step, (right[0], right[1]), nodes)[1])
@@ -153,29 +168,37 @@ def _forward(right, kernel, k_squared, system):
 
 @jax.custom_batching.sequential_vmap
 def _backward(right, kernel, k_squared, system):
-    """The transpose: rows instead of columns, from today backwards."""
+    """The transpose: rows instead of columns, from today backwards.
+
+    The source's adjoint y gathers from later nodes; the others follow as right + (p, r) y.
+    """
 
     def step(known, numbered):
-        i, node = numbered
-        source, baryons = _own_pair(known, i, node, k_squared, "own_baryon", "poisson_baryon")
+        i, node, first = numbered
+        gathered, second = _at(known, i)
+        drift, stiff, pivot = _own(node, k_squared)
+        second = second * stiff
+        adjoint = (gathered - drift * first + node["own_baryon"] * second) / pivot
+        first = first + node["poisson_cold"] * adjoint
+        second = second + node["poisson_baryon"] * stiff * adjoint
         pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared
-        stress = node["pressure"][:, None] * (k_squared * baryons)
-        known = (known[0] + pull * source + node["baryon"][:, None] * baryons, known[1] - stress)
-        return known, (source, baryons)
+        stress = node["pressure"][:, None] * (k_squared * second)
+        known = (known[0] + pull * first + node["baryon"][:, None] * second, known[1] - stress)
+        return known, (first, second)
 
-    nodes = (jnp.arange(right.shape[1]), system)
-    return jnp.stack(jax.lax.scan(step, (right[0], right[1]), nodes, reverse=True)[1])
+    nodes = (jnp.arange(right.shape[1]), system, right[0])
+    start = (jnp.zeros_like(right[0]), right[1])
+    return jnp.stack(jax.lax.scan(step, start, nodes, reverse=True)[1])
 
 
 def _matrix(unknown, kernel, k_squared, system):
-    """The matrix times (S, b)."""
-    source, baryons = unknown
-    own = 1.0 + system["own"][:, None] / k_squared
-    drift = (system["drift"] @ source) / k_squared
-    pull = _pull_plain(kernel, source, system)
+    """The matrix times (D, b)."""
+    dark_matter, baryons = unknown
+    source = _source(dark_matter, baryons, system)
+    drift = (system["drift"] @ source + system["own"][:, None] * source) / k_squared
     return jnp.stack(
         [
-            own * source + drift - pull - system["poisson_baryon"][:, None] * baryons,
+            dark_matter + drift - _pull_plain(kernel, source, system),
             baryons - system["baryon"] @ source + k_squared * (system["pressure"] @ baryons),
         ]
     )
