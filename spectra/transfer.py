@@ -20,10 +20,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.custom_derivatives import SymbolicZero
 
 from spectra._deposit import lagrange_six, log_velocity_histogram
 from spectra.cosmology import Cosmology
-from spectra.drive import DRIVE_FIELDS, MATCH_TOLERANCE, Drive, interpolate_wavenumbers
+from spectra.drive import (
+    DRIVE_FIELDS,
+    LINEAR_RANGE,
+    MATCH_TOLERANCE,
+    Drive,
+    at_cosmology,
+    distance_between,
+    interpolate_wavenumbers,
+)
 from spectra.drive import drive as drive_of
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum, is_resolved, omega_h2
@@ -61,12 +70,14 @@ def transfer(
 ) -> Transfer:
     """T(k) and T^2(k) of a spectrum at z = 0.
 
-    Differentiable (forward and reverse) in f, q, mass and temperature; works under jit and vmap.
+    Differentiable (forward and reverse) in f, q, mass, temperature and, if the drive has
+    derivatives, cosmology; works under jit and vmap.
 
     Parameters
     ----------
     dm : spectrum; only the shape of f matters for ``composition="rescale"``.
-    cosmology : :class:`spectra.Cosmology`; the default one when left out.
+    cosmology : :class:`spectra.Cosmology`; the default one when left out. A drive with derivatives
+        serves cosmologies within 1 % of its own, to first order.
     drive : from :func:`spectra.drive`; the one of ``cosmology`` when left out.
     k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300, any order; the drive's own 71 (logarithmic
         over that range) when left out. Each k is solved for, T is not interpolated.
@@ -81,8 +92,9 @@ def transfer(
     ------
     ValueError
         If k is outside its range, ``composition`` is unknown, the cosmology is not that of the
-        drive, the species is more than all dark matter, or JAX is not in 64-bit mode. Under
-        tracing a foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
+        drive, a derivative is asked for that the drive does not have, the species is more than all
+        dark matter, or JAX is not in 64-bit mode. Under tracing a foreign cosmology comes back as
+        ``Status.COSMOLOGY_MISMATCH`` instead.
     """
     require_x64()
     if composition not in ("rescale", "cold-remainder"):
@@ -93,7 +105,7 @@ def transfer(
         drive = drive_of(cosmology if _concrete(cosmology) else None)
     cosmology = drive.cosmology if cosmology is None else cosmology
     if _concrete((cosmology, drive.cosmology)):
-        _check_cosmology(cosmology, drive)
+        drive = _check_cosmology(cosmology, drive)
     if k_h_mpc is not None:
         k_h_mpc = _check_wavenumbers(k_h_mpc)
         drive = at_wavenumbers(drive, k_h_mpc)
@@ -112,20 +124,17 @@ def transfer(
 
 @eqx.filter_jit
 def _transfer(dm: Spectrum, cosmology: Cosmology, drive: Drive, warm_fraction: Array) -> Transfer:
+    known_for, tolerance = drive.cosmology, MATCH_TOLERANCE
+    if drive.tangents is not None:
+        tolerance, drive = LINEAR_RANGE, solved_at_cosmology(drive, cosmology)
+    else:
+        cosmology = _without_derivative(cosmology)
     number, fast = log_velocity_histogram(dm, cosmology, drive)
     external = external_overdensity(number, warm_fraction, drive)
     kernel = warm_fraction * kernel_table(number, drive) + (1.0 - warm_fraction)
     t = matter_overdensity(external, kernel, drive) / drive.cold_today
     finite = jnp.all(jnp.isfinite(t))
-    mismatch = jnp.any(
-        jnp.stack(
-            [
-                jnp.abs(getattr(cosmology, name) / getattr(drive.cosmology, name) - 1.0)
-                > MATCH_TOLERANCE
-                for name in DRIVE_FIELDS
-            ]
-        )
-    )
+    mismatch = distance_between(cosmology, known_for) > tolerance
     unresolved = ~is_resolved(dm) | (fast > _FAST_FRACTION)
     status = jnp.where(
         ~finite,
@@ -156,7 +165,7 @@ class _Identity:
 
     def __eq__(self, other):
         mine, theirs = jax.tree.leaves(self.drive), jax.tree.leaves(other.drive)
-        return all(a is b for a, b in zip(mine, theirs))
+        return len(mine) == len(theirs) and all(a is b for a, b in zip(mine, theirs))
 
 
 def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
@@ -169,6 +178,12 @@ def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
 @eqx.filter_jit
 def _at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
     made = interpolate_wavenumbers(drive, k_h_mpc)
+    return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+
+
+def solved_at_cosmology(drive: Drive, cosmology: Cosmology) -> Drive:
+    """The drive at a neighbouring cosmology, its cold solution included."""
+    made = at_cosmology(drive, cosmology)
     return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
 
 
@@ -266,7 +281,7 @@ def matter_overdensity(external: Array, kernel: Array, drive: Drive) -> Array:
         "baryon_weights": drive.baryon_weights,
         "own_weight": jnp.diagonal(drive.gravity_weights),
         "own_baryon": jnp.diagonal(drive.baryon_weights),
-        "poisson_cold": drive.poisson_cold,
+        "poisson_cold": drive.poisson_cold.T,
         "poisson_baryon": drive.poisson_baryon,
         "horizon": drive.horizon,
         "baryon_pressure": drive.baryon_pressure,
@@ -291,14 +306,38 @@ def _concrete(tree) -> bool:
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
-def _check_cosmology(cosmology: Cosmology, drive: Drive) -> None:
+@jax.custom_jvp
+def _without_derivative(cosmology: Cosmology) -> Cosmology:
+    """The same; being differentiated is an error, not a derivative with parts missing."""
+    return cosmology
+
+
+def _refuse(primals, tangents):
+    for name in DRIVE_FIELDS:
+        if not isinstance(getattr(tangents[0], name), SymbolicZero):
+            raise ValueError(
+                f"T^2 is being differentiated in cosmology {name}, but its drive was made without "
+                "derivatives; use drive=spectra.drive(cosmology, derivatives=True)"
+            )
+    return primals[0], tangents[0]
+
+
+_without_derivative.defjvp(_refuse, symbolic_zeros=True)
+
+
+def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
+    """The drive, without tangents where the cosmology is its own and nothing else is asked."""
+    allowed = MATCH_TOLERANCE if drive.tangents is None else LINEAR_RANGE
     for name in DRIVE_FIELDS:
         wanted, made = float(getattr(cosmology, name)), float(getattr(drive.cosmology, name))
-        if not abs(wanted / made - 1.0) <= MATCH_TOLERANCE:
+        if not abs(wanted / made - 1.0) <= allowed:
             raise ValueError(
                 f"cosmology {name} = {wanted:g}, but the drive was made for {made:g}; "
                 "use drive=spectra.drive(cosmology)"
             )
+    if float(distance_between(cosmology, drive.cosmology)) <= MATCH_TOLERANCE:
+        return eqx.tree_at(lambda d: d.tangents, drive, None)
+    return drive
 
 
 def _check_wavenumbers(k_h_mpc) -> Array:
