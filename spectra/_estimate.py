@@ -96,13 +96,15 @@ def _every_second(drive: Drive) -> dict:
         "response_cold": drive.response_cold[:, kept],
         "ln_a": drive.ln_a[kept],
         "baryon_external": drive.baryon_external[:, kept],
+        "gravity_switch": drive.gravity_switch[:, kept],
+        "step_weights": weights * drive.horizon[kept] / 3.0,
         "gravity_weights": weights,
         "distance": drive.distance[kept, kept],
         "distance_row": drive.distance_row[kept, kept],
         "distance_weights": drive.distance_weights[kept, kept],
         "baryon_weights": _thinned_weights(drive.baryon_weights[kept, first:]),
         "baryon_pressure": _thinned_weights(drive.baryon_pressure[kept, first:]),
-        "poisson_cold": drive.poisson_cold[kept],
+        "poisson_cold": drive.poisson_cold[:, kept],
         "poisson_baryon": drive.poisson_baryon[kept],
         "horizon": drive.horizon[kept],
     }
@@ -115,7 +117,7 @@ def _every_second(drive: Drive) -> dict:
 def twice(drive: Drive) -> Drive:
     """The drive with every wavenumber a second time, for the forward substitution alone."""
     return eqx.tree_at(
-        lambda d: (d.k_h_mpc, d.response_cold, d.baryon_external, d.cold_today),
+        lambda d: (d.k_h_mpc, d.response_cold, d.baryon_external, d.cold_today, d.poisson_cold),
         drive,
         replace_fn=lambda table: jnp.concatenate([table, table]),
     )

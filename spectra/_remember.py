@@ -22,7 +22,7 @@ class _Identity:
 
     def __eq__(self, other):
         mine, theirs = jax.tree.leaves(self.drive), jax.tree.leaves(other.drive)
-        return all(a is b for a, b in zip(mine, theirs))
+        return len(mine) == len(theirs) and all(a is b for a, b in zip(mine, theirs))
 
 
 def remembered(function):

@@ -99,7 +99,6 @@ _SQUARES = ("row", "streaming", "drift", "baryon", "pressure")
 def _system(drive) -> dict:
     """Coefficients [i, j] (later node, earlier node), and what belongs to single nodes."""
     streaming = drive.gravity_weights * drive.distance
-    n_time = streaming.shape[0]
     return {
         "row": drive.distance_row,
         "streaming": streaming[:, :, None] * drive.distance_weights,
@@ -109,7 +108,7 @@ def _system(drive) -> dict:
         "own": drive.horizon * jnp.diagonal(drive.gravity_weights) + 3.0,
         "own_baryon": jnp.diagonal(drive.baryon_weights),
         "own_pressure": jnp.diagonal(drive.baryon_pressure),
-        "poisson_cold": drive.poisson_cold.T.reshape(n_time, -1),
+        "poisson_cold": drive.poisson_cold.T,
         "poisson_baryon": drive.poisson_baryon,
     }
 

@@ -20,6 +20,7 @@ from spectra.transfer import (
     TABLE_ERROR,
     ends_error,
     prepared,
+    solved_at_cosmology,
     solver_status,
 )
 
@@ -89,6 +90,7 @@ def species_transfer(
 
 @eqx.filter_jit
 def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
+    cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
     number, fast = velocity_histogram(species, shares, cosmology, drive)
     cold = 1.0 - jnp.sum(shares)
     modes, slow = external_modes(number, drive)
@@ -108,7 +110,7 @@ def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
         t_matter=matter,
         t_velocity_dark_matter=warm_growth[0] / cold_growth[0],
         t_velocity_baryon=warm_growth[1] / cold_growth[1],
-        status=solver_status(unresolved, matter, cosmology, drive),
+        status=solver_status(unresolved, matter, foreign),
     )
 
 

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.custom_derivatives import SymbolicZero
 
 from spectra._estimate import beyond_the_ends, coarser, thinned, twice
 from spectra._mixture import species_shares, velocity_histogram
@@ -27,7 +28,15 @@ from spectra._remember import concrete, remembered
 from spectra._response import external_modes, external_overdensity, kernel_table
 from spectra._volterra import cold_overdensity, overdensities, total_matter
 from spectra.cosmology import Cosmology
-from spectra.drive import DRIVE_FIELDS, MATCH_TOLERANCE, Drive, interpolate_wavenumbers
+from spectra.drive import (
+    DRIVE_FIELDS,
+    LINEAR_RANGE,
+    MATCH_TOLERANCE,
+    Drive,
+    at_cosmology,
+    distance_between,
+    interpolate_wavenumbers,
+)
 from spectra.drive import drive as drive_of
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
@@ -78,14 +87,15 @@ def transfer(
 ) -> Transfer:
     """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
 
-    Differentiable (forward and reverse) in f, q, mass, temperature and shares; works under jit and
-    vmap, where models are solved one after the other.
+    Differentiable (forward and reverse) in f, q, mass, temperature, shares and, if the drive has
+    derivatives, cosmology; works under jit and vmap, where models are solved one after the other.
 
     Parameters
     ----------
     dm : spectrum, or a sequence of ns spectra, each with its own momenta, mass and temperature.
         Only the shape of f matters where ``composition`` does not ask for abundances.
-    cosmology : :class:`spectra.Cosmology`; the default one when left out.
+    cosmology : :class:`spectra.Cosmology`; the default one when left out. A drive with derivatives
+        serves cosmologies within 1 % of its own, to first order.
     drive : from :func:`spectra.drive`; the one of ``cosmology`` when left out.
     k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300, any order; the drive's own 71 (logarithmic
         over that range) when left out. Each k is solved for, T is not interpolated.
@@ -101,12 +111,13 @@ def transfer(
     ------
     ValueError
         If k is outside its range, ``composition`` is unknown, of the wrong length or negative, the
-        cosmology is not that of the drive, the species are more than all dark matter, or JAX is
-        not in 64-bit mode. Under tracing a foreign cosmology comes back as
-        ``Status.COSMOLOGY_MISMATCH`` instead.
+        cosmology is not that of the drive, a derivative is asked for that the drive does not have,
+        the species are more than all dark matter, or JAX is not in 64-bit mode. Under tracing a
+        foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
     """
     species, shares, cosmology, drive = prepared(dm, cosmology, drive, k_h_mpc, composition)
-    return _transfer(species, shares, cosmology, drive, coarser(drive))
+    coarse = coarser(drive) if drive.tangents is None else None
+    return _transfer(species, shares, cosmology, drive, coarse)
 
 
 def prepared(dm, cosmology, drive, k_h_mpc, composition):
@@ -116,7 +127,7 @@ def prepared(dm, cosmology, drive, k_h_mpc, composition):
         drive = drive_of(cosmology if concrete(cosmology) else None)
     cosmology = drive.cosmology if cosmology is None else cosmology
     if concrete((cosmology, drive.cosmology)):
-        _check_cosmology(cosmology, drive)
+        drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
     if k_h_mpc is not None:
         drive = at_wavenumbers(drive, _check_wavenumbers(k_h_mpc))
@@ -124,7 +135,9 @@ def prepared(dm, cosmology, drive, k_h_mpc, composition):
 
 
 @eqx.filter_jit
-def _transfer(species, shares, cosmology: Cosmology, drive: Drive, coarse: Drive) -> Transfer:
+def _transfer(species, shares, cosmology, drive: Drive, coarse: Drive | None) -> Transfer:
+    cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
+    coarse = coarser(drive) if coarse is None else coarse
     number, fast = velocity_histogram(species, shares, cosmology, drive)
     modes, slow = external_modes(number, drive)
     cold = 1.0 - jnp.sum(shares)
@@ -133,7 +146,7 @@ def _transfer(species, shares, cosmology: Cosmology, drive: Drive, coarse: Drive
     fixed = (species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
     t2_error, table_error = _errors(*jax.lax.stop_gradient(fixed))
     unresolved = (fast > FAST_FRACTION) | (jnp.max(table_error) > TABLE_ERROR)
-    status = solver_status(unresolved, t, cosmology, drive)
+    status = solver_status(unresolved, t, foreign)
     return Transfer(drive.k_h_mpc, t, t * t, status, t2_error, table_error)
 
 
@@ -184,26 +197,27 @@ def ends_error(species, shares, fast, size) -> Array:
     return _GROWTH * (slow * deficit + jnp.minimum(lost * size, heat * deficit) + fast * size)
 
 
-def solver_status(unresolved, t, cosmology, drive) -> Array:
+def solver_status(unresolved, t, foreign) -> Array:
     """int32 :class:`spectra.status.Status` of results ``t`` (any shape)."""
-    mismatch = jnp.any(
-        jnp.stack(
-            [
-                jnp.abs(getattr(cosmology, name) / getattr(drive.cosmology, name) - 1.0)
-                > MATCH_TOLERANCE
-                for name in DRIVE_FIELDS
-            ]
-        )
-    )
     return jnp.where(
         ~jnp.all(jnp.isfinite(t)),
         Status.NON_FINITE,
         jnp.where(
-            mismatch,
+            foreign,
             Status.COSMOLOGY_MISMATCH,
             jnp.where(unresolved, Status.SPECTRUM_UNRESOLVED, Status.SUCCESS),
         ),
     ).astype(jnp.int32)
+
+
+def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, Drive, Array]:
+    """Cosmology, the drive there, its cold solution included, and whether that is too far."""
+    distance = distance_between(cosmology, drive.cosmology)
+    if drive.tangents is None:
+        return _without_derivative(cosmology), drive, distance > MATCH_TOLERANCE
+    made = at_cosmology(drive, cosmology)
+    made = eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+    return cosmology, made, distance > LINEAR_RANGE
 
 
 @remembered
@@ -214,14 +228,38 @@ def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
     return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
 
 
-def _check_cosmology(cosmology: Cosmology, drive: Drive) -> None:
+@jax.custom_jvp
+def _without_derivative(cosmology: Cosmology) -> Cosmology:
+    """The same; being differentiated is an error, not a derivative with parts missing."""
+    return cosmology
+
+
+def _refuse(primals, tangents):
+    for name in DRIVE_FIELDS:
+        if not isinstance(getattr(tangents[0], name), SymbolicZero):
+            raise ValueError(
+                f"T^2 is being differentiated in cosmology {name}, but its drive was made without "
+                "derivatives; use drive=spectra.drive(cosmology, derivatives=True)"
+            )
+    return primals[0], tangents[0]
+
+
+_without_derivative.defjvp(_refuse, symbolic_zeros=True)
+
+
+def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
+    """The drive, without tangents where the cosmology is its own and nothing else is asked."""
+    allowed = MATCH_TOLERANCE if drive.tangents is None else LINEAR_RANGE
     for name in DRIVE_FIELDS:
         wanted, made = float(getattr(cosmology, name)), float(getattr(drive.cosmology, name))
-        if not abs(wanted / made - 1.0) <= MATCH_TOLERANCE:
+        if not abs(wanted / made - 1.0) <= allowed:
             raise ValueError(
                 f"cosmology {name} = {wanted:g}, but the drive was made for {made:g}; "
                 "use drive=spectra.drive(cosmology)"
             )
+    if float(distance_between(cosmology, drive.cosmology)) <= MATCH_TOLERANCE:
+        return eqx.tree_at(lambda d: d.tangents, drive, None)
+    return drive
 
 
 def _check_wavenumbers(k_h_mpc) -> Array:
