@@ -29,6 +29,9 @@ Out = Annotated[
 Result = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A result of solve or transfer.")]
 
 
+_NEW_COSMOLOGY = "first use of this cosmology, CLASS runs"
+
+
 class ComputationFailed(Exception):
     """A computation ran and its result is not usable; the message says why."""
 
@@ -49,7 +52,7 @@ def solve(
 
     model, plasma = configuration.model_of(config), configuration.plasma_of(config)
     cosmology = configuration.cosmology_of(config)
-    drive = drive_of(cosmology)
+    drive = drive_of(cosmology, progress=session.counter(_NEW_COSMOLOGY))
 
     import sterile
     from spectra.power import power_table
@@ -122,7 +125,8 @@ def transfer(
     mass_kev: Annotated[float, typer.Option(help="Particle mass [keV].")],
     temperature_ratio: Annotated[float, typer.Option(help="T of q = p/T over T_gamma, today.")],
     omega_h2: Annotated[
-        float | None, typer.Option(help="Dark-matter density omega_dm; the default cosmology's.")
+        float | None,
+        typer.Option(help="Dark-matter density omega_dm; 0.12 when left out."),
     ] = None,
     k: Annotated[
         str | None, typer.Option(help="Wavenumbers K1,K2,... [h/Mpc] at which T² is wanted.")
@@ -148,7 +152,7 @@ def transfer(
 
     dm = read_psd(psd, mass_kev, temperature_ratio)
     cosmology = Cosmology() if omega_h2 is None else Cosmology(omega_dm=omega_h2)
-    drive = drive_of(cosmology)
+    drive = drive_of(cosmology, progress=session.counter(_NEW_COSMOLOGY))
     with session.progress("transfer function"):
         if wavenumbers is not None:
             asked = transfer_of(dm, cosmology, drive=drive, k_h_mpc=wavenumbers)

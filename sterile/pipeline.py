@@ -83,7 +83,7 @@ def evaluate(
     ------
     ValueError
         If JAX is not in 64-bit mode, the mass is not positive or above m_S/2, the abundance is not
-        positive, or the cosmology has no drive.
+        positive, or the cosmology has no drive and classy is not installed.
     """
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology

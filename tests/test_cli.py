@@ -11,7 +11,6 @@ import pytest
 
 import spectra
 from sterile import cli
-from sterile import config as configuration
 
 pytestmark = pytest.mark.cli
 
@@ -322,8 +321,27 @@ def test_solve_with_a_given_mass(run, tmp_path):
     assert answer["omega_h2"] == pytest.approx(275.9 * 7.1 * answer["yield_n"], rel=3e-4)
 
 
-def test_the_cosmology_must_be_the_default_one(run, tmp_path):
-    path = tmp_path / "run.toml"
-    path.write_text(MODEL + "[cosmology]\nh = 0.7\n")
-    assert configuration.load(path).cosmology.h == 0.7
-    one_error_line(run("solve", path), "cosmology h = 0.7")
+def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, monkeypatch):
+    from importlib import resources
+
+    from spectra import drive_build, drive_store
+    from spectra.drive import SHIPPED_FILE, cosmology_attributes
+
+    calls = []
+
+    def build(cosmology, derivatives, progress):
+        """The shipped tables under another name: this test is not about numbers."""
+        calls.append(cosmology)
+        progress(5, 50)
+        tables, _ = drive_store.read_drive(resources.files("spectra") / "data" / SHIPPED_FILE)
+        return tables, cosmology_attributes(cosmology)
+
+    monkeypatch.setattr(drive_build, "build", build)
+    monkeypatch.setenv("STERILE_CACHE_DIR", str(tmp_path))
+    code, out, err = transfer("--omega-h2", "0.131", "--json")
+    assert code == 0, err
+    assert "first use of this cosmology, CLASS runs: 5 of 50" in err
+    assert len(json.loads(out)["t2"]) == 71
+    assert transfer("--omega-h2", "0.131")[0] == 0
+    assert len(calls) == 1 and float(calls[0].omega_dm) == 0.131
+    assert list((tmp_path / "drives").glob("*.h5"))
