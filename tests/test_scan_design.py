@@ -87,7 +87,8 @@ def test_conditional_ranges():
 
 
 @pytest.mark.parametrize(
-    "text", ["__import__('os')", "yukawa.real", "[1]", "yukawa if 1 else 2", "sqrt(1, 2)", "1 +", ""]
+    "text",
+    ["__import__('os')", "yukawa.real", "[1]", "yukawa if 1 else 2", "sqrt(1, 2)", "1 +", ""],
 )
 def test_expressions_are_arithmetic_only(text):
     with pytest.raises(ValueError):

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from sterile.scan import results, store
+from sterile.scan import recovery, results, store
 from sterile.scan.evaluation import Column
+from sterile.scan.lock import locked
 
 pytestmark = pytest.mark.cli
 
@@ -114,7 +115,7 @@ def test_every_flipped_byte_of_a_row_is_noticed(tmp_path):
     write(path, np.arange(COUNT))
     with h5py.File(path) as file:
         places = [
-            (file[name].id.get_offset() + 7 * store._width(column), store._width(column))
+            (file[name].id.get_offset() + 7 * store.row_width(column), store.row_width(column))
             for name, column in store.all_columns(COLUMNS).items()
         ]
     whole = path.read_bytes()
@@ -136,7 +137,7 @@ def test_a_truncated_file_says_so_and_is_recovered(tmp_path, keep):
     path.write_bytes(whole[: int(keep * len(whole))])
     with pytest.raises(store.Damaged, match="--resume"):
         results.load(path)
-    recovered, damaged = store.recover(path, COLUMNS, make)
+    recovered, damaged = recovery.recover(path, COLUMNS, make)
     assert damaged.exists()
     found = results.load(path)
     assert found.done.sum() == recovered
@@ -155,7 +156,7 @@ def test_rows_outlive_a_destroyed_structure(tmp_path):
     path.write_bytes(damaged)
     with pytest.raises(store.Damaged):
         results.load(path)
-    recovered, _ = store.recover(path, COLUMNS, make)
+    recovered, _ = recovery.recover(path, COLUMNS, make)
     assert recovered == COUNT and results.load(path).done.all()
 
 
@@ -204,10 +205,10 @@ def test_results_that_cannot_fit_are_refused_before_they_start(tmp_path, monkeyp
 
 def test_one_writer_at_a_time(tmp_path):
     path = tmp_path / "r.h5"
-    with store.locked(path):
+    with locked(path):
         with pytest.raises(ValueError, match=f"process {os.getpid()}"):
-            with store.locked(path):
+            with locked(path):
                 pass
-    with store.locked(path):
+    with locked(path):
         pass
     assert os.listdir(tmp_path) == []

@@ -7,11 +7,12 @@ from sterile.scan.worker import call
 
 INSTALL = "pip install 'sterile-spectra[cluster]'"
 _ASK_SECONDS = 2.0
+CONNECT_SECONDS = 15.0
 # times a task may be on a worker that dies before Dask gives it up
 _ALLOWED_FAILURES = 3
 
 
-class SchedulerLost(RuntimeError):
+class SchedulerLost(ConnectionError):
     """The scheduler does not answer any more."""
 
 
@@ -32,7 +33,7 @@ class DaskWorkers:
         self._cluster = _start_cluster(cluster) if cluster is not None else None
         target = self._cluster if self._cluster is not None else address
         try:
-            self._client = distributed.Client(target, timeout="15s", set_as_default=False)
+            self._client = distributed.Client(target, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
             if self._cluster is not None:
                 self._cluster.close()

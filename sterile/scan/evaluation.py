@@ -92,7 +92,7 @@ class Pipeline:
         for corner in json.loads(self.corners):
             own = {name: value for name, value in corner.items() if name in vars(setup.model)}
             dataclasses.replace(setup.model, **own)  # names what is out of range
-        shapes, sources = kernel.shapes(setup, values, self.outputs)
+        shapes, sources = kernel.shapes(setup, values)
         columns = {
             f"points/{name}": Column(
                 (), "<f8", _PARAMETER_UNITS.get(name, "1"), "scanned parameter"
@@ -100,7 +100,9 @@ class Pipeline:
             for name in self.parameters
         }
         columns["points/status"] = Column((), "<i4", "1", "0 is success, -1 not computed")
-        columns |= {path: _column(path, shape) for path, shape in shapes.items()}
+        columns |= {
+            path: _column(path, shape) for path, shape in shapes.items() if self._wanted(path)
+        }
         shared = {}
         if "transfer" in self.outputs:
             k = np.asarray(setup.drive.k_h_mpc)
@@ -123,7 +125,7 @@ class Pipeline:
         from sterile.scan import kernel
 
         setup = kernel.prepare(self.content, "verdicts" in self.outputs)
-        solve = functools.partial(kernel.solve, setup, outputs=self.outputs, tight=tight)
+        solve = functools.partial(kernel.solve, setup, tight=tight)
         count = len(next(iter(values.values())))
         size = 1 if tight else self.batch
         parts = []
@@ -132,7 +134,15 @@ class Pipeline:
             # the last batch is filled up with copies: one compiled shape
             padded = np.concatenate([rows, np.full(size - rows.size, rows[-1])])
             parts.append(_guarded(solve, values, padded, rows.size))
-        return _join(parts)
+        return {
+            path: array
+            for path, array in _join(parts).items()
+            if path == "points/status" or self._wanted(path)
+        }
+
+    def _wanted(self, path: str) -> bool:
+        folder, name = path.split("/", 1)
+        return (name if folder == "points" else folder) in self.outputs
 
 
 def _guarded(solve, values, rows, count) -> dict[str, np.ndarray]:
@@ -171,9 +181,7 @@ def _settle(found: dict) -> dict:
     """A success without finite numbers is none."""
     status = np.array(found["points/status"], dtype="<i4")
     for name in _ALWAYS_FINITE:
-        column = found.get(f"points/{name}")
-        if column is not None:
-            status[(status == 0) & ~np.isfinite(column)] = Status.NON_FINITE
+        status[(status == 0) & ~np.isfinite(found[f"points/{name}"])] = Status.NON_FINITE
     return {**found, "points/status": status}
 
 
@@ -193,7 +201,7 @@ def _column(path: str, shape: tuple[int, ...]) -> Column:
 
 
 def check_outputs(outputs) -> tuple[str, ...]:
-    """Names of [scan] outputs, or all scalars and the verdicts; ``ValueError`` on an unknown one."""
+    """Names in [scan] outputs, or all scalars and the verdicts; ``ValueError`` on others."""
     import difflib
 
     from sterile.scan.settings import OUTPUT_PARTS

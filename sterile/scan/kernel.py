@@ -72,29 +72,28 @@ def grids_of(setup: Setup, values: dict[str, np.ndarray]) -> tuple[list[Grid], n
     return choose_grids(SimpleNamespace(**parameters), setup.plasma)
 
 
-def shapes(setup: Setup, values: dict, outputs: tuple[str, ...]):
+def shapes(setup: Setup, values: dict):
     """(path → shape of one point's array, verdict's name → its source), without computing."""
     row = {name: column[0] for name, column in values.items()}
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
-    table, found = eqx.filter_eval_shape(_one, setup, row, outputs, grid)
-    return {path: leaf.shape for path, leaf in table.items() if path != "points/status"}, {
-        name: verdict.source for name, verdict in found.items()
-    }
+    table, found = eqx.filter_eval_shape(_one, setup, row, grid)
+    sources = {name: verdict.source for name, verdict in found.items()}
+    return {path: leaf.shape for path, leaf in table.items()}, sources
 
 
-def solve(setup: Setup, values: dict, outputs: tuple[str, ...], tight: bool = False) -> dict:
-    """Arrays of n points that need one grid: path → (n, ...) on the host."""
+def solve(setup: Setup, values: dict, tight: bool = False) -> dict:
+    """All arrays of n points that need one grid: path → (n, ...) on the host."""
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
-    found = _batch(setup, values, outputs, tightened(grid) if tight else grid)
+    found = _batch(setup, values, tightened(grid) if tight else grid)
     return {path: np.asarray(leaf) for path, leaf in found.items()}
 
 
 @eqx.filter_jit
-def _batch(setup, values, outputs, grid):
-    return jax.vmap(lambda row: _one(setup, row, outputs, grid)[0])(values)
+def _batch(setup, values, grid):
+    return jax.vmap(lambda row: _one(setup, row, grid)[0])(values)
 
 
-def _one(setup, row, outputs, grid):
+def _one(setup, row, grid):
     """One point: its table, path → array, and its verdicts."""
     own = {name: value for name, value in row.items() if name in vars(setup.model)}
     point = evaluate(
@@ -106,14 +105,16 @@ def _one(setup, row, outputs, grid):
         drive=setup.drive,
         grid=grid,
     )
-    scalars = scalars_of(point)
-    table = {f"points/{name}": scalars[name] for name in outputs if name in scalars}
-    if "transfer" in outputs:
-        table["transfer/t2"] = point.transfer.t2
-    if "spectra" in outputs:
-        table |= {"spectra/q": point.spectrum.q, "spectra/f": point.spectrum.f}
+    # whatever is wanted of it, one program
+    table = {f"points/{name}": value for name, value in scalars_of(point).items()}
+    table |= {
+        "points/status": point.status,
+        "transfer/t2": point.transfer.t2,
+        "spectra/q": point.spectrum.q,
+        "spectra/f": point.spectrum.f,
+    }
     found = {}
-    if "verdicts" in outputs:
+    if setup.references is not None:
         found = verdicts(
             point.spectrum,
             point.transfer,
@@ -125,7 +126,7 @@ def _one(setup, row, outputs, grid):
             table[f"verdicts/{name}/status"] = verdict.status_code
             for part in ("value", "threshold", "margin"):
                 table[f"verdicts/{name}/{part}"] = getattr(verdict, part)
-    return {**table, "points/status": point.status}, found
+    return table, found
 
 
 def scalars_of(point) -> dict:

@@ -26,7 +26,7 @@ _REGION_COLOURS = {"allowed": GREEN, "constrained": ORANGE, "forbidden": VERMILI
 _REGION_ALPHA = 0.38
 _BOUND_COLOURS = (PURPLE, SKY, BLUE, "#8B4513", "#555555")
 _TARGET_OMEGA_H2 = 0.12
-_MASSES_KEV = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+_MASSES_KEV = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 1e2, 1e3, 1e4, 1e5, 1e6)
 _PIXELS = 400
 _MOST_PANELS = 6
 _SUMMARY = "half-mode"
@@ -38,7 +38,8 @@ def figure_plane(results: Results) -> Figure:
     Colours: the half-mode verdict. Lines: m_N that gives Omega h^2 = 0.12; where the yield is
     largest in lambda, between freeze-in and freeze-out; every other verdict's edge; the
     free-streaming labels 0.01 and 0.1 Mpc; late decays (nucleosynthesis) and h -> S S where they
-    lie inside. Crosses: points without a result; dots: with a caveat of the transfer function. Between points everything is interpolated linearly.
+    lie inside. Crosses: points without a result; dots: with a caveat of the transfer
+    function. Between points everything is interpolated.
 
     Raises
     ------
@@ -59,12 +60,13 @@ def figure_plane(results: Results) -> Figure:
             axes.set_title(title)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
-        figure.legend(
-            handles=list(handles.values()),
-            labels=list(handles),
-            loc="outside lower center",
-            ncols=min(3, max(1, columns + 1)),
-        )
+        if handles:
+            figure.legend(
+                list(handles.values()),
+                list(handles),
+                loc="outside lower center",
+                ncols=min(3, columns + 1),
+            )
         return figure
 
 
@@ -132,18 +134,25 @@ class _Raster:
         if self.y_log:
             self.y = np.exp(self.y)
 
-    def linear(self, values: np.ndarray) -> np.ndarray:
-        """(pixels, pixels) between the points where ``values`` is finite; NaN where there are few."""
-        from scipy.interpolate import LinearNDInterpolator
+    def between(self, values: np.ndarray, smooth: bool = False) -> np.ndarray:
+        """(pixels, pixels), linear or cubic between the points where ``values`` is finite."""
+        from scipy.interpolate import CloughTocher2DInterpolator, LinearNDInterpolator
         from scipy.spatial import QhullError
 
+        interpolator = CloughTocher2DInterpolator if smooth else LinearNDInterpolator
         good = np.isfinite(values)
         if good.sum() < 4:
             return np.full((_PIXELS, _PIXELS), np.nan)
         try:
-            return LinearNDInterpolator(self.points[good], values[good])(self.mesh)
+            return interpolator(self.points[good], values[good])(self.mesh)
         except QhullError:
             return np.full((_PIXELS, _PIXELS), np.nan)
+
+    def edge(self, margin: np.ndarray) -> np.ndarray:
+        """A surface that is zero where ``margin`` is, straight across it however it grows away."""
+        with np.errstate(all="ignore"):
+            scale = min(1.0, float(np.nanmedian(np.abs(margin))))
+            return self.between(margin / (scale + np.abs(margin)))
 
     def nearest(self, values: np.ndarray) -> np.ndarray:
         from scipy.spatial import cKDTree
@@ -163,6 +172,15 @@ def _draw(axes, results: Results, names, chosen, handles) -> None:
         axes.text(0.5, 0.5, "too few points so far", transform=axes.transAxes, ha="center")
         return
     raster = _Raster(points[names[0]], points[names[1]])
+    # the scales first: labels of contours are placed on them
+    axes.set(
+        xscale="log" if raster.x_log else "linear",
+        yscale="log" if raster.y_log else "linear",
+        xlim=(raster.x[0], raster.x[-1]),
+        ylim=(raster.y[0], raster.y[-1]),
+        xlabel=_LABELS.get(names[0], names[0]),
+        ylabel=_LABELS.get(names[1], names[1]),
+    )
     # a structure code is a caveat on T^2; without production there is nothing
     good = (points["status"] >= 0) & (points["status"] < Status.OUT_OF_RANGE)
     verdicts = {
@@ -181,14 +199,6 @@ def _draw(axes, results: Results, names, chosen, handles) -> None:
         if which.any():
             x, y = (points[name][which] for name in names)
             handles[label] = axes.plot(x, y, marker, color="0.35", ms=3, mew=0.7, ls="")[0]
-    axes.set(
-        xscale="log" if raster.x_log else "linear",
-        yscale="log" if raster.y_log else "linear",
-        xlim=(raster.x[0], raster.x[-1]),
-        ylim=(raster.y[0], raster.y[-1]),
-        xlabel=_LABELS.get(names[0], names[0]),
-        ylabel=_LABELS.get(names[1], names[1]),
-    )
 
 
 def _caveat(points, which) -> str:
@@ -203,7 +213,7 @@ def _draw_regions(axes, raster, verdicts, handles) -> None:
     tests = sorted(name for name in verdicts if name.startswith(f"{_SUMMARY}-"))
     status = raster.nearest(verdicts[_SUMMARY]["status"]).astype(float)
     if tests:
-        margins = [raster.linear(verdicts[name]["margin"]) for name in tests]
+        margins = [raster.edge(verdicts[name]["margin"]) for name in tests]
         passed = np.sum([margin >= 0.0 for margin in margins], axis=0)
         edges = np.where(passed == len(tests), 0.0, np.where(margins[0] < 0.0, 2.0, 1.0))
         status = np.where(np.isfinite(margins).all(axis=0), edges, status)
@@ -223,12 +233,14 @@ def _draw_masses(axes, raster, points, good) -> None:
         return
     with np.errstate(all="ignore"):
         mass = points["mass_kev"] * _TARGET_OMEGA_H2 / points["omega_h2"]
-        surface = raster.linear(np.where(good, np.log10(mass), np.nan))
+        surface = raster.between(np.where(good, np.log10(mass), np.nan))
     levels = [np.log10(m) for m in _MASSES_KEV]
     levels = [m for m in levels if np.nanmin(surface) < m < np.nanmax(surface)]
     if not levels:
         return
-    lines = axes.contour(raster.x, raster.y, surface, levels=levels, colors=BLACK, linewidths=1.0)
+    lines = axes.contour(
+        raster.x, raster.y, surface, levels=levels, colors=BLACK, linewidths=1.0, linestyles="-"
+    )
     axes.clabel(lines, fmt=lambda level: _mass_label(10.0**level), fontsize=8, inline_spacing=3)
 
 
@@ -243,10 +255,12 @@ def _draw_turn_over(axes, raster, points, handles) -> None:
     if "yield_n" not in points:
         return
     with np.errstate(all="ignore"):
-        surface = raster.linear(np.log(points["yield_n"]))
+        surface = raster.between(np.log(points["yield_n"]), smooth=True)
     filled = np.where(np.isfinite(surface), surface, -np.inf)
     peak = filled.argmax(axis=1)
-    inside = (peak > 2) & (peak < _PIXELS - 3)
+    # a maximum proper, above both ends of its row
+    ends = np.maximum(filled[:, 2], filled[:, -3])
+    inside = filled.max(axis=1) > ends + 0.1
     if inside.sum() < 5:
         return
     x = np.where(inside, raster.x[peak], np.nan)
@@ -258,7 +272,7 @@ def _draw_bounds(axes, raster, verdicts, handles) -> None:
     """The edge of every verdict that is not in the colours."""
     others = [name for name in sorted(verdicts) if not name.startswith(_SUMMARY)]
     for name, colour in zip(others, _BOUND_COLOURS * 3):
-        surface = raster.linear(verdicts[name]["margin"])
+        surface = raster.edge(verdicts[name]["margin"])
         if np.nanmin(surface, initial=np.inf) < 0.0 < np.nanmax(surface, initial=-np.inf):
             axes.contour(raster.x, raster.y, surface, levels=[0.0], colors=colour, linewidths=1.5)
             handles[name] = Line2D([], [], color=colour, lw=1.5)
@@ -268,7 +282,7 @@ def _draw_horizon(axes, raster, points, good, handles) -> None:
     if "lambda_fs_mpc" not in points:
         return
     with np.errstate(all="ignore"):
-        surface = raster.linear(np.where(good, np.log10(points["lambda_fs_mpc"]), np.nan))
+        surface = raster.between(np.where(good, np.log10(points["lambda_fs_mpc"]), np.nan))
     for value, dash in ((COLD_BELOW_MPC, ":"), (HOT_ABOVE_MPC, "-.")):
         level = np.log10(value)
         if np.nanmin(surface) < level < np.nanmax(surface):

@@ -26,10 +26,10 @@ class Progress:
         """There are ``total`` points, of which ``done`` are computed and ``failed`` are bad."""
         self.total, self.done, self.failed = total, done, failed
 
-    def add(self, points: int, failed: int) -> None:
-        """``points`` more are computed, ``failed`` of them bad."""
-        self.done += points
-        self.failed += failed
+    def add(self, points: int, failed: int, again: bool = False) -> None:
+        """``points`` more are computed, ``failed`` of them bad; ``again``: they were bad before."""
+        self.done += 0 if again else points
+        self.failed += failed - (points if again else 0)
         self.computed += points
         now = time.monotonic()
         self._recent.append((now, self.computed))
@@ -40,9 +40,7 @@ class Progress:
     def tick(self) -> None:
         """Say how things are, if it is time to."""
         now = time.monotonic()
-        if self._quiet or now - self._said < (
-            _REWRITE_SECONDS if self._rewrite else _LINE_SECONDS
-        ):
+        if self._quiet or now - self._said < (_REWRITE_SECONDS if self._rewrite else _LINE_SECONDS):
             return
         self._said = now
         self._print(self.line(), end="" if self._rewrite else "\n")
@@ -52,8 +50,7 @@ class Progress:
         rate = self.rate()
         left = (self.total - self.done) / rate if rate > 0.0 else None
         parts = [f"scan: {self.done}/{self.total} points", f"{rate:.3g} points/s"]
-        if left is not None:
-            parts.append(f"{_clock(left)} left")
+        parts.append(f"{_clock(left)} left" if left is not None else "compiling")
         parts.append(f"{self.failed} failed")
         return ", ".join(parts)
 

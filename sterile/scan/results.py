@@ -9,6 +9,8 @@ import numpy as np
 from sterile.scan import store
 from sterile.status import Status, name_of
 
+_ARRAYS = ("transfer/", "spectra/")
+
 
 @dataclass(frozen=True)
 class Results:
@@ -42,7 +44,7 @@ class Results:
         return self.points["status"] != Status.NOT_COMPUTED
 
 
-def load(path, form: str = "arrays"):
+def load(path, form: str = "arrays", arrays: bool = True):
     """Read the results of a scan, finished or running.
 
     Parameters
@@ -50,6 +52,7 @@ def load(path, form: str = "arrays"):
     path : HDF5 file of `sterile scan`.
     form : "arrays": :class:`Results`; "pandas": a DataFrame, see :func:`to_pandas`; "xarray": a
         Dataset, see :func:`to_xarray`.
+    arrays : whether per-point spectra and T^2 are read too.
 
     Raises
     ------
@@ -61,24 +64,21 @@ def load(path, form: str = "arrays"):
     forms = {"arrays": lambda results: results, "pandas": to_pandas, "xarray": to_xarray}
     if form not in forms:
         raise ValueError(f"form = {form!r} is unknown; use one of {', '.join(forms)}")
-    return forms[form](_read(path))
+    return forms[form](_read(path, arrays))
 
 
-def _read(path) -> Results:
+def _read(path, arrays: bool) -> Results:
     with store.open_file(path) as file:
         columns = store.columns_of(file)
         count = store.check_layout(path, file, columns)
-        hidden = (store.CHECKSUM,)
         kept = {
             name: np.empty((count, *column.shape), dtype=column.dtype)
             for name, column in columns.items()
-            if name not in hidden
+            if name != store.CHECKSUM and (arrays or not name.startswith(_ARRAYS))
         }
         valid = store.valid_rows(file, columns, kept)
         written = file[store.CHECKSUM][:] != 0
-        shared = {
-            name: file[name][:] for name in ("transfer/k_h_mpc",) if name in file
-        }
+        shared = {name: file[name][:] for name in ("transfer/k_h_mpc",) if name in file}
         attributes = {name: _plain(value) for name, value in file.attrs.items()}
     is_parameter = {f"points/{name}" for name in attributes["parameters"]}
     for name, array in kept.items():
@@ -96,7 +96,7 @@ def _read(path) -> Results:
             if name.startswith("points/")
         },
         verdicts=verdicts,
-        arrays={n: a for n, a in kept.items() if n.split("/")[0] in ("transfer", "spectra")},
+        arrays={n: a for n, a in kept.items() if n.startswith(_ARRAYS)},
         shared=shared,
         parameters=tuple(attributes["parameters"]),
         shape=tuple(int(levels) for levels in attributes.get("shape", ())),

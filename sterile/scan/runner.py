@@ -10,13 +10,15 @@ import numpy as np
 
 from spectra.status import Status as StructureStatus
 from spectra.store import check_writable
-from sterile.scan import design, expressions, refine, results, store
+from sterile.scan import design, expressions, recovery, refine, results, store
 from sterile.scan.cluster import DaskWorkers, SchedulerLost
-from sterile.scan.evaluation import blank_rows, pipeline_of
+from sterile.scan.evaluation import pipeline_of
 from sterile.scan.local import LocalWorkers, WorkerDied, available_cores
+from sterile.scan.lock import locked
 from sterile.scan.progress import Progress
 from sterile.scan.settings import Settings, differences, identity
 from sterile.scan.settings import load as load_settings
+from sterile.scan.work import WAIT_SECONDS, Task, tasks, work
 from sterile.status import Status
 
 # statuses that a finer grid, or another try, may mend
@@ -27,21 +29,10 @@ RETRYABLE = (
     Status.EVALUATION_FAILED,
     Status.WORKER_DIED,
 )
-# times a task is given to a worker before its points are tried one by one, and given up
-_DEATHS = 2
-_WAIT_SECONDS = 1.0
 
 
 class ScanStopped(RuntimeError):
-    """A scan that cannot go on; what is computed is in the file, and the message says what to do."""
-
-
-@dataclass(frozen=True)
-class _Task:
-    rows: np.ndarray
-    values: dict[str, np.ndarray]
-    tight: bool = False
-    deaths: int = 0
+    """A scan that cannot go on; what is computed is in the file, the message says what to do."""
 
 
 @dataclass
@@ -56,14 +47,6 @@ class _Scan:
     base: design.Points
     identity: dict
     root: dict
-
-    @property
-    def batch(self) -> int:
-        return self.settings.scan.batch
-
-    @property
-    def chunk(self) -> int:
-        return self.settings.scan.chunk
 
 
 def run(
@@ -126,7 +109,7 @@ def run(
         _refuse_changes(path, own_identity)
     progress = Progress(quiet=True) if progress is None else progress
     began = time.monotonic()
-    with store.locked(path), _workers(settings, workers, scheduler) as pool:
+    with locked(path), _workers(settings, workers, scheduler) as pool:
         scan = _Scan(
             settings=settings,
             path=path,
@@ -150,7 +133,7 @@ def run(
         finally:
             progress.end()
     elapsed = time.monotonic() - began
-    answer = results.summary(results.load(path))
+    answer = results.summary(results.load(path, arrays=False))
     return answer | {
         "file": str(path),
         "computed": progress.computed,
@@ -161,7 +144,7 @@ def run(
 
 def _what_is_safe(path: Path) -> str:
     try:
-        found = results.load(path)
+        found = results.load(path, arrays=False)
         done, total = int(found.done.sum()), found.done.size
     except (ValueError, FileNotFoundError):
         return "nothing was computed yet; start again with the same command"
@@ -249,7 +232,7 @@ def _ask(scan: _Scan, function, values: dict):
     for attempt in range(3):
         task = scan.workers.submit(function, values)
         try:
-            while not scan.workers.wait({task}, _WAIT_SECONDS):
+            while not scan.workers.wait({task}, WAIT_SECONDS):
                 scan.progress.tick()
             return task.result()
         except WorkerDied as error:
@@ -257,6 +240,10 @@ def _ask(scan: _Scan, function, values: dict):
                 raise ScanStopped(
                     f"workers cannot start: {error}; {_what_is_safe(scan.path)}"
                 ) from None
+        except ImportError as error:
+            raise ScanStopped(
+                f"a worker lacks a package ({error}); install there what is installed here"
+            ) from None
     raise AssertionError
 
 
@@ -281,7 +268,7 @@ def _prepare_file(scan: _Scan) -> dict:
     if not scan.path.exists():
         make(scan.path)
         return described.columns
-    recovered, damaged = store.recover(scan.path, described.columns, make)
+    recovered, damaged = recovery.recover(scan.path, described.columns, make)
     scan.progress.say(
         f"{scan.path} was damaged: {recovered} of {scan.base.count} points recovered, the rest "
         f"is computed again; the damaged file is kept as {damaged}"
@@ -300,93 +287,13 @@ def _compute_rows(scan: _Scan, columns: dict, start: int, stop: int, unit) -> No
         if not missing.any():
             return
         groups = _ask(scan, scan.evaluation.groups, values)
-        tasks = _tasks(values, groups, missing, scan.chunk, start)
-        _work(scan, writer, tasks, ~valid)
+        todo = tasks(values, groups, missing, scan.settings.scan.chunk, start)
+        _work(scan, writer, todo, ~valid)
 
 
-def _tasks(values, groups, missing, chunk: int, start: int) -> list[_Task]:
-    """Chunks of one group each, fixed by the design alone; the first of every group come first."""
-    chunks = []
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        chunks.append([rows[i : i + chunk] for i in range(0, len(rows), chunk)])
-    # groups in turn: two workers then compile two programs at a time, not one twice
-    first = [parts[0] for parts in chunks]
-    ordered = first + [rows for parts in chunks for rows in parts[1:]]
-    return [
-        _Task(rows + start, {name: column[rows] for name, column in values.items()})
-        for rows in ordered
-        if missing[rows].any()
-    ]
-
-
-def _work(scan: _Scan, writer: store.Writer, tasks: list[_Task], wanted: np.ndarray) -> None:
-    """Give tasks to workers, write what comes back into the rows that are ``wanted``."""
-    waiting, flying = list(reversed(tasks)), {}
-    while waiting or flying:
-        while waiting and len(flying) < scan.workers.slots:
-            task = waiting.pop()
-            function = scan.evaluation.compute
-            flying[scan.workers.submit(function, task.values, task.tight)] = task
-        for future in scan.workers.wait(set(flying), _WAIT_SECONDS):
-            task = flying.pop(future)
-            try:
-                found = future.result()
-            except WorkerDied:
-                found, again = _after_a_death(task, scan.batch)
-                waiting.extend(again)
-                if found is None:
-                    continue
-            except SchedulerLost:
-                raise
-            except Exception:
-                # neither a result nor a dead worker: the task itself cannot be run
-                found = _blank(task, Status.EVALUATION_FAILED)
-            _write(scan, writer, task, found, wanted)
-        scan.progress.tick()
-
-
-def _after_a_death(task: _Task, batch: int) -> tuple[dict | None, list[_Task]]:
-    """(result, tasks) after a worker died over a task: try again, in parts, then give up."""
-    if task.deaths + 1 < _DEATHS:
-        return None, [_Task(task.rows, task.values, task.tight, task.deaths + 1)]
-    size = batch if len(task.rows) > batch else 1
-    if len(task.rows) > 1:
-        parts = [slice(i, i + size) for i in range(0, len(task.rows), size)]
-        return None, [
-            _Task(
-                task.rows[part],
-                {name: column[part] for name, column in task.values.items()},
-                task.tight,
-                # alone it has had its second chance
-                task.deaths,
-            )
-            for part in parts
-        ]
-    return _blank(task, Status.WORKER_DIED), []
-
-
-def _blank(task: _Task, status: Status) -> dict:
-    return {store.STATUS: np.full(len(task.rows), status, dtype="<i4")}
-
-
-def _write(scan: _Scan, writer: store.Writer, task: _Task, found: dict, wanted) -> None:
-    keep = wanted[task.rows]
-    rows = task.rows[keep]
-    full = {
-        name: blank_rows(column.dtype, len(task.rows), column.shape)
-        for name, column in writer.columns.items()
-        if name not in (store.CHECKSUM, store.RETRIES)
-    }
-    full |= {f"points/{name}": column for name, column in task.values.items()} | found
-    full[store.RETRIES] = np.full(len(task.rows), int(task.tight), dtype="<i4")
-    writer.write(rows, {name: np.asarray(array)[keep] for name, array in full.items()})
-    failed = int((full[store.STATUS][keep] != Status.SUCCESS).sum())
-    if task.tight:
-        scan.progress.add(0, failed - len(rows))
-        scan.progress.computed += len(rows)
-    else:
-        scan.progress.add(len(rows), failed)
+def _work(scan: _Scan, writer: store.Writer, todo: list[Task], wanted: np.ndarray) -> None:
+    batch = scan.settings.scan.batch
+    work(scan.evaluation, scan.workers, writer, todo, wanted, scan.progress, batch)
 
 
 def _retry(scan: _Scan) -> None:
@@ -398,17 +305,17 @@ def _retry(scan: _Scan) -> None:
         status, retries = writer.read(store.STATUS), writer.read(store.RETRIES)
         rows = np.flatnonzero(np.isin(status, RETRYABLE) & (retries == 0))
         scan.progress.say(f"{rows.size} failed points to compute again on a finer grid")
-        tasks = []
-        for row in rows:
-            values = _values(scan, unit, int(row), int(row) + 1)
-            tasks.append(_Task(np.array([row]), values, tight=True))
-        _work(scan, writer, tasks, np.ones(len(status), dtype=bool))
+        todo = [
+            Task(np.array([row]), _values(scan, unit, int(row), int(row) + 1), tight=True)
+            for row in rows
+        ]
+        _work(scan, writer, todo, np.ones(len(status), dtype=bool))
 
 
 def _refine(scan: _Scan, unit: np.ndarray, ends: list[int]) -> bool:
     """Add a round of points to the file where the answer changes; False when there is none."""
     settings = scan.settings.scan
-    found = results.load(scan.path)
+    found = results.load(scan.path, arrays=False)
     verdict = found.verdicts.get(settings.refine.verdict)
     if verdict is None and settings.refine.verdict != "status":
         raise ValueError(

@@ -14,7 +14,6 @@ import datetime
 import json
 import os
 import shutil
-import socket
 import time
 import zlib
 from pathlib import Path
@@ -24,7 +23,7 @@ import numpy as np
 
 from spectra.store import check_writable, package_version, write_atomically
 from sterile.scan.evaluation import Column, blank_rows
-from sterile.status import MESSAGES, Status
+from sterile.status import Status
 
 FORMAT_VERSION = 1
 KIND = "scan"
@@ -33,9 +32,8 @@ _OWN_COLUMNS = {
     RETRIES: Column((), "<i4", "1", "times the point was computed again on a finer grid"),
     CHECKSUM: Column((), "<u4", "1", "CRC-32 of the row and its index, 0 when not computed"),
 }
-_BLOCK_BYTES = 32_000_000
+BLOCK_BYTES = 32_000_000
 _SYNC_SECONDS = 5.0
-_HDF5_EOF_AT = 40  # where a superblock of version 0 keeps the length of the file
 
 
 class Damaged(ValueError):
@@ -111,7 +109,13 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
             if old is not None:
                 _copy_rows(old, file, columns)
 
-    write_atomically(path, fill)
+    def fill_or_fail(temporary: Path) -> None:
+        try:
+            fill(temporary)
+        except RuntimeError as error:  # what HDF5 says when it closes a file on a full disk
+            raise OSError(f"{error}; free some space, or choose another disk") from None
+
+    write_atomically(path, fill_or_fail)
 
 
 def all_columns(columns: dict) -> dict[str, Column]:
@@ -121,10 +125,11 @@ def all_columns(columns: dict) -> dict[str, Column]:
 
 def row_bytes(columns: dict) -> int:
     """Bytes of one row."""
-    return sum(_width(column) for column in columns.values())
+    return sum(row_width(column) for column in columns.values())
 
 
-def _width(column: Column) -> int:
+def row_width(column: Column) -> int:
+    """Bytes of one row of a column."""
     return int(np.prod(column.shape, dtype=int)) * np.dtype(column.dtype).itemsize
 
 
@@ -169,7 +174,7 @@ def _copy_rows(old, file, columns) -> None:
     with h5py.File(old) as source:
         for name in columns:
             have = len(source[name])
-            step = max(1, _BLOCK_BYTES // max(1, _width(columns[name])))
+            step = max(1, BLOCK_BYTES // max(1, row_width(columns[name])))
             for start in range(0, have, step):
                 stop = min(start + step, have)
                 file[name][start:stop] = source[name][start:stop]
@@ -209,21 +214,19 @@ class Writer:
     def write(self, rows: np.ndarray, values: dict[str, np.ndarray]) -> None:
         """Write results, path → (n, ...), of the points ``rows`` (n,), increasing.
 
-        The parameters' columns may be left out. Raises ``OSError``.
+        Every column but the store's own has to be there. Raises ``OSError``.
         """
-        given = {
-            name: np.ascontiguousarray(array, dtype=self.columns[name].dtype)
-            for name, array in values.items()
-            if name in self.columns
-        }
+        values = {RETRIES: np.zeros(len(rows)), **values}
         body = [name for name in self.columns if name != CHECKSUM]
-        if RETRIES not in given:
-            given[RETRIES] = np.zeros(len(rows), dtype="<i4")
-        columns = [given[name] if name in given else self.read(name, rows) for name in body]
+        given = {
+            name: np.ascontiguousarray(values[name], dtype=self.columns[name].dtype)
+            for name in body
+        }
+        columns = [given[name] for name in body]
         given[CHECKSUM] = checksums(columns, rows)
         runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
-        for name in [name for name in body if name in given] + [CHECKSUM]:
-            width = _width(self.columns[name])
+        for name in [*body, CHECKSUM]:
+            width = row_width(self.columns[name])
             data = memoryview(given[name]).cast("B")
             for run in runs:
                 block = data[run[0] * width : (run[-1] + 1) * width]
@@ -237,19 +240,10 @@ class Writer:
             done = os.pwrite(self._handle, block, offset)
             block, offset = block[done:], offset + done
 
-    def read(self, name: str, rows=None) -> np.ndarray:
-        """The column ``name`` as it is in the file, at ``rows`` or everywhere."""
-        column = self.columns[name]
-        if rows is not None and len(rows) < 4096:
-            width = _width(column)
-            parts = [
-                os.pread(self._handle, width, self._offsets[name] + int(row) * width)
-                for row in rows
-            ]
-            found = np.frombuffer(b"".join(parts), dtype=column.dtype)
-            return found.reshape(len(rows), *column.shape)
+    def read(self, name: str) -> np.ndarray:
+        """The column ``name`` as it is in the file."""
         with h5py.File(self.path) as file:
-            return file[name][:] if rows is None else file[name][:][rows]
+            return file[name][:]
 
     def valid(self) -> np.ndarray:
         """(n,) whether the row is computed and intact."""
@@ -265,7 +259,7 @@ def valid_rows(file, columns, keep=None) -> np.ndarray:
     body = [name for name in columns if name != CHECKSUM]
     count = len(file[CHECKSUM])
     valid = np.zeros(count, dtype=bool)
-    step = max(1, _BLOCK_BYTES // row_bytes(columns))
+    step = max(1, BLOCK_BYTES // row_bytes(columns))
     for start in range(0, count, step):
         stop = min(start + step, count)
         # the checksum first: a row written meanwhile is then merely not seen yet
@@ -352,90 +346,3 @@ def check_layout(path, file, columns) -> int:
     if len(lengths) != 1:
         raise Damaged(f"{path}: columns of different lengths; scan into a new file")
     return lengths.pop()
-
-
-def recover(path, columns: dict, make) -> tuple[int, Path]:
-    """Rebuild a truncated or damaged file from its intact rows.
-
-    ``make(path)`` writes a fresh file of the scan's own design; rows of later refinement are left
-    to be found again. The damaged file is kept beside the new one. Returns the number of rows
-    recovered and the name of the damaged file.
-    """
-    path = Path(path)
-    damaged = path.with_name(path.name + ".damaged")
-    os.replace(path, damaged)
-    columns = all_columns(columns)
-    make(path)
-    with h5py.File(path) as file:
-        count = len(file[CHECKSUM])
-        target = {name: file[name].id.get_offset() for name in columns}
-    source = _offsets_of_damaged(damaged, columns) or target
-    recovered = 0
-    body = [name for name in columns if name != CHECKSUM]
-    step = max(1, _BLOCK_BYTES // row_bytes(columns))
-    with damaged.open("rb") as old, path.open("r+b") as new:
-        for start in range(0, count, step):
-            rows = np.arange(start, min(start + step, count))
-            blocks = {name: _raw(old, columns[name], source[name], rows) for name in columns}
-            expected = blocks[CHECKSUM]
-            good = checksums([blocks[name] for name in body], rows) == expected
-            good &= expected != 0
-            for name, column in columns.items():
-                for index in np.flatnonzero(good):
-                    new.seek(target[name] + int(rows[index]) * _width(column))
-                    new.write(blocks[name][index].tobytes())
-            recovered += int(good.sum())
-    return recovered, damaged
-
-
-def _offsets_of_damaged(damaged: Path, columns) -> dict | None:
-    """Where a file that is only too short has its rows; None if its structure is gone."""
-    try:
-        with damaged.open("r+b") as file:
-            file.seek(_HDF5_EOF_AT)
-            length = int.from_bytes(file.read(8), "little")
-            size = damaged.stat().st_size
-            # HDF5 opens no file that is too short; zeros fail their checksums
-            if size < length < size + 2**40:
-                file.truncate(length)
-        with h5py.File(damaged) as file:
-            return {name: file[name].id.get_offset() for name in columns}
-    except (OSError, RuntimeError, KeyError):
-        return None
-
-
-def _raw(file, column: Column, offset: int, rows) -> np.ndarray:
-    width = _width(column)
-    file.seek(offset + int(rows[0]) * width)
-    data = file.read(len(rows) * width).ljust(len(rows) * width, b"\0")
-    return np.frombuffer(data, dtype=column.dtype).reshape(len(rows), *column.shape)
-
-
-@contextlib.contextmanager
-def locked(path):
-    """Hold the lock of a results file; ``ValueError`` when another scan does."""
-    import fcntl
-
-    path = Path(path)
-    name = path.with_name(f".{path.name}.lock")
-    with open(name, "a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise ValueError(
-                f"{path} is being written by another scan ({holder}); wait for it, stop it, or "
-                "give another -o"
-            ) from None
-        if not name.exists() or not os.path.samestat(name.stat(), os.fstat(file.fileno())):
-            raise ValueError(f"{path}: another scan has just ended; try again")
-        file.seek(0)
-        file.truncate()
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        try:
-            yield
-        finally:
-            # while still locked: whoever opens it next makes a new one
-            name.unlink(missing_ok=True)
