@@ -48,6 +48,11 @@ MESSAGES = {
 }
 
 
+def is_failure(code):
+    """Whether there is no result to use; other codes above 0 are caveats. Numbers or arrays."""
+    return (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
+
+
 def name_of(code: int) -> str:
     """Name of a status code of either package, as ``Point.status`` holds it."""
     enumeration = _SpectraStatus if 0 < int(code) < 20 else Status

@@ -14,7 +14,7 @@ from sterile import bounds
 from sterile.amplitudes import higgs_decay_width_gev, higgs_width_included_gev
 from sterile.plasma import hubble_gev
 from sterile.scan.results import VERDICT_NAMES, Results
-from sterile.status import Status, name_of
+from sterile.status import Status, is_failure, name_of
 
 _LABELS = {
     "portal_coupling": r"portal coupling $\lambda$",
@@ -181,8 +181,7 @@ def _draw(axes, results: Results, names, chosen, handles) -> None:
         xlabel=_LABELS.get(names[0], names[0]),
         ylabel=_LABELS.get(names[1], names[1]),
     )
-    # a structure code is a caveat on T^2; without production there is nothing
-    good = (points["status"] >= 0) & (points["status"] < Status.OUT_OF_RANGE)
+    good = ~is_failure(points["status"])
     verdicts = {
         name: {part: np.where(good, column[done], np.nan) for part, column in parts.items()}
         for name, parts in results.verdicts.items()

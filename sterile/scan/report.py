@@ -1,5 +1,7 @@
 """What a finished scan says on the terminal."""
 
+_SHOWN = 5
+
 
 def page(summary: dict) -> str:
     """The terminal's page for the summary of :func:`sterile.scan.run`."""
@@ -12,15 +14,15 @@ def page(summary: dict) -> str:
         lines.append(_counts("status", summary["statuses"]))
     for name, counts in summary.get("verdicts", {}).items():
         lines.append(_counts(name, counts))
-    for failure in summary["failures"]:
+    for failure in summary["failures"][:_SHOWN]:
         values = ", ".join(
             f"{name} = {value:.6g}"
             for name, value in failure.items()
             if name not in ("row", "status")
         )
         lines.append(f"failed: row {failure['row']}, {values}: {failure['status']}")
-    if summary["failed"] > len(summary["failures"]):
-        lines.append(f"... and {summary['failed'] - len(summary['failures'])} more")
+    if summary["failed"] > _SHOWN:
+        lines.append(f"... and {summary['failed'] - _SHOWN} more; all by `status` in the file")
     lines.append(f"written: {summary['file']}")
     return "\n".join(lines)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sterile.scan import store
-from sterile.status import Status, name_of
+from sterile.status import Status, is_failure, name_of
 
 _ARRAYS = ("transfer/", "spectra/")
 
@@ -174,10 +174,13 @@ def _import(package: str):
 
 
 def summary(results: Results) -> dict:
-    """Counts of a scan: points, done, by status and by verdict; the first failures in full."""
+    """Counts of a scan: points, done, by status and by verdict; twenty failures in full.
+
+    Failed points have no result to use; what has one with a caveat is counted by status only.
+    """
     status = results.points["status"]
     codes, counts = np.unique(status, return_counts=True)
-    failed = np.flatnonzero((status != Status.SUCCESS) & results.done)
+    failed = np.flatnonzero(is_failure(status))
     answer = {
         "points": int(status.size),
         "done": int(results.done.sum()),

@@ -19,7 +19,7 @@ from sterile.scan.progress import Progress
 from sterile.scan.settings import Settings, differences, identity
 from sterile.scan.settings import load as load_settings
 from sterile.scan.work import WAIT_SECONDS, Task, tasks, work
-from sterile.status import Status
+from sterile.status import Status, is_failure
 
 # statuses that a finer grid, or another try, may mend
 RETRYABLE = (
@@ -282,7 +282,7 @@ def _compute_rows(scan: _Scan, columns: dict, start: int, stop: int, unit) -> No
     with store.Writer(scan.path, columns) as writer:
         valid = writer.valid()
         status = writer.read(store.STATUS)
-        scan.progress.begin(len(valid), int(valid.sum()), int((status[valid] != 0).sum()))
+        scan.progress.begin(len(valid), int(valid.sum()), int(is_failure(status[valid]).sum()))
         missing = ~valid[start:stop]
         if not missing.any():
             return

@@ -8,7 +8,7 @@ from sterile.scan import store
 from sterile.scan.evaluation import blank_rows
 from sterile.scan.local import WorkerDied
 from sterile.scan.progress import Progress
-from sterile.status import Status
+from sterile.status import Status, is_failure
 
 WAIT_SECONDS = 1.0
 # times that a worker may die over a task before its points are tried in smaller parts
@@ -107,5 +107,5 @@ def _write(writer: store.Writer, task: Task, found: dict, wanted, progress: Prog
     full |= {f"points/{name}": column for name, column in task.values.items()} | found
     full[store.RETRIES] = np.full(len(task.rows), int(task.tight), dtype="<i4")
     writer.write(task.rows[keep], {name: np.asarray(a)[keep] for name, a in full.items()})
-    failed = int((full[store.STATUS][keep] != Status.SUCCESS).sum())
+    failed = int(is_failure(full[store.STATUS][keep]).sum())
     progress.add(int(keep.sum()), failed, again=task.tight)
