@@ -115,18 +115,23 @@ def _one(setup, row, grid):
     }
     found = {}
     if setup.references is not None:
-        found = verdicts(
-            point.spectrum,
-            point.transfer,
-            setup.cosmology,
-            drive=setup.drive,
-            references=setup.references,
-        )
+        found = verdicts_of(setup, point)
         for name, verdict in found.items():
             table[f"verdicts/{name}/status"] = verdict.status_code
             for part in ("value", "threshold", "margin"):
                 table[f"verdicts/{name}/{part}"] = getattr(verdict, part)
     return table, found
+
+
+def verdicts_of(setup: Setup, point) -> dict:
+    """The verdicts on one Point that a scan keeps: name → Verdict."""
+    return verdicts(
+        point.spectrum,
+        point.transfer,
+        setup.cosmology,
+        drive=setup.drive,
+        references=setup.references,
+    )
 
 
 def scalars_of(point) -> dict:

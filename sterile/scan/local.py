@@ -40,13 +40,15 @@ class LocalWorkers:
         self._own = threading.local()
         self._processes: set[subprocess.Popen] = set()
         self._closed = False
+        self._starting = threading.Lock()
         self._threads = concurrent.futures.ThreadPoolExecutor(workers)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        self._closed = True
+        with self._starting:
+            self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
         for process in list(self._processes):
             process.kill()
@@ -55,10 +57,6 @@ class LocalWorkers:
     @property
     def slots(self) -> int:
         return 2 * self.workers
-
-    def process_ids(self) -> list[int]:
-        """Ids of the processes that run now."""
-        return [process.pid for process in list(self._processes) if process.poll() is None]
 
     def submit(self, function, *arguments) -> concurrent.futures.Future:
         """Run ``function(*arguments)`` in a worker; raises :class:`WorkerDied` in the future."""
@@ -90,22 +88,23 @@ class LocalWorkers:
         raise answer
 
     def _start(self) -> subprocess.Popen:
-        if self._closed:
-            raise WorkerDied("the scan is ending")
         environment = single_thread_environment(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         errors = tempfile.TemporaryFile()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sterile.scan.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            # Ctrl-C is for the scan to handle
-            start_new_session=True,
-        )
+        with self._starting:
+            if self._closed:
+                raise WorkerDied("the scan is ending")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sterile.scan.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                # Ctrl-C is for the scan to handle
+                start_new_session=True,
+            )
+            self._processes.add(process)
         process.errors = errors
-        self._processes.add(process)
         return process
 
 

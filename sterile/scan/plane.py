@@ -13,7 +13,7 @@ from spectra.scales import COLD_BELOW_MPC, HOT_ABOVE_MPC
 from sterile import bounds
 from sterile.amplitudes import higgs_decay_width_gev, higgs_width_included_gev
 from sterile.plasma import hubble_gev
-from sterile.scan.results import VERDICT_NAMES, Results
+from sterile.scan.results import Results
 from sterile.status import Status, is_failure, name_of
 
 _LABELS = {
@@ -22,6 +22,7 @@ _LABELS = {
     "scalar_mass_gev": r"$m_S$ [GeV]",
     "mass_kev": r"$m_N$ [keV]",
 }
+# in the order of VerdictStatus
 _REGION_COLOURS = {"allowed": GREEN, "constrained": ORANGE, "forbidden": VERMILION}
 _REGION_ALPHA = 0.38
 _BOUND_COLOURS = (PURPLE, SKY, BLUE, "#8B4513", "#555555")
@@ -216,13 +217,13 @@ def _draw_regions(axes, raster, verdicts, handles) -> None:
         passed = np.sum([margin >= 0.0 for margin in margins], axis=0)
         edges = np.where(passed == len(tests), 0.0, np.where(margins[0] < 0.0, 2.0, 1.0))
         status = np.where(np.isfinite(margins).all(axis=0), edges, status)
-    colours = ListedColormap([_REGION_COLOURS[name] for name in VERDICT_NAMES[:3]])
+    colours = ListedColormap(list(_REGION_COLOURS.values()))
     shown = np.where(status <= 2, status, np.nan)
     axes.pcolormesh(
         raster.x, raster.y, shown, cmap=colours, vmin=-0.5, vmax=2.5, alpha=_REGION_ALPHA,
         rasterized=True, linewidth=0,
     )  # fmt: skip
-    for code, name in enumerate(VERDICT_NAMES[:3]):
+    for code, name in enumerate(_REGION_COLOURS):
         if (status == code).any():
             handles[name] = Patch(color=_REGION_COLOURS[name], alpha=_REGION_ALPHA, lw=0)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spectra.verdicts import VerdictStatus
 from sterile.scan import store
 from sterile.status import Status, is_failure, name_of
 
@@ -204,9 +205,9 @@ def summary(results: Results) -> dict:
     return answer
 
 
-VERDICT_NAMES = ("allowed", "constrained", "forbidden", "undecided")
-
-
 def _verdict_counts(status: np.ndarray) -> dict[str, int]:
-    counts = {name: int((status == code).sum()) for code, name in enumerate(VERDICT_NAMES)}
+    counts = {
+        member.name.lower().replace("_", "-"): int((status == member).sum())
+        for member in VerdictStatus
+    }
     return {name: count for name, count in counts.items() if count}
