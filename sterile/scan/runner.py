@@ -336,6 +336,9 @@ def _refine(scan: _Scan, unit: np.ndarray, ends: list[int]) -> bool:
         return False
     total = np.concatenate([unit, new])
     parameters = {name: np.concatenate([found.points[name], values[name]]) for name in values}
-    store.grow(scan.path, parameters, total, {"rounds": [*ends, len(total)]})
+    try:
+        store.grow(scan.path, parameters, total, {"rounds": [*ends, len(total)]})
+    except ValueError as error:
+        raise ScanStopped(f"no room to refine: {error}; {_what_is_safe(scan.path)}") from None
     scan.progress.say(f"refinement: {len(new)} new points where the answer changes")
     return True

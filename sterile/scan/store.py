@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import json
 import os
+import re
 import shutil
 import time
 import zlib
@@ -112,8 +113,11 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
     def fill_or_fail(temporary: Path) -> None:
         try:
             fill(temporary)
-        except RuntimeError as error:  # what HDF5 says when it closes a file on a full disk
-            raise OSError(f"{error}; free some space, or choose another disk") from None
+        except (RuntimeError, ValueError) as error:  # how h5py reports a full disk
+            reason = re.search("error message = '([^']*)'", str(error))
+            if reason is None:
+                raise
+            raise OSError(f"{reason[1]}; free some space or choose another disk") from None
 
     write_atomically(path, fill_or_fail)
 
