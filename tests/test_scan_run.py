@@ -16,6 +16,7 @@ import pytest
 from scan_cases import SCAN, Cheap, environment_of_worker
 
 import sterile.scan as scan
+from sterile.scan import evaluation, report, results
 from sterile.scan.local import LocalWorkers
 from sterile.scan.lock import locked
 from sterile.scan.progress import Progress
@@ -42,9 +43,9 @@ def same(path, other):
         assert one[name].tobytes() == two[name].tobytes(), name
 
 
-def cheap(path, settings=SCAN, evaluation=None, **options):
+def cheap(path, settings=SCAN, evaluation=Cheap(), **options):  # noqa: B008
     options = {"workers": 1} | options
-    return scan.run(settings, path, evaluation=evaluation or Cheap(), **options)
+    return scan.run(settings, path, evaluation=evaluation, **options)
 
 
 @pytest.fixture(scope="module")
@@ -335,3 +336,27 @@ def test_tasks_do_not_depend_on_what_is_missing():
     missing[4] = True
     (left,) = tasks(values, groups, missing, 2, 100)
     assert left.rows.tolist() == [104, 106] and left.values["yukawa"].tolist() == [4.0, 6.0]
+
+
+def test_a_batch_that_raises_is_taken_apart_and_nan_is_no_success():
+    def solve(values):
+        if np.any(values["yukawa"] == 2.0):
+            raise FloatingPointError
+        good = np.where(values["yukawa"] == 3.0, np.nan, values["yukawa"])
+        names = ("yield_n", "mass_kev", "omega_h2", "q_mean")
+        status = np.zeros(len(good), dtype="<i4")
+        return {f"points/{name}": good for name in names} | {"points/status": status}
+
+    # five points in a batch of six, the last a copy
+    rows = np.array([0, 1, 2, 3, 4, 4])
+    found = evaluation._guarded(solve, {"yukawa": np.arange(5.0)}, rows, 5)
+    assert found["points/status"].tolist() == [0, 0, 40, 21, 0]
+    assert np.array_equal(found["points/mass_kev"], [0, 1, np.nan, np.nan, 4], equal_nan=True)
+
+
+def test_page_of_a_summary(serial):
+    summary = results.summary(scan.load(serial))
+    page = report.page(summary | {"file": "r.h5", "computed": 63, "seconds": 9.0,
+                                  "points_per_second": 7.0})  # fmt: skip
+    assert page.startswith("63 of 63 points, 0 failed") and page.endswith("written: r.h5")
+    assert "half-mode: 23 allowed, 40 forbidden" in page
