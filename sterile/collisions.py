@@ -173,13 +173,21 @@ def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev)
     scalar_mass_gev : m_S [GeV], scalar.
     """
     mass2 = scalar_mass_gev**2
-    p1, p2 = momentum_gev[:, None], momentum_gev[None, :]
+    first, second = np.triu_indices(momentum_gev.shape[0])
+    p1, p2 = momentum_gev[first], momentum_gev[second]
     e = energy(momentum_gev, scalar_mass_gev)
-    product = e[:, None] * e[None, :] + p1 * p2
+    product = e[first] * e[second] + p1 * p2
     low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
     high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
     rise = omega_of_tau(table, jnp.log1p(high)) - omega_of_tau(table, jnp.log1p(low))
-    return rise / (32.0 * math.pi**2)
+    return (rise / (32.0 * math.pi**2))[_packed(momentum_gev.shape[0])]
+
+
+def _packed(count: int) -> np.ndarray:
+    """Where element (i, j) of a symmetric matrix lies in its packed upper triangle."""
+    place = np.zeros((count, count), dtype=int)
+    place[np.triu_indices(count)] = np.arange(count * (count + 1) // 2)
+    return np.maximum(place, place.T)
 
 
 def contact_kernel_factor(portal_coupling):
@@ -291,12 +299,16 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
     p2 = jnp.sqrt(p_low2 + above * (2.0 * e_low + above))
     position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
     position = jnp.clip(position, 2.0, count - 3.0).reshape(count, -1, 1)
-    cardinal = _lagrange_cardinal(jnp.abs(position - np.arange(float(count))))
+    first = jnp.minimum(jnp.floor(position).astype(jnp.int32) - 2, count - 6)
+    columns = first + np.arange(6)
+    cardinal = _lagrange_cardinal(jnp.abs(position - columns))
     measure = (
         jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * gauss_weight)
     )
     weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
-    matrix = jnp.sum(weight.reshape(count, -1, 1) * cardinal, axis=1)
+    rows = np.arange(count)[:, None, None]
+    matrix = jnp.zeros((count, count))
+    matrix = matrix.at[rows, columns].add(weight.reshape(count, -1, 1) * cardinal)
     return matrix * jnp.exp(shape.exponent(momentum_gev))
 
 

@@ -19,8 +19,8 @@ from jax import Array
 
 from sterile.amplitudes import scalar_decay_width_gev
 from sterile.collisions import energy
+from sterile.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
 from sterile.models import ScalarDecay
-from sterile.scalar import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
 
 _COMPUTED = 400  # momenta at which F is integrated
 _TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F

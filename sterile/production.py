@@ -26,8 +26,9 @@ from sterile.amplitudes import (
     scalar_decay_width_gev,
 )
 from sterile.decay import decay_spectrum, momentum_grid, spectrum_moments, tabulate
+from sterile.lattice import Grid, ScalarHistory, yield_weights
 from sterile.models import Plasma, ScalarDecay, in_range
-from sterile.scalar import Grid, ScalarHistory, solve_scalar, yield_weights
+from sterile.scalar import solve_scalar
 from sterile.status import Status
 
 # Regimes by mass: where the Higgs resonance is far, and where its width matters.
@@ -35,11 +36,11 @@ from sterile.status import Status
 NARROW_BELOW_GEV = 61.0
 SMOOTH_ABOVE_GEV = 63.5
 # freeze-in yield over the equilibrium yield above which S is taken to thermalise
-_THERMAL_FRACTION = 0.03
+_THERMAL_FRACTION = 0.01
 # change of Y_S + Y_N/2 by collisions below which S counts as decoupled, as the figures have it
 DECOUPLED = 1e-2
 
-FREEZE_IN = Grid(coupled_steps=2, late_steps=2)
+FREEZE_IN = Grid(coupled_units=35, coupled_steps=2, late_units=72, late_steps=2, late_is_free=True)
 FREEZE_OUT = Grid(coupled_steps=6)
 # inverse decays h <- S S shape f on scales that the coarser lattice misses
 FREEZE_OUT_NARROW = Grid(
@@ -76,7 +77,7 @@ class Production(eqx.Module):
         inverse decays are neglected and need it small.
     density_ratio_max : largest rho_S/rho_SM.
     history : :class:`History`.
-    scalar : :class:`sterile.scalar.ScalarHistory`.
+    scalar : :class:`sterile.lattice.ScalarHistory`.
     status : int32 :class:`sterile.status.Status`.
     model, plasma, grid : what was solved.
     """
@@ -219,7 +220,9 @@ def _freeze_out(resonance: str) -> Grid:
 
 @functools.cache
 def _with_resonance(grid: Grid, resonance: str) -> Grid:
-    return dataclasses.replace(grid, resonance=resonance)
+    # near m_S = m_h/2 slow pairs meet the resonance long after the production
+    free = grid.late_is_free and resonance != "broad"
+    return dataclasses.replace(grid, resonance=resonance, late_is_free=free)
 
 
 def solve(model: ScalarDecay, plasma: Plasma | None = None, grid: Grid | None = None) -> Production:

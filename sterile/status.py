@@ -32,7 +32,7 @@ MESSAGES = {
     Status.NON_FINITE: "production gave a number that is not finite; please report the parameters",
     Status.NOT_CONVERGED: (
         "the decayed number and the integral of the spectrum differ by more than 0.1 %; solve "
-        "again with a finer sterile.scalar.Grid and report the parameters"
+        "again with a finer sterile.lattice.Grid and report the parameters"
     ),
     Status.MASS_ABOVE_KINEMATIC_LIMIT: (
         "the mass that this abundance needs is above m_S/2, where S cannot decay to N N: the "

@@ -18,10 +18,10 @@ from spectra.transfer import Transfer
 from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers, verdicts
 from sterile import config as configuration
 from sterile import session
+from sterile.lattice import Grid
 from sterile.models import Plasma
 from sterile.pipeline import evaluate
 from sterile.production import choose_grids, tightened
-from sterile.scalar import Grid
 from sterile.scan.evaluation import SCALARS
 
 # a valid value for every parameter that a scan replaces

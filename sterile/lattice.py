@@ -1,0 +1,91 @@
+"""The lattice of momenta and times on which the scalar is solved, and what comes out."""
+
+import math
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+from jax import Array
+
+from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
+
+YIELD_PER_NUMBER = 45.0 / (4.0 * math.pi**4 * ENTROPY_DEGREES_OF_FREEDOM_TODAY)
+
+
+class Grid(eqx.Module):
+    """Resolution of the solver, all static.
+
+    Attributes
+    ----------
+    log_step : step of the momentum lattice in ln q, and the unit of the clock.
+    momenta : number of lattice momenta, from ``q_min``.
+    q_min : lowest comoving momentum.
+    hot_units, coupled_units, late_units : lengths of the three phases in units of ``log_step``.
+    hot_steps, coupled_steps, late_steps : steps a unit in each phase.
+    late_is_free : whether collisions are over in the last phase.
+    resonance : how the Higgs resonance is integrated, see ``collisions.resonance_peak``.
+    """
+
+    log_step: float = eqx.field(static=True, default=0.2)
+    momenta: int = eqx.field(static=True, default=44)
+    q_min: float = eqx.field(static=True, default=3e-3)
+    hot_units: int = eqx.field(static=True, default=20)
+    coupled_units: int = eqx.field(static=True, default=42)
+    late_units: int = eqx.field(static=True, default=65)
+    hot_steps: int = eqx.field(static=True, default=1)
+    coupled_steps: int = eqx.field(static=True, default=4)
+    late_steps: int = eqx.field(static=True, default=1)
+    late_is_free: bool = eqx.field(static=True, default=False)
+    resonance: str = eqx.field(static=True, default="none")
+
+    @property
+    def log_q(self) -> np.ndarray:
+        return math.log(self.q_min) + self.log_step * np.arange(self.momenta)
+
+
+class ScalarHistory(NamedTuple):
+    """f_S on the lattice at every step of the clock.
+
+    Attributes
+    ----------
+    log_q : (n,) ln q of the lattice.
+    clock : (t,) x = -ln(a_T/GeV), increasing.
+    temperature_gev : (t,) photon temperature.
+    hubble_gev : (t,) expansion rate, dark sector included where asked for.
+    f : (t, n) occupation of S.
+    decayed : (t,) yield of S that has decayed.
+    electroweak_index : index into the clock at which the phase changes.
+    density_ratio : (t,) rho_S/rho_SM.
+    """
+
+    log_q: Array
+    clock: Array
+    temperature_gev: Array
+    hubble_gev: Array
+    f: Array
+    decayed: Array
+    electroweak_index: Array
+    density_ratio: Array
+
+
+def yield_weights(grid: Grid) -> np.ndarray:
+    """w with n/s = sum w f, shape (n,): 45/(4 pi^4 g_s0) integral q^3 f d ln q."""
+    return YIELD_PER_NUMBER * grid.log_step * np.exp(3.0 * grid.log_q)
+
+
+class Phase(NamedTuple):
+    """A stretch of uniform steps: its first unit of the clock, its length, and steps a unit."""
+
+    first_unit: int
+    units: int
+    steps: int
+
+
+def phases(grid: Grid) -> tuple[Phase, Phase, Phase]:
+    """The hot, the coupled and the late phase."""
+    hot, coupled = grid.hot_units, grid.coupled_units
+    return (
+        Phase(0, hot, grid.hot_steps),
+        Phase(hot, coupled, grid.coupled_steps),
+        Phase(hot + coupled, grid.late_units, grid.late_steps),
+    )
