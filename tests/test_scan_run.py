@@ -316,6 +316,39 @@ def test_the_command_line(tmp_path):
     assert os.listdir(tmp_path) == ["scan.toml"]
 
 
+def test_no_worker_outlives_a_killed_scan(tmp_path):
+    path = tmp_path / "r.h5"
+    process = start(path)
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    (worker,) = _children(process.pid)
+    process.kill()
+    process.communicate()
+    for _ in range(100):
+        if not _alive(worker):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the worker is still there")
+
+
+def _children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        found = file.read().split()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+            found += file.read().split()
+    return {int(word) for word in found}
+
+
+def _alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().split(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
 def test_workers_are_told_to_use_one_thread(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "8")
     with LocalWorkers(1) as pool:

@@ -1,10 +1,12 @@
 """One worker process: tasks come in on stdin, results go out on stdout, both pickled.
 
-Its end of the pipe closes when the scan's process dies, however it dies; then it ends too.
+When the scan's process dies, however it dies, the worker ends too.
 """
 
 import os
 import pickle
+import threading
+import time
 
 # one thread: the cores are shared out among processes. XLA's own pool has as many threads as NPROC
 SINGLE_THREAD = {
@@ -14,6 +16,7 @@ SINGLE_THREAD = {
     "VECLIB_MAXIMUM_THREADS": "1",
     "NPROC": "1",
 }
+_LOOK_SECONDS = 1.0
 _XLA_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
@@ -51,8 +54,16 @@ def serve(incoming, outgoing) -> None:
         outgoing.flush()
 
 
+def _end_with(parent: int) -> None:
+    """End this process soon after its parent, even in the middle of a task."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
+
+
 def main() -> None:
     """Serve on stdin and stdout; what tasks print goes to stderr."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     incoming = os.fdopen(os.dup(0), "rb")
     outgoing = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
