@@ -71,8 +71,8 @@ class At(Progress):
         super().__init__(quiet=True)
         self._points, self._action = points, action
 
-    def add(self, points, failed):
-        super().add(points, failed)
+    def add(self, points, failed, again=False):
+        super().add(points, failed, again)
         if self._action is not None and self.done >= self._points:
             action, self._action = self._action, None
             action()
