@@ -22,7 +22,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
 )  # fmt: skip
 _REFERENCE_COLOURS = (ORANGE, GREEN, PURPLE, SKY)
 _TIME_COLOURS = colormaps["viridis"]
-_STYLE = {
+STYLE = {
     "font.size": 11,
     "axes.labelsize": 12,
     "axes.titlesize": 12,
@@ -59,7 +59,7 @@ def figure_build_up(
     scalar_q, scalar_f : shapes (n_s,) and (m, n_s), dimensionless.
     neutrino_temperature_gev, neutrino_q, neutrino_f : likewise, shapes (l,), (n,), (l, n).
     """
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(10.5, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         draw_build_up(left, temperature_gev, scalar_q, scalar_f, weight=0)
@@ -104,7 +104,7 @@ def figure_spectrum(
 
     ``q``, ``f``: shape (n,). ``components``: label → part of f, shape (n,), optional.
     """
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.0), layout="constrained")
         draw_spectrum(figure.subplots(), q, f, components)
         return figure
@@ -147,7 +147,7 @@ def figure_transfer(
     ``k_h_mpc`` [h/Mpc], ``t2``: shape (n,). ``references``: label → T^2, shape (n,).
     ``k_t2_half_h_mpc``: where T^2 = 1/2 [h/Mpc], left out when not crossed.
     """
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(5.4, 5.0), layout="constrained")
         draw_transfer(figure.subplots(), k_h_mpc, t2, references, k_t2_half_h_mpc, label)
         return figure
@@ -311,7 +311,7 @@ def figure_record(record: Record, path="") -> Figure:
     """
     require(record, path, "spectrum/q", "spectrum/f")
     data = record.datasets
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         has_production = "production/neutrino/f" in data
         has_transfer = "transfer/k_h_mpc" in data
         if has_production:

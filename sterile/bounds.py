@@ -257,7 +257,7 @@ def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> l
     """
     cosmology = Cosmology() if cosmology is None else cosmology
     found = []
-    if int(point.status) >= min(set(Status) - {Status.SUCCESS}):
+    if int(point.status) >= Status.OUT_OF_RANGE:
         found.append(message_of(int(point.status)))
     abundance, target = float(point.omega_h2), float(cosmology.omega_dm)
     if abundance > target * (1.0 + _OMEGA_ROUNDING):

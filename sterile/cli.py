@@ -293,21 +293,96 @@ def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: s
 
 
 @app.command()
+def scan(
+    config_path: Annotated[Path, typer.Argument(metavar="SCAN.toml", help="The scan to do.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="HDF5 file of the results.")],
+    workers: Annotated[
+        int | None, typer.Option(help="Processes on this machine; one per core.", min=1)
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler, tcp://HOST:PORT.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the results file.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Compute failed points again, finer.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compute many points, on this machine or a cluster; stop and go on at will."""
+    import signal
+
+    from sterile.scan import progress, report, runner
+
+    # a batch system's notice is as good as Ctrl-C
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        summary = runner.run(
+            config_path,
+            output,
+            workers=workers,
+            scheduler=scheduler,
+            resume=resume,
+            retry_failed=retry_failed,
+            progress=progress.Progress(quiet=quiet),
+        )
+    except KeyboardInterrupt:
+        raise ComputationFailed(runner.interrupted(output)) from None
+    except runner.ScanStopped as error:
+        raise ComputationFailed(error) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    print(json.dumps(summary, allow_nan=False) if as_json else report.page(summary))
+    if summary["failed"] == summary["points"]:
+        raise ComputationFailed(f"every point failed: {', '.join(summary['statuses'])}")
+
+
+@app.command()
 def plot(
-    result_path: Result,
+    result_path: Annotated[
+        Path, typer.Argument(metavar="OUT.h5", help="A result of solve, transfer or scan.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")],
     as_json: Json = False,
 ) -> None:
-    """Draw what a result file holds: build-up, spectrum, T²(k)."""
+    """Draw what a file holds: build-up, spectrum, T²(k); or the plane of a scan."""
     from spectra import store
+    from sterile.scan.store import is_scan
 
-    record = store.read(result_path)
+    if is_scan(result_path):
+        draw = _plane(result_path)
+    else:
+        record = store.read(result_path)
+
+        def draw():
+            return plots.figure_record(record, result_path)
+
     store.check_writable(output)
     from spectra import plots
 
     with session.progress("figure"):
-        plots.save(plots.figure_record(record, result_path), output)
+        plots.save(draw(), output)
     _report_files([output], as_json)
+
+
+def _plane(path: Path):
+    """Read a scan's results now, draw them later."""
+    from sterile.scan import load
+
+    results = load(path)
+    if results.damaged:
+        print(
+            f"{path}: {results.damaged} damaged rows left out; recompute them with --resume",
+            file=sys.stderr,
+        )
+
+    def draw():
+        session.start()
+        from sterile.scan.plane import figure_plane
+
+        return figure_plane(results)
+
+    return draw
 
 
 @app.command()

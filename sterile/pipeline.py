@@ -15,7 +15,7 @@ from spectra.spectrum import Spectrum
 from spectra.transfer import Transfer, transfer
 from spectra.verdicts import structure_numbers
 from sterile.models import Plasma, ScalarDecay
-from sterile.production import Production, _solve, abundance_per_kev, choose_grid
+from sterile.production import Production, _solve, abundance_per_kev, choose_grid, choose_grids
 from sterile.status import Status
 
 
@@ -115,20 +115,17 @@ def evaluate_many(
     plasma = Plasma() if plasma is None else plasma
     drive = drive_of(cosmology) if drive is None else drive
     power = power_table(cosmology)
-    count = models.scalar_mass_gev.shape[0]
-    singles = [jax.tree.map(lambda leaf: leaf[i], models) for i in range(count)]  # noqa: B023
-    buckets: dict = {}
-    for index, single in enumerate(singles):
-        _check_target(single, mass_kev, omega_h2)
-        buckets.setdefault(choose_grid(single, plasma), []).append(index)
+    _check_target(models, mass_kev, omega_h2)
+    grids, chosen = choose_grids(models, plasma)
     solved, order = [], []
-    for grid, indices in buckets.items():
-        batch = jax.tree.map(lambda leaf: leaf[np.array(indices)], models)  # noqa: B023
+    for index, grid in enumerate(grids):
+        rows = np.flatnonzero(chosen == index)
+        batch = jax.tree.map(lambda leaf: leaf[rows], models)  # noqa: B023
         solved.append(
             _evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
         )
-        order += indices
-    back = np.argsort(order)
+        order.append(rows)
+    back = np.argsort(np.concatenate(order))
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *solved)
 
 
@@ -183,7 +180,7 @@ def _check_target(model, mass_kev, omega_h2) -> None:
         raise ValueError(f"{name} = {value} must be positive and finite; {fix}")
     if mass_kev is None or isinstance(model.scalar_mass_gev, jax.core.Tracer):
         return
-    limit = 0.5e6 * float(np.max(model.scalar_mass_gev))
+    limit = 0.5e6 * float(np.min(model.scalar_mass_gev))
     if float(mass_kev) > limit:
         raise ValueError(
             f"mass_kev = {float(mass_kev):g} is above m_S/2 = {limit:g} keV, where S cannot decay "

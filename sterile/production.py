@@ -158,15 +158,48 @@ def choose_grid(model: ScalarDecay, plasma: Plasma) -> Grid | None:
     coarser steps where S neither thermalises nor decays while it is made.
     """
     try:
-        mass = float(jax.lax.stop_gradient(model.scalar_mass_gev))
-        thermal = float(jax.lax.stop_gradient(freeze_in_yield(model)))
-        width = float(jax.lax.stop_gradient(scalar_decay_width_gev(mass, model.yukawa)))
+        numbers = [float(jax.lax.stop_gradient(number)) for number in _regime(model, plasma)]
     except (jax.errors.ConcretizationTypeError, TypeError):
         return None
+    return _grid_for(*numbers, plasma)
+
+
+def choose_grids(models, plasma: Plasma) -> tuple[list[Grid], np.ndarray]:
+    """The grids that many models need, and the index of each one's, shape (n,).
+
+    ``models``: scalar_mass_gev, portal_coupling and yukawa, each scalar or (n,), as attributes.
+    """
+    columns = np.broadcast_arrays(*(np.asarray(number) for number in _regime(models, plasma)))
+    found: dict[Grid, int] = {}
+    chosen = [
+        found.setdefault(_grid_for(*numbers, plasma), len(found))
+        for numbers in zip(*(column.ravel().tolist() for column in columns))
+    ]
+    return list(found), np.array(chosen)
+
+
+def tightened(grid: Grid) -> Grid:
+    """A grid for points that did not converge: that of freeze-out, every step halved."""
+    fine = _freeze_out(grid.resonance)
+    return dataclasses.replace(
+        fine,
+        hot_steps=2 * fine.hot_steps,
+        coupled_steps=2 * fine.coupled_steps,
+        late_steps=2 * fine.late_steps,
+    )
+
+
+def _regime(model, plasma: Plasma):
+    """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
+    mass = jnp.asarray(model.scalar_mass_gev)
+    width = scalar_decay_width_gev(mass, model.yukawa)
+    return mass, freeze_in_yield(model), width, bath.hubble_gev(mass, plasma.constant_g)
+
+
+def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
     resonance = resonance_of(mass, plasma)
     equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
-    slow = width < float(bath.hubble_gev(mass, plasma.constant_g))
-    if slow and thermal < _THERMAL_FRACTION * equilibrium:
+    if width < hubble and thermal < _THERMAL_FRACTION * equilibrium:
         return _with_resonance(FREEZE_IN, resonance)
     return _freeze_out(resonance)
 
@@ -178,12 +211,14 @@ def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
     return "narrow" if scalar_mass_gev < NARROW_BELOW_GEV else "broad"
 
 
+@functools.cache
 def _freeze_out(resonance: str) -> Grid:
     if resonance == "narrow":
         return FREEZE_OUT_NARROW
     return _with_resonance(FREEZE_OUT, resonance)
 
 
+@functools.cache
 def _with_resonance(grid: Grid, resonance: str) -> Grid:
     # near m_S = m_h/2 slow pairs meet the resonance long after the production
     free = grid.late_is_free and resonance != "broad"

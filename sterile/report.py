@@ -8,19 +8,8 @@ from spectra.scales import free_streaming_class, has_several_scales
 from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
 from spectra.store import Record
+from sterile.citation import CITATION
 
-CITATION = """\
-@software{sterile_spectra,
-  author = {{the sterile-spectra authors}},
-  title = {sterile-spectra: sterile-neutrino dark matter from the Lagrangian to structure},
-  year = {2026}
-}
-@article{Koenig:2016dzg,
-  author = {K{\\"o}nig, Johannes and Merle, Alexander and Totzauer, Maximilian},
-  title = {keV sterile neutrino dark matter from singlet scalar decays: the most general case},
-  journal = {JCAP}, volume = {11}, pages = {038}, year = {2016}, eprint = {1609.01289}
-}
-"""
 # JSON key → (label, unit) of the terminal table, in the order of the page
 _LABELS = {
     "mass_kev": ("mass m_N", "keV"),

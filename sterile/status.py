@@ -7,16 +7,23 @@ from spectra.status import Status as _SpectraStatus
 
 
 class Status(enum.IntEnum):
-    """0 is success; codes 20 to 39 are production's, those below 20 ``spectra.Status``."""
+    """0 is success; codes 20 to 39 are production's, those below 20 ``spectra.Status``.
 
+    Those below 0 and from 40 are a scan's: what happened to a point that gave no result.
+    """
+
+    NOT_COMPUTED = -1
     SUCCESS = 0
     OUT_OF_RANGE = 20
     NON_FINITE = 21
     NOT_CONVERGED = 22
     MASS_ABOVE_KINEMATIC_LIMIT = 23
+    EVALUATION_FAILED = 40
+    WORKER_DIED = 41
 
 
 MESSAGES = {
+    Status.NOT_COMPUTED: "not computed yet, or its record is damaged; continue with --resume",
     Status.SUCCESS: "done",
     Status.OUT_OF_RANGE: (
         "a model parameter is outside the solver's range: scalar_mass_gev 5 to 1e4, "
@@ -31,7 +38,19 @@ MESSAGES = {
         "the mass that this abundance needs is above m_S/2, where S cannot decay to N N: the "
         "yields stand, the mass and all that follows from it do not"
     ),
+    Status.EVALUATION_FAILED: (
+        "the evaluation raised an error; run `sterile solve` with these parameters to see it"
+    ),
+    Status.WORKER_DIED: (
+        "the process computing this point died, three times; give it more memory, then "
+        "--retry-failed"
+    ),
 }
+
+
+def is_failure(code):
+    """Whether there is no result to use; other codes above 0 are caveats. Numbers or arrays."""
+    return (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
 
 
 def name_of(code: int) -> str:

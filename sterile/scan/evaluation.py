@@ -1,0 +1,231 @@
+"""What a worker does with a few points: the pipeline, vmapped, as plain arrays.
+
+Anything with the methods of :class:`Pipeline` can be scanned; it has to be picklable.
+"""
+
+import dataclasses
+import functools
+import json
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from sterile.status import Status
+
+# scalar JSON key → (unit, description): what a scan keeps of a Point, one row each
+SCALARS = {
+    "mass_kev": ("keV", "mass m_N"),
+    "omega_h2": ("1", "abundance Omega h^2"),
+    "temperature_ratio": ("1", "T_ref over T_gamma today"),
+    "yield_n": ("1", "sterile neutrinos per entropy, n_N/s"),
+    "yield_s_max": ("1", "largest scalars per entropy, n_S/s"),
+    "q_mean": ("1", "mean comoving momentum <q>"),
+    "q_rms": ("1", "root mean square comoving momentum"),
+    "k_t2_half_h_mpc": ("h/Mpc", "wavenumber of T^2 = 1/2; NaN where not crossed"),
+    "k_t_half_h_mpc": ("h/Mpc", "wavenumber of T = 1/2; NaN where not crossed"),
+    "m_hm_t_half_msun_h": ("Msun/h", "half-mode mass of T = 1/2; NaN where not crossed"),
+    "lambda_fs_mpc": ("Mpc", "comoving free-streaming horizon"),
+}
+# of these a finished point has a finite value; the others may not apply
+_ALWAYS_FINITE = ("yield_n", "mass_kev", "omega_h2", "q_mean")
+_PARAMETER_UNITS = {"scalar_mass_gev": "GeV", "mass_kev": "keV"}
+_VERDICT_PARTS = {
+    "status": ("<i4", "1", "0 allowed, 1 constrained, 2 forbidden, 3 undecided, -1 not computed"),
+    "value": ("<f8", "1", "the tested number"),
+    "threshold": ("<f8", "1", "the value at which the test is just passed"),
+    "margin": ("<f8", "1", "smooth distance from the threshold, positive when passed"),
+}
+
+
+class Column(NamedTuple):
+    """One dataset of a results file: a row per point, of shape ``shape``."""
+
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+    description: str
+
+
+class Description(NamedTuple):
+    """What an evaluation will give.
+
+    Attributes
+    ----------
+    columns : path in the results file → :class:`Column`; ``points/status`` is among them.
+    shared : path → (array, unit, description) that all points have in common.
+    attributes : path of a group or dataset → {name: text}.
+    """
+
+    columns: dict[str, Column]
+    shared: dict
+    attributes: dict
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The whole pipeline of a configuration, for scans.
+
+    Attributes
+    ----------
+    content : JSON of a run's configuration with a placeholder for each scanned parameter.
+    parameters : names of the scanned parameters.
+    outputs : scalar JSON keys, and "verdicts", "transfer", "spectra".
+    batch : points that are vmapped together.
+    """
+
+    content: str
+    parameters: tuple[str, ...]
+    outputs: tuple[str, ...]
+    batch: int
+    corners: str = "[]"
+
+    def describe(self, values: dict[str, np.ndarray]) -> Description:
+        """What the results look like; ``values``: parameter → (n,).
+
+        Raises ``ValueError`` for a parameter's range that leaves the model's.
+        """
+        from sterile.scan import kernel
+
+        setup = kernel.prepare(self.content, "verdicts" in self.outputs)
+        for corner in json.loads(self.corners):
+            own = {name: value for name, value in corner.items() if name in vars(setup.model)}
+            dataclasses.replace(setup.model, **own)  # names what is out of range
+        shapes, sources = kernel.shapes(setup, values)
+        columns = {
+            f"points/{name}": Column(
+                (), "<f8", _PARAMETER_UNITS.get(name, "1"), "scanned parameter"
+            )
+            for name in self.parameters
+        }
+        columns["points/status"] = Column((), "<i4", "1", "0 is success, -1 not computed")
+        columns |= {
+            path: _column(path, shape) for path, shape in shapes.items() if self._wanted(path)
+        }
+        shared = {}
+        if "transfer" in self.outputs:
+            k = np.asarray(setup.drive.k_h_mpc)
+            shared["transfer/k_h_mpc"] = (k, "h/Mpc", "wavenumber")
+        attributes = {f"verdicts/{name}": {"source": text} for name, text in sources.items()}
+        return Description(columns, shared, attributes)
+
+    def groups(self, values: dict[str, np.ndarray]) -> np.ndarray:
+        """(n,) integers; points of one group run in one compiled program."""
+        from sterile.scan import kernel
+
+        setup = kernel.prepare(self.content, "verdicts" in self.outputs)
+        return kernel.grids_of(setup, values)[1]
+
+    def compute(self, values: dict[str, np.ndarray], tight: bool = False) -> dict[str, np.ndarray]:
+        """Results of n points of one group: path → (n, ...); never raises for a bad point.
+
+        ``tight``: one by one on a finer grid, for points that failed.
+        """
+        from sterile.scan import kernel
+
+        setup = kernel.prepare(self.content, "verdicts" in self.outputs)
+        solve = functools.partial(kernel.solve, setup, tight=tight)
+        count = len(next(iter(values.values())))
+        size = 1 if tight else self.batch
+        parts = []
+        for start in range(0, count, size):
+            rows = np.arange(start, min(start + size, count))
+            # the last batch is filled up with copies: one compiled shape
+            padded = np.concatenate([rows, np.full(size - rows.size, rows[-1])])
+            parts.append(_guarded(solve, values, padded, rows.size))
+        return {
+            path: array
+            for path, array in _join(parts).items()
+            if path == "points/status" or self._wanted(path)
+        }
+
+    def _wanted(self, path: str) -> bool:
+        folder, name = path.split("/", 1)
+        return (name if folder == "points" else folder) in self.outputs
+
+
+def _guarded(solve, values, rows, count) -> dict[str, np.ndarray]:
+    """Solve the points ``rows``; when that raises, each alone, so that the others are kept."""
+    try:
+        found = solve({name: column[rows] for name, column in values.items()})
+        return _settle({path: array[:count] for path, array in found.items()})
+    except Exception:
+        if count > 1:
+            alone = (np.full(rows.size, row) for row in rows[:count])
+            return _join([_guarded(solve, values, copies, 1) for copies in alone])
+        return {"points/status": np.full(1, Status.EVALUATION_FAILED, dtype="<i4")}
+
+
+def _join(parts: list[dict]) -> dict[str, np.ndarray]:
+    """Concatenate results; a failed part has a status only and gets blank columns."""
+    template = max(parts, key=len)
+    filled = []
+    for part in parts:
+        count = len(part["points/status"])
+        blank = {
+            path: blank_rows(array.dtype, count, array.shape[1:])
+            for path, array in template.items()
+        }
+        filled.append({**blank, **part})
+    return {path: np.concatenate([part[path] for part in filled]) for path in template}
+
+
+def blank_rows(dtype, count: int, shape=()) -> np.ndarray:
+    """Rows of a column that hold nothing: NaN, or -1 for integers."""
+    dtype = np.dtype(dtype)
+    return np.full((count, *shape), np.nan if dtype.kind == "f" else -1, dtype=dtype)
+
+
+def _settle(found: dict) -> dict:
+    """A success without finite numbers is none."""
+    status = np.array(found["points/status"], dtype="<i4")
+    for name in _ALWAYS_FINITE:
+        status[(status == 0) & ~np.isfinite(found[f"points/{name}"])] = Status.NON_FINITE
+    return {**found, "points/status": status}
+
+
+def _column(path: str, shape: tuple[int, ...]) -> Column:
+    folder, name = path.rsplit("/", 1)
+    if folder == "points":
+        return Column(shape, "<f8", *SCALARS[name])
+    if folder.startswith("verdicts/"):
+        dtype, unit, description = _VERDICT_PARTS[name]
+        return Column(shape, dtype, unit, description)
+    described = {
+        "transfer/t2": ("1", "ratio of total-matter power spectra to cold dark matter, z = 0"),
+        "spectra/q": ("1", "comoving momentum over temperature, p a / T_ref"),
+        "spectra/f": ("1", "phase-space distribution today, summed over helicities"),
+    }
+    return Column(shape, "<f8", *described[path])
+
+
+def check_outputs(outputs) -> tuple[str, ...]:
+    """Names in [scan] outputs, or all scalars and the verdicts; ``ValueError`` on others."""
+    import difflib
+
+    from sterile.scan.settings import OUTPUT_PARTS
+
+    if outputs is None:
+        return (*SCALARS, "verdicts")
+    known = (*SCALARS, *OUTPUT_PARTS)
+    for name in outputs:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise ValueError(f"[scan] outputs: unknown output '{name}'; {hint}")
+    return tuple(dict.fromkeys(outputs))
+
+
+def pipeline_of(settings, parameters) -> Pipeline:
+    """The evaluation of a scan's settings; ``parameters``: names, in order."""
+    from sterile.scan.settings import corners, run_content
+
+    content = run_content(settings, dict.fromkeys(parameters, math.nan))
+    return Pipeline(
+        content=json.dumps(content, default=str),
+        parameters=tuple(parameters),
+        outputs=check_outputs(settings.scan.outputs),
+        batch=settings.scan.batch,
+        corners=json.dumps(corners(settings)),
+    )

@@ -1,0 +1,140 @@
+"""The compiled side of a scan: many points of one grid in one program. Imported by workers."""
+
+import dataclasses
+import functools
+import json
+import math
+from types import SimpleNamespace
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from spectra.cosmology import Cosmology
+from spectra.drive import Drive
+from spectra.drive import drive as drive_of
+from spectra.transfer import Transfer
+from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers, verdicts
+from sterile import config as configuration
+from sterile import session
+from sterile.lattice import Grid
+from sterile.models import Plasma
+from sterile.pipeline import evaluate
+from sterile.production import choose_grids, tightened
+from sterile.scan.evaluation import SCALARS
+
+# a valid value for every parameter that a scan replaces
+_PLACEHOLDERS = {"scalar_mass_gev": 100.0, "portal_coupling": 1e-8, "yukawa": 1e-9, "mass_kev": 7.1}
+
+
+class Setup(NamedTuple):
+    """What all points of a scan share; ``references`` only when verdicts are wanted."""
+
+    model: eqx.Module
+    cosmology: Cosmology
+    plasma: Plasma
+    mass_kev: float | None
+    omega_h2: float
+    drive: Drive
+    references: Transfer | None
+
+
+@functools.lru_cache(maxsize=4)
+def prepare(content: str, with_verdicts: bool) -> Setup:
+    """The shared part of a configuration, given as JSON with NaN for what is scanned."""
+    session.start()
+    sections = json.loads(content)
+    for section in sections.values():
+        for name, value in section.items():
+            if isinstance(value, float) and math.isnan(value):
+                section[name] = _PLACEHOLDERS[name]
+    config = configuration.check(sections)
+    cosmology = configuration.cosmology_of(config)
+    drive = drive_of(cosmology)
+    references = None
+    if with_verdicts:
+        references = reference_transfers(REFERENCE_MASSES_KEV, cosmology, drive)
+    return Setup(
+        model=configuration.model_of(config),
+        cosmology=cosmology,
+        plasma=configuration.plasma_of(config),
+        mass_kev=config.dark_matter.mass_kev,
+        omega_h2=configuration.target_omega_h2(config),
+        drive=drive,
+        references=references,
+    )
+
+
+def grids_of(setup: Setup, values: dict[str, np.ndarray]) -> tuple[list[Grid], np.ndarray]:
+    """Grids that points need, and the index of each point's, (n,); out-of-range points too."""
+    parameters = vars(setup.model) | values
+    return choose_grids(SimpleNamespace(**parameters), setup.plasma)
+
+
+def shapes(setup: Setup, values: dict):
+    """(path → shape of one point's array, verdict's name → its source), without computing."""
+    row = {name: column[0] for name, column in values.items()}
+    grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
+    table, found = eqx.filter_eval_shape(_one, setup, row, grid)
+    sources = {name: verdict.source for name, verdict in found.items()}
+    return {path: leaf.shape for path, leaf in table.items()}, sources
+
+
+def solve(setup: Setup, values: dict, tight: bool = False) -> dict:
+    """All arrays of n points that need one grid: path → (n, ...) on the host."""
+    grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
+    found = _batch(setup, values, tightened(grid) if tight else grid)
+    return {path: np.asarray(leaf) for path, leaf in found.items()}
+
+
+@eqx.filter_jit
+def _batch(setup, values, grid):
+    return jax.vmap(lambda row: _one(setup, row, grid)[0])(values)
+
+
+def _one(setup, row, grid):
+    """One point: its table, path → array, and its verdicts."""
+    own = {name: value for name, value in row.items() if name in vars(setup.model)}
+    point = evaluate(
+        dataclasses.replace(setup.model, **own),
+        setup.cosmology,
+        setup.plasma,
+        mass_kev=row.get("mass_kev", setup.mass_kev),
+        omega_h2=setup.omega_h2,
+        drive=setup.drive,
+        grid=grid,
+    )
+    # whatever is wanted of it, one program
+    table = {f"points/{name}": value for name, value in scalars_of(point).items()}
+    table |= {
+        "points/status": point.status,
+        "transfer/t2": point.transfer.t2,
+        "spectra/q": point.spectrum.q,
+        "spectra/f": point.spectrum.f,
+    }
+    found = {}
+    if setup.references is not None:
+        found = verdicts_of(setup, point)
+        for name, verdict in found.items():
+            table[f"verdicts/{name}/status"] = verdict.status_code
+            for part in ("value", "threshold", "margin"):
+                table[f"verdicts/{name}/{part}"] = getattr(verdict, part)
+    return table, found
+
+
+def verdicts_of(setup: Setup, point) -> dict:
+    """The verdicts on one Point that a scan keeps: name → Verdict."""
+    return verdicts(
+        point.spectrum,
+        point.transfer,
+        setup.cosmology,
+        drive=setup.drive,
+        references=setup.references,
+    )
+
+
+def scalars_of(point) -> dict:
+    """The scalars of :data:`sterile.scan.evaluation.SCALARS`, of one Point, by JSON key."""
+    special = {"temperature_ratio": point.spectrum.temperature_ratio}
+    return {name: special[name] if name in special else getattr(point, name) for name in SCALARS}

@@ -1,0 +1,115 @@
+"""Workers on this machine: one single-threaded process per core."""
+
+import concurrent.futures
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+
+from sterile.scan.worker import single_thread_environment
+
+
+class WorkerDied(RuntimeError):
+    """The process of a task ended before it answered."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:
+        return os.cpu_count() or 1
+
+
+class LocalWorkers:
+    """A pool of worker processes; a context manager. Tasks are futures of ``concurrent.futures``.
+
+    Unlike a process pool of the standard library it says which task killed its process, goes on
+    without that process, needs no ``__main__`` guard in the caller's script, and leaves no process
+    behind when the caller is killed.
+
+    Attributes
+    ----------
+    slots : tasks that are worth having in flight.
+    """
+
+    def __init__(self, workers: int):
+        self.workers = workers
+        self._own = threading.local()
+        self._processes: set[subprocess.Popen] = set()
+        self._closed = False
+        self._starting = threading.Lock()
+        self._threads = concurrent.futures.ThreadPoolExecutor(workers)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with self._starting:
+            self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for process in list(self._processes):
+            process.kill()
+            process.wait()
+
+    @property
+    def slots(self) -> int:
+        return 2 * self.workers
+
+    def submit(self, function, *arguments) -> concurrent.futures.Future:
+        """Run ``function(*arguments)`` in a worker; raises :class:`WorkerDied` in the future."""
+        return self._threads.submit(self._call, function, arguments)
+
+    def wait(self, futures, timeout: float) -> set:
+        """Those of ``futures`` that are done, after the first is or ``timeout`` seconds."""
+        first = concurrent.futures.FIRST_COMPLETED
+        return concurrent.futures.wait(futures, timeout=timeout, return_when=first).done
+
+    def _call(self, function, arguments):
+        process = getattr(self._own, "process", None)
+        if process is None or process.poll() is not None:
+            process = self._own.process = self._start()
+        try:
+            pickle.dump((function, arguments), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
+            process.stdin.flush()
+            good, answer = pickle.load(process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError):
+            process.kill()
+            code = process.wait()
+            self._processes.discard(process)
+            self._own.process = None
+            raise WorkerDied(
+                f"a worker process ended with code {code}{_last_line(process.errors)}"
+            ) from None
+        if good:
+            return answer
+        raise answer
+
+    def _start(self) -> subprocess.Popen:
+        environment = single_thread_environment(os.environ)
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+        errors = tempfile.TemporaryFile()
+        with self._starting:
+            if self._closed:
+                raise WorkerDied("the scan is ending")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "sterile.scan.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                # Ctrl-C is for the scan to handle
+                start_new_session=True,
+            )
+            self._processes.add(process)
+        process.errors = errors
+        return process
+
+
+def _last_line(errors) -> str:
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    lines = [line.strip() for line in lines if line.strip()]
+    return f" ({lines[-1][:200]})" if lines else ""

@@ -1,0 +1,319 @@
+"""The plane of a scan: what is allowed, the masses, where freeze-in turns into freeze-out."""
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from spectra.constants import HIGGS_MASS_GEV
+from spectra.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
+from spectra.scales import COLD_BELOW_MPC, HOT_ABOVE_MPC
+from sterile import bounds
+from sterile.amplitudes import higgs_decay_width_gev, higgs_width_included_gev
+from sterile.plasma import hubble_gev
+from sterile.scan.results import Results
+from sterile.status import Status, is_failure, name_of
+
+_LABELS = {
+    "portal_coupling": r"portal coupling $\lambda$",
+    "yukawa": r"Yukawa coupling $y$",
+    "scalar_mass_gev": r"$m_S$ [GeV]",
+    "mass_kev": r"$m_N$ [keV]",
+}
+# in the order of VerdictStatus
+_REGION_COLOURS = {"allowed": GREEN, "constrained": ORANGE, "forbidden": VERMILION}
+_REGION_ALPHA = 0.38
+_BOUND_COLOURS = (PURPLE, SKY, BLUE, "#8B4513", "#555555")
+_TARGET_OMEGA_H2 = 0.12
+_MASSES_KEV = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 1e2, 1e3, 1e4, 1e5, 1e6)
+_PIXELS = 400
+_MOST_PANELS = 6
+_SUMMARY = "half-mode"
+
+
+def figure_plane(results: Results) -> Figure:
+    """Regions of a scan in the plane of two parameters, one panel for each value of a third.
+
+    Colours: the half-mode verdict. Lines: m_N that gives Omega h^2 = 0.12; where the yield is
+    largest in lambda, between freeze-in and freeze-out; every other verdict's edge; the
+    free-streaming labels 0.01 and 0.1 Mpc; late decays (nucleosynthesis) and h -> S S where they
+    lie inside. Crosses: points without a result; dots: with a caveat of the transfer
+    function. Between points everything is interpolated.
+
+    Raises
+    ------
+    ValueError
+        If the scan has not two parameters with several values, or a third with more than six.
+    """
+    axes_names = _axes_names(results)
+    others = [name for name in results.parameters if name not in axes_names]
+    panels = _panels(results, others)
+    with rc_context(STYLE):
+        columns = min(len(panels), 3)
+        rows = -(-len(panels) // columns)
+        figure = Figure(figsize=(1.2 + 5.4 * columns, 0.9 + 5.0 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        handles: dict[str, object] = {}
+        for axes, (title, chosen) in zip(grid.flat, panels):
+            _draw(axes, results, axes_names, chosen, handles)
+            axes.set_title(title)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        if handles:
+            figure.legend(
+                list(handles.values()),
+                list(handles),
+                loc="outside lower center",
+                ncols=min(3, columns + 1),
+            )
+        return figure
+
+
+def _axes_names(results: Results) -> tuple[str, str]:
+    varied = [name for name in results.parameters if len(np.unique(results.points[name])) > 2]
+    wanted = ("portal_coupling", "yukawa")
+    if set(wanted) <= set(varied):
+        return wanted
+    if len(varied) < 2:
+        raise ValueError(
+            "a plane needs two parameters with three values or more each; this scan varies "
+            f"{', '.join(varied) or 'none'}: read it with sterile.scan.load and plot it as a curve"
+        )
+    return varied[0], varied[1]
+
+
+def _panels(results: Results, others: list[str]) -> list[tuple[str, np.ndarray]]:
+    count = results.done.size
+    if not others:
+        return [(_fixed_mass(results), np.ones(count, dtype=bool))]
+    values = np.stack([results.points[name] for name in others], axis=1)
+    combinations, member = np.unique(values, axis=0, return_inverse=True)
+    if len(combinations) > _MOST_PANELS:
+        raise ValueError(
+            f"{', '.join(others)} takes {len(combinations)} values, too many for panels; load the "
+            "results and draw the part that you want"
+        )
+    return [
+        (
+            ", ".join(f"{_LABELS.get(n, n)} = {v:g}" for n, v in zip(others, combination)),
+            member.ravel() == index,
+        )
+        for index, combination in enumerate(combinations)
+    ]
+
+
+def _model(results: Results) -> dict:
+    import json
+
+    return json.loads(results.attributes["identity"]).get("model", {})
+
+
+def _fixed_mass(results: Results) -> str:
+    mass = _model(results).get("scalar_mass_gev")
+    return rf"$m_S = {mass:g}$ GeV" if mass is not None else ""
+
+
+class _Raster:
+    """The plane as pixels, and columns interpolated on it."""
+
+    def __init__(self, x, y):
+        self.x_log, self.y_log = _is_log(x), _is_log(y)
+        self.points = np.stack(
+            [np.log(x) if self.x_log else x, np.log(y) if self.y_log else y], axis=1
+        )
+        low, high = self.points.min(axis=0), self.points.max(axis=0)
+        self.scale = np.where(high > low, high - low, 1.0)
+        self.points = (self.points - low) / self.scale
+        unit = np.linspace(0.0, 1.0, _PIXELS)
+        self.mesh = np.stack(np.meshgrid(unit, unit), axis=-1)
+        self.x = low[0] + self.scale[0] * unit
+        self.y = low[1] + self.scale[1] * unit
+        if self.x_log:
+            self.x = np.exp(self.x)
+        if self.y_log:
+            self.y = np.exp(self.y)
+
+    def between(self, values: np.ndarray, smooth: bool = False) -> np.ndarray:
+        """(pixels, pixels), linear or cubic between the points where ``values`` is finite."""
+        from scipy.interpolate import CloughTocher2DInterpolator, LinearNDInterpolator
+        from scipy.spatial import QhullError
+
+        interpolator = CloughTocher2DInterpolator if smooth else LinearNDInterpolator
+        good = np.isfinite(values)
+        if good.sum() < 4:
+            return np.full((_PIXELS, _PIXELS), np.nan)
+        try:
+            return interpolator(self.points[good], values[good])(self.mesh)
+        except QhullError:
+            return np.full((_PIXELS, _PIXELS), np.nan)
+
+    def edge(self, margin: np.ndarray) -> np.ndarray:
+        """A surface that is zero where ``margin`` is, straight across it however it grows away."""
+        with np.errstate(all="ignore"):
+            scale = min(1.0, float(np.nanmedian(np.abs(margin))))
+            return self.between(margin / (scale + np.abs(margin)))
+
+    def nearest(self, values: np.ndarray) -> np.ndarray:
+        from scipy.spatial import cKDTree
+
+        _, index = cKDTree(self.points).query(self.mesh)
+        return values[index]
+
+
+def _is_log(values) -> bool:
+    return bool(values.min() > 0.0 and values.max() / values.min() > 30.0)
+
+
+def _draw(axes, results: Results, names, chosen, handles) -> None:
+    done = chosen & results.done
+    points = {name: column[done] for name, column in results.points.items()}
+    if done.sum() < 4:
+        axes.text(0.5, 0.5, "too few points so far", transform=axes.transAxes, ha="center")
+        return
+    raster = _Raster(points[names[0]], points[names[1]])
+    # the scales first: labels of contours are placed on them
+    axes.set(
+        xscale="log" if raster.x_log else "linear",
+        yscale="log" if raster.y_log else "linear",
+        xlim=(raster.x[0], raster.x[-1]),
+        ylim=(raster.y[0], raster.y[-1]),
+        xlabel=_LABELS.get(names[0], names[0]),
+        ylabel=_LABELS.get(names[1], names[1]),
+    )
+    good = ~is_failure(points["status"])
+    verdicts = {
+        name: {part: np.where(good, column[done], np.nan) for part, column in parts.items()}
+        for name, parts in results.verdicts.items()
+    }
+    _draw_regions(axes, raster, verdicts, handles)
+    _draw_masses(axes, raster, points, good)
+    if names == ("portal_coupling", "yukawa"):
+        _draw_turn_over(axes, raster, points, handles)
+        _draw_couplings(axes, raster, results, points, handles)
+    _draw_bounds(axes, raster, verdicts, handles)
+    _draw_horizon(axes, raster, points, good, handles)
+    caveat = good & (points["status"] != Status.SUCCESS)
+    for label, which, marker in (("no result", ~good, "x"), (_caveat(points, caveat), caveat, ".")):
+        if which.any():
+            x, y = (points[name][which] for name in names)
+            handles[label] = axes.plot(x, y, marker, color="0.35", ms=3, mew=0.7, ls="")[0]
+
+
+def _caveat(points, which) -> str:
+    names = sorted({name_of(code).lower().replace("_", " ") for code in points["status"][which]})
+    return ", ".join(names)
+
+
+def _draw_regions(axes, raster, verdicts, handles) -> None:
+    """Colour by the edges of the half-mode tests, from the mildest to the strictest."""
+    if _SUMMARY not in verdicts:
+        return
+    tests = sorted(name for name in verdicts if name.startswith(f"{_SUMMARY}-"))
+    status = raster.nearest(verdicts[_SUMMARY]["status"]).astype(float)
+    if tests:
+        margins = [raster.edge(verdicts[name]["margin"]) for name in tests]
+        passed = np.sum([margin >= 0.0 for margin in margins], axis=0)
+        edges = np.where(passed == len(tests), 0.0, np.where(margins[0] < 0.0, 2.0, 1.0))
+        status = np.where(np.isfinite(margins).all(axis=0), edges, status)
+    colours = ListedColormap(list(_REGION_COLOURS.values()))
+    shown = np.where(status <= 2, status, np.nan)
+    axes.pcolormesh(
+        raster.x, raster.y, shown, cmap=colours, vmin=-0.5, vmax=2.5, alpha=_REGION_ALPHA,
+        rasterized=True, linewidth=0,
+    )  # fmt: skip
+    for code, name in enumerate(_REGION_COLOURS):
+        if (status == code).any():
+            handles[name] = Patch(color=_REGION_COLOURS[name], alpha=_REGION_ALPHA, lw=0)
+
+
+def _draw_masses(axes, raster, points, good) -> None:
+    if not {"mass_kev", "omega_h2"} <= points.keys():
+        return
+    with np.errstate(all="ignore"):
+        mass = points["mass_kev"] * _TARGET_OMEGA_H2 / points["omega_h2"]
+        surface = raster.between(np.where(good, np.log10(mass), np.nan))
+    levels = [np.log10(m) for m in _MASSES_KEV]
+    levels = [m for m in levels if np.nanmin(surface) < m < np.nanmax(surface)]
+    if not levels:
+        return
+    lines = axes.contour(
+        raster.x, raster.y, surface, levels=levels, colors=BLACK, linewidths=1.0, linestyles="-"
+    )
+    axes.clabel(lines, fmt=lambda level: _mass_label(10.0**level), fontsize=8, inline_spacing=3)
+
+
+def _mass_label(mass_kev: float) -> str:
+    if mass_kev >= 999.0:
+        return f"{mass_kev / 1e3:.4g} MeV" if mass_kev < 9.99e5 else f"{mass_kev / 1e6:.4g} GeV"
+    return f"{mass_kev:.3g} keV"
+
+
+def _draw_turn_over(axes, raster, points, handles) -> None:
+    """Where the yield is largest in lambda at fixed y."""
+    if "yield_n" not in points:
+        return
+    with np.errstate(all="ignore"):
+        surface = raster.between(np.log(points["yield_n"]), smooth=True)
+    filled = np.where(np.isfinite(surface), surface, -np.inf)
+    peak = filled.argmax(axis=1)
+    # a maximum proper, above both ends of its row
+    ends = np.maximum(filled[:, 2], filled[:, -3])
+    inside = filled.max(axis=1) > ends + 0.1
+    if inside.sum() < 5:
+        return
+    x = np.where(inside, raster.x[peak], np.nan)
+    line = axes.plot(x, raster.y, color=BLACK, ls=(0, (5, 3)), lw=1.6)[0]
+    handles["largest yield: freeze-in to the left, freeze-out to the right"] = line
+
+
+def _draw_bounds(axes, raster, verdicts, handles) -> None:
+    """The edge of every verdict that is not in the colours."""
+    others = [name for name in sorted(verdicts) if not name.startswith(_SUMMARY)]
+    for name, colour in zip(others, _BOUND_COLOURS * 3):
+        surface = raster.edge(verdicts[name]["margin"])
+        if np.nanmin(surface, initial=np.inf) < 0.0 < np.nanmax(surface, initial=-np.inf):
+            axes.contour(raster.x, raster.y, surface, levels=[0.0], colors=colour, linewidths=1.5)
+            handles[name] = Line2D([], [], color=colour, lw=1.5)
+
+
+def _draw_horizon(axes, raster, points, good, handles) -> None:
+    if "lambda_fs_mpc" not in points:
+        return
+    with np.errstate(all="ignore"):
+        surface = raster.between(np.where(good, np.log10(points["lambda_fs_mpc"]), np.nan))
+    for value, dash in ((COLD_BELOW_MPC, ":"), (HOT_ABOVE_MPC, "-.")):
+        level = np.log10(value)
+        if np.nanmin(surface) < level < np.nanmax(surface):
+            axes.contour(
+                raster.x, raster.y, surface, levels=[level], colors=BLUE, linewidths=1.3,
+                linestyles=[dash],
+            )  # fmt: skip
+            label = rf"$\lambda_{{\rm fs}} = {value:g}$ Mpc"
+            handles[label] = Line2D([], [], color=BLUE, lw=1.3, ls=dash)
+
+
+def _draw_couplings(axes, raster, results, points, handles) -> None:
+    """Bounds on the couplings alone: S gone before nucleosynthesis, invisible Higgs decays."""
+    masses = points.get("scalar_mass_gev", np.array([_model(results).get("scalar_mass_gev", 0.0)]))
+    mass = float(masses[0])
+    if mass <= 0.0:
+        return
+    hubble = float(hubble_gev(bounds.NUCLEOSYNTHESIS_GEV))
+    slow = float(np.sqrt(16.0 * np.pi * hubble / mass))
+    if raster.y[0] < slow:
+        top = min(slow, raster.y[-1])
+        label = "S decays after nucleosynthesis"
+        handles[label] = axes.axhspan(raster.y[0], top, fill=False, hatch="///", ec="0.4", lw=0.0)
+    if 2.0 * mass < HIGGS_MASS_GEV:
+        per_coupling2 = float(higgs_decay_width_gev(mass, 1.0))
+        limit = bounds.INVISIBLE_BRANCHING
+        width = limit / (1.0 - limit) * float(higgs_width_included_gev())
+        coupling = np.sqrt(width / per_coupling2)
+        if coupling < raster.x[-1]:
+            left = max(coupling, raster.x[0])
+            label = "h → SS above 11 %"
+            handles[label] = axes.axvspan(
+                left, raster.x[-1], fill=False, hatch="\\\\\\", ec="0.4", lw=0.0
+            )
