@@ -208,7 +208,7 @@ def figure_verdicts(verdicts: Mapping[str, Mapping]) -> Figure:
     """
     names = list(verdicts)
     margins = np.array([verdicts[name].get("margin", 0.0) for name in names])
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(7.6, 1.2 + 0.27 * len(names)), layout="constrained")
         axes = figure.subplots()
         colours = [_STATUS_COLOURS[verdicts[name]["status"]] for name in names]
@@ -238,7 +238,7 @@ def figure_free_streaming_misleads(data: Mapping) -> Figure:
     ``data``: "k_h_mpc" (n,) [h/Mpc], "curves" and "references" label → T^2 (n,), "horizon_mpc"
     the common horizon [comoving Mpc].
     """
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(6.4, 5.8), layout="constrained")
         axes = figure.subplots()
         for (label, t2), colour in zip(data["references"].items(), ("0.35", "0.6")):

@@ -64,6 +64,7 @@ def evaluate(
     omega_h2=0.12,
     drive=None,
     grid=None,
+    power=None,
 ) -> Point:
     """One model through the whole pipeline; works under jit, vmap and grad.
 
@@ -74,6 +75,7 @@ def evaluate(
     plasma, grid : as for :func:`sterile.solve`.
     mass_kev : m_N [keV]; when left out it is fixed by ``omega_h2``.
     omega_h2 : the abundance that fixes the mass.
+    power : of :func:`spectra.power_table`; give it where the cosmology is traced.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def evaluate(
     if drive is None:
         drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
-    power = power_table(cosmology)
+    power = power_table(cosmology) if power is None else power
     return _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
 
 

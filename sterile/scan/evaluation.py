@@ -27,6 +27,9 @@ SCALARS = {
     "k_t_half_h_mpc": ("h/Mpc", "wavenumber of T = 1/2; NaN where not crossed"),
     "m_hm_t_half_msun_h": ("Msun/h", "half-mode mass of T = 1/2; NaN where not crossed"),
     "lambda_fs_mpc": ("Mpc", "comoving free-streaming horizon"),
+    "delta_a": ("1", "Lyman-alpha area deficit"),
+    "n_satellites": ("1", "Milky Way satellites"),
+    "n_galaxies_z6_mpc3": ("1/Mpc^3", "galaxies at z = 6, comoving, no h"),
 }
 # of these a finished point has a finite value; the others may not apply
 _ALWAYS_FINITE = ("yield_n", "mass_kev", "omega_h2", "q_mean")

@@ -14,10 +14,11 @@ import numpy as np
 from spectra.cosmology import Cosmology
 from spectra.drive import Drive
 from spectra.drive import drive as drive_of
-from spectra.transfer import Transfer
-from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers, verdicts
+from spectra.power import PowerTable, power_table
+from spectra.references import References, reference_relics
+from spectra.verdicts import reference_masses, verdicts
+from sterile import bounds, session
 from sterile import config as configuration
-from sterile import session
 from sterile.lattice import Grid
 from sterile.models import Plasma
 from sterile.pipeline import evaluate
@@ -37,7 +38,8 @@ class Setup(NamedTuple):
     mass_kev: float | None
     omega_h2: float
     drive: Drive
-    references: Transfer | None
+    power: PowerTable
+    references: References | None
 
 
 @functools.lru_cache(maxsize=4)
@@ -51,10 +53,10 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
                 section[name] = _PLACEHOLDERS[name]
     config = configuration.check(sections)
     cosmology = configuration.cosmology_of(config)
-    drive = drive_of(cosmology)
+    drive, power = drive_of(cosmology), power_table(cosmology)
     references = None
     if with_verdicts:
-        references = reference_transfers(REFERENCE_MASSES_KEV, cosmology, drive)
+        references = reference_relics(reference_masses(), cosmology, drive, power)
     return Setup(
         model=configuration.model_of(config),
         cosmology=cosmology,
@@ -62,6 +64,7 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
         mass_kev=config.dark_matter.mass_kev,
         omega_h2=configuration.target_omega_h2(config),
         drive=drive,
+        power=power,
         references=references,
     )
 
@@ -104,6 +107,7 @@ def _one(setup, row, grid):
         omega_h2=setup.omega_h2,
         drive=setup.drive,
         grid=grid,
+        power=setup.power,
     )
     # whatever is wanted of it, one program
     table = {f"points/{name}": value for name, value in scalars_of(point).items()}
@@ -115,7 +119,8 @@ def _one(setup, row, grid):
     }
     found = {}
     if setup.references is not None:
-        found = verdicts_of(setup, point)
+        model = dataclasses.replace(setup.model, **own)
+        found = verdicts_of(setup, point) | bounds.verdicts(model, point, setup.cosmology)
         for name, verdict in found.items():
             table[f"verdicts/{name}/status"] = verdict.status_code
             for part in ("value", "threshold", "margin"):
@@ -124,13 +129,13 @@ def _one(setup, row, grid):
 
 
 def verdicts_of(setup: Setup, point) -> dict:
-    """The verdicts on one Point that a scan keeps: name → Verdict."""
+    """The tests of structure on one Point: name → Verdict."""
     return verdicts(
         point.spectrum,
         point.transfer,
         setup.cosmology,
-        drive=setup.drive,
         references=setup.references,
+        power=setup.power,
     )
 
 
