@@ -2,17 +2,16 @@
 
 A drive holds the response G(k, tau, u) of a collisionless shell of velocity u = q/m to the
 potentials of everything but the dark matter, and the baryons' answer to the dark matter's gravity.
-It is made by ``runs/make_drive.py`` from a CLASS run (derivation in ``spectra/drive_build.py``);
-the one of the default cosmology ships with the package.
+It is made from CLASS runs (derivation in ``spectra/drive_build.py``); the one of the default
+cosmology ships with the package, others are kept in a cache (``spectra/drive_store.py``).
 """
 
 import math
-import os
+import warnings
 from functools import lru_cache
 from importlib import resources
 
 import equinox as eqx
-import h5py
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,17 +19,36 @@ from jax import Array
 
 from spectra._deposit import lagrange_six
 from spectra._taper import sinc_table
-from spectra.cosmology import Cosmology
+from spectra.constants import SPEED_OF_LIGHT_KM_S
+from spectra.cosmology import Cosmology, hubble_mpc
+from spectra.drive_store import DamagedFile, cache_file, exclusively, read_drive, write_drive
 from spectra.precision import require_x64
 
 # the fields that shape T^2; n_s and a_s drop out of it
 DRIVE_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
 MATCH_TOLERANCE = 1e-6
+# relative distance in each field up to which a drive's derivatives carry it to another cosmology
+LINEAR_RANGE = 0.01
 SHIPPED_FILE = "drive_planck18.h5"
 LOWEST_U, HIGHEST_U = 1e-12, 1e-5
 _GREGORY = np.array(  # end-corrected trapezoid, six points a side
     [19087 / 60480, 84199 / 60480, 18869 / 30240, 37621 / 30240, 55031 / 60480, 61343 / 60480]
 )
+
+
+class Tangents(eqx.Module):
+    """Derivatives of a drive's tables with respect to ln of each of ``DRIVE_FIELDS``.
+
+    The six are stacked on the first axis. At fixed k [h/Mpc], ln a and ln(k u); names as in
+    :class:`Drive`. The histories ``time_modes`` (nr, nt) are shared by the six.
+    """
+
+    response: Array
+    time_modes: Array
+    response_cold: Array
+    baryon_external: Array
+    baryon_weights: Array
+    baryon_pressure: Array
 
 
 class Drive(eqx.Module):
@@ -41,35 +59,47 @@ class Drive(eqx.Module):
     cosmology : the :class:`spectra.Cosmology` it was made for.
     k_h_mpc : (nk,) wavenumbers [h/Mpc], increasing.
     ln_k_shift : (nk,) ln(k / k_first) in units of ``dy``, k_first the first node of the file.
+    ln_a : (nt,) time nodes, the last one today.
     response : (nk, nw, nr) overdensity in the dark matter's comoving gauge per shell of velocity u,
         in terms of the histories ``time_modes`` (nr, nt).
     response_cold : (nk, nt) its limit u -> 0.
-    baryon_external_today : (nk,) the part of delta_b today that is no answer to the dark matter.
+    baryon_external : (nk, nt) the part of delta_b that is no answer to the dark matter, in the
+        gauge comoving with cold dark matter.
     cold_today : (nk,) matter overdensity today for cold dark matter, by the same solver.
-    gravity_weights : (nt, nt) w_ij a_j dtau_j, lower triangular.
+    gravity_switch : (nk, nt) share of the dark matter's gravity that the solver adds; the rest,
+        early, is cold dark matter's and part of ``response``.
+    step_weights : (nt, nt) w_ij dln a_j; gravity_weights : (nt, nt) w_ij a_j dtau_j; lower
+        triangular.
     distance : (nt, nt) s_i - s_j [Mpc]; ``distance_row``, ``distance_weights``: where its logarithm
-        lies among the rows of the kernel table, and the interpolation weights (nt, nt, 4).
+        lies among the rows of the kernel table, the first at ``ln_distance_first``, and the
+        interpolation weights (nt, nt, 4).
     baryon_weights : (nt, nt) response of delta_b to the source at earlier nodes.
-    poisson_cold, poisson_baryon : (nt,) (3/2a) times the density today [1/Mpc^2].
+    poisson_cold : (nk, nt), poisson_baryon : (nt,) (3/2a) times the density today [1/Mpc^2], the
+        former times ``gravity_switch``.
     horizon : (nt,) 3 H [1/Mpc].
     baryon_pressure : (nt, nt) the same times c_b^2, the response to -k^2 delta_b.
     sinc : (ny, nx) kernel of free streaming between the ln u and the ln(k s) grid.
     ln_u_first : ln u of the first momentum node; window_start : its index where ln(k_first u)
         is the first node of the ln(k u) grid.
+    tangents : derivatives in the cosmology, or None.
     """
 
     cosmology: Cosmology
     k_h_mpc: Array
     ln_k_shift: Array
+    ln_a: Array
     response: Array
     time_modes: Array
     response_cold: Array
-    baryon_external_today: Array
+    baryon_external: Array
     cold_today: Array
+    gravity_switch: Array
+    step_weights: Array
     gravity_weights: Array
     distance: Array
     distance_row: Array
     distance_weights: Array
+    ln_distance_first: Array
     baryon_weights: Array
     poisson_cold: Array
     poisson_baryon: Array
@@ -77,6 +107,7 @@ class Drive(eqx.Module):
     baryon_pressure: Array
     sinc: Array
     ln_u_first: Array
+    tangents: Tangents | None
     dy: float = eqx.field(static=True)
     window_start: int = eqx.field(static=True)
     kernel_rows: int = eqx.field(static=True)
@@ -104,33 +135,55 @@ def integration_weights(n: int) -> np.ndarray:
     return weights
 
 
+def free_streaming_time(ln_a: Array, cosmology: Cosmology) -> Array:
+    """s = int dtau / a [Mpc] from the first of the nodes ``ln_a`` (nt,) on, (nt,)."""
+    inner, weight = np.polynomial.legendre.leggauss(8)
+    step = jnp.diff(ln_a)[:, None]
+    a = jnp.exp(ln_a[:-1, None] + 0.5 * step * (1.0 + inner))
+    pieces = jnp.sum(0.5 * step * weight / (a**2 * hubble_mpc(a, cosmology)), axis=1)
+    return jnp.concatenate([jnp.zeros(1), jnp.cumsum(pieces)])
+
+
+def _expansion(cosmology, ln_a, step_weights, gravity_switch, ln_distance_first, dy) -> dict:
+    """The parts of a drive that follow from the expansion history alone."""
+    a = jnp.exp(ln_a)
+    hubble = hubble_mpc(a, cosmology)
+    s = free_streaming_time(ln_a, cosmology)
+    past = np.tril(np.ones((len(ln_a), len(ln_a)), dtype=bool), -1)
+    distance = jnp.where(past, s[:, None] - s[None, :], 0.0)
+    place = (jnp.log(jnp.where(past, distance, 1.0)) - ln_distance_first) / dy
+    floor = jnp.maximum(jnp.floor(place), 1.0)
+    t = jnp.where(past, place - floor, 0.0)
+    lagrange = [
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
+    ]
+    hundred_squared = (100.0 / SPEED_OF_LIGHT_KM_S) ** 2
+    return {
+        "gravity_weights": step_weights / hubble,
+        "distance": distance,
+        "distance_row": jnp.where(past, floor, 1.0).astype(jnp.int32) - 1,
+        "distance_weights": jnp.stack(lagrange, axis=-1),
+        "poisson_cold": gravity_switch * (1.5 * cosmology.omega_dm * hundred_squared / a),
+        "poisson_baryon": 1.5 * cosmology.omega_b * hundred_squared / a,
+        "horizon": 3.0 * hubble,
+    }
+
+
 def assemble(tables: dict, cosmology: Cosmology) -> Drive:
     """Drive from the arrays of a drive file (numpy in, concrete JAX arrays out)."""
-    ln_a, s, dy = tables["ln_a"], tables["s"], float(tables["dy"])
-    a = np.exp(ln_a)
+    ln_a, dy = tables["ln_a"], float(tables["dy"])
     k_mpc = tables["k_h_mpc"] * float(cosmology.h)
-    hubble = tables["hubble"]
-
-    distance = np.tril(s[:, None] - s[None, :])
-    positive = distance[distance > 0.0]
-    ln_first = math.log(positive.min()) - 1.5 * dy
-    kernel_rows = int(math.ceil((math.log(positive.max()) - ln_first) / dy)) + 3
-    place = (np.log(np.where(distance > 0.0, distance, positive.min())) - ln_first) / dy
-    row = np.floor(place).astype(np.int32) - 1
-    t = place - np.floor(place)
-    lagrange = np.stack(
-        [
-            -t * (t - 1) * (t - 2) / 6,
-            (t + 1) * (t - 1) * (t - 2) / 2,
-            -(t + 1) * t * (t - 2) / 2,
-            (t + 1) * t * (t - 1) / 6,
-        ],
-        axis=-1,
-    )
+    with jax.ensure_compile_time_eval():
+        s = np.asarray(free_streaming_time(jnp.asarray(ln_a), cosmology))
+    # a node to spare at either end, for neighbouring cosmologies
+    ln_first = math.log(np.diff(s).min()) - 2.5 * dy
+    kernel_rows = math.ceil((math.log(s[-1]) - ln_first) / dy) + 4
 
     # ln u grid on the same spacing, aligned with the ln(k u) grid at the first k
-    ln_ku_first = float(tables["ln_ku"][0])
-    anchor = ln_ku_first - math.log(k_mpc[0])
+    anchor = float(tables["ln_ku"][0]) - math.log(k_mpc[0])
     window_start = int(math.ceil((anchor - math.log(LOWEST_U)) / dy)) + 3
     ny = window_start + int(math.ceil((math.log(HIGHEST_U) - anchor) / dy)) + 4
     ln_u = anchor + dy * (np.arange(ny) - window_start)
@@ -138,51 +191,36 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
     ln_ks = ln_first + math.log(k_mpc[0]) + dy * (np.arange(nx) - 2)
 
     with jax.ensure_compile_time_eval():
-        arrays = {
-            "k_h_mpc": tables["k_h_mpc"],
-            "ln_k_shift": np.log(k_mpc / k_mpc[0]) / dy,
-            "response": np.asarray(tables["response"], dtype=float),
-            "time_modes": tables["time_modes"],
-            "response_cold": np.asarray(tables["cold"], dtype=float),
-            "baryon_external_today": tables["delta_b_external"],
-            "cold_today": tables.get("cold_today", np.ones(len(k_mpc))),
-            "gravity_weights": integration_weights(len(a)) * tables["ln_a_step"] / hubble,
-            "distance": distance,
-            "distance_row": np.maximum(row, 0),
-            "distance_weights": lagrange,
-            "baryon_weights": tables["baryon_weights"],
-            "poisson_cold": 1.5 * float(tables["cold_density"]) / a,
-            "poisson_baryon": 1.5 * float(tables["baryon_density"]) / a,
-            "horizon": 3.0 * hubble,
-            "baryon_pressure": tables["baryon_pressure"],
-            "sinc": sinc_table(ln_u[:, None] + ln_ks[None, :], dy),
-            "ln_u_first": np.asarray(ln_u[0]),
+        step_weights = jnp.asarray(integration_weights(len(ln_a)) * tables["ln_a_step"])
+        switch = jnp.asarray(tables["gravity_switch"])
+        made = _expansion(cosmology, jnp.asarray(ln_a), step_weights, switch, ln_first, dy)
+        made |= {
+            name: jnp.asarray(tables[name], dtype=float)
+            for name in (
+                "k_h_mpc ln_a response time_modes response_cold baryon_external cold_today "
+                "baryon_weights baryon_pressure"
+            ).split()
         }
+        tangents = None
+        if "tangent_response" in tables:
+            names = Tangents.__dataclass_fields__
+            tangents = Tangents(
+                **{n: jnp.asarray(tables[f"tangent_{n}"], dtype=float) for n in names}
+            )
         return Drive(
             cosmology=cosmology,
+            ln_k_shift=jnp.asarray(np.log(k_mpc / k_mpc[0]) / dy),
+            gravity_switch=switch,
+            step_weights=step_weights,
+            ln_distance_first=jnp.asarray(ln_first),
+            sinc=jnp.asarray(sinc_table(ln_u[:, None] + ln_ks[None, :], dy)),
+            ln_u_first=jnp.asarray(ln_u[0]),
+            tangents=tangents,
             dy=dy,
             window_start=window_start,
             kernel_rows=kernel_rows,
-            **{name: jnp.asarray(value) for name, value in arrays.items()},
+            **made,
         )
-
-
-def write_drive(path, tables: dict, attributes: dict) -> None:
-    """Write a drive file (HDF5): one dataset per table."""
-    temporary = f"{path}.tmp"
-    with h5py.File(temporary, "w") as out:
-        out.attrs.update(attributes)
-        for name, value in tables.items():
-            value = np.asarray(value)
-            packing = {"compression": "gzip", "shuffle": True} if value.ndim == 3 else {}
-            out.create_dataset(name, data=value, **packing)
-    os.replace(temporary, path)
-
-
-def read_drive(path) -> tuple[dict, dict]:
-    """Tables and attributes of a drive file."""
-    with h5py.File(path, "r") as data:
-        return {name: data[name][()] for name in data}, dict(data.attrs)
 
 
 def cosmology_attributes(cosmology: Cosmology) -> dict:
@@ -190,45 +228,59 @@ def cosmology_attributes(cosmology: Cosmology) -> dict:
     return {name: float(getattr(cosmology, name)) for name in DRIVE_FIELDS}
 
 
-@lru_cache(maxsize=1)
-def _shipped() -> Drive:
-    with resources.as_file(resources.files("spectra") / "data" / SHIPPED_FILE) as path:
-        tables, attributes = read_drive(path)
-    with jax.ensure_compile_time_eval():
-        cosmology = Cosmology(**{name: attributes[name] for name in DRIVE_FIELDS})
-    return assemble(tables, cosmology)
+def distance_between(cosmology: Cosmology, other: Cosmology) -> Array:
+    """Largest relative difference over ``DRIVE_FIELDS`` (scalar)."""
+    return jnp.max(
+        jnp.stack([jnp.abs(getattr(cosmology, n) / getattr(other, n) - 1.0) for n in DRIVE_FIELDS])
+    )
 
 
-def drive(cosmology: Cosmology | None = None) -> Drive:
-    """The drive of a cosmology, read once per process; call it outside jit.
+def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
+    """The drive carried to a neighbouring cosmology, ``cold_today`` still to be solved for.
 
-    Parameters
-    ----------
-    cosmology : the default one when left out. ``n_s`` and ``a_s`` do not matter.
-
-    Raises
-    ------
-    ValueError
-        If the cosmology is not the default one (only that drive ships), is traced, or JAX is not
-        in 64-bit mode.
+    Exact in the expansion history, first order in ln of the parameters in the tables. At the
+    drive's own cosmology no value changes, but derivatives in the cosmology flow. ``source`` needs
+    tangents; the result has none.
     """
-    require_x64()
-    made = _shipped()
-    if cosmology is None:
-        return made
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
-        raise ValueError(
-            "spectra.drive was called with a traced cosmology; make the drive outside jit and "
-            "pass it in"
-        )
-    for name in DRIVE_FIELDS:
-        given, shipped = float(getattr(cosmology, name)), float(getattr(made.cosmology, name))
-        if not abs(given / shipped - 1.0) <= MATCH_TOLERANCE:
-            raise ValueError(
-                f"cosmology {name} = {given:g}, but only the default cosmology ({name} = "
-                f"{shipped:g}) has a drive yet; leave {name} at its default"
-            )
-    return made
+    tangents = source.tangents
+    ln_change = jnp.stack(
+        [jnp.log(getattr(cosmology, n) / getattr(source.cosmology, n)) for n in DRIVE_FIELDS]
+    )
+
+    def carried(name):
+        return getattr(source, name) + jnp.tensordot(ln_change, getattr(tangents, name), 1)
+
+    # the six tangents share their histories: their sum is a few more columns of the factors
+    response = jnp.concatenate(
+        [source.response, jnp.tensordot(ln_change, tangents.response, 1)], axis=-1
+    )
+    changed = _expansion(
+        cosmology,
+        source.ln_a,
+        source.step_weights,
+        source.gravity_switch,
+        source.ln_distance_first,
+        source.dy,
+    )
+    changed |= {
+        name: carried(name)
+        for name in ("response_cold", "baryon_external", "baryon_weights", "baryon_pressure")
+    }
+    changed |= {
+        "cosmology": cosmology,
+        "response": response,
+        "time_modes": jnp.concatenate([source.time_modes, tangents.time_modes]),
+        "ln_u_first": source.ln_u_first - jnp.log(cosmology.h / source.cosmology.h),
+        "cold_today": jnp.ones(source.k_h_mpc.shape),
+        "tangents": None,
+    }
+    names = tuple(changed)
+    return eqx.tree_at(
+        lambda d: tuple(getattr(d, name) for name in names),
+        source,
+        tuple(changed[name] for name in names),
+        is_leaf=lambda leaf: leaf is None,
+    )
 
 
 def interpolate_wavenumbers(source: Drive, k_h_mpc: Array) -> Drive:
@@ -246,22 +298,103 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: Array) -> Drive:
     def blend(table):
         return jnp.einsum("kp,kp...->k...", weights, table[index])
 
+    changed = {
+        name: blend(getattr(source, name))
+        for name in ("response response_cold baryon_external gravity_switch poisson_cold").split()
+    }
+    changed |= {
+        "k_h_mpc": jnp.asarray(k_h_mpc),
+        "ln_k_shift": source.ln_k_shift[0] + place * spacing / source.dy,
+        "cold_today": jnp.ones(place.shape),
+    }
+    if source.tangents is not None:
+        tables = ("response", "response_cold", "baryon_external")
+        changed["tangents"] = eqx.tree_at(
+            lambda t: tuple(getattr(t, name) for name in tables),
+            source.tangents,
+            tuple(jax.vmap(blend)(getattr(source.tangents, name)) for name in tables),
+        )
+    names = tuple(changed)
     return eqx.tree_at(
-        lambda d: (
-            d.k_h_mpc,
-            d.ln_k_shift,
-            d.response,
-            d.response_cold,
-            d.baryon_external_today,
-            d.cold_today,
-        ),
+        lambda d: tuple(getattr(d, name) for name in names),
         source,
-        (
-            jnp.asarray(k_h_mpc),
-            source.ln_k_shift[0] + place * spacing / source.dy,
-            blend(source.response),
-            blend(source.response_cold),
-            blend(source.baryon_external_today),
-            jnp.ones(place.shape),
-        ),
+        tuple(changed[name] for name in names),
     )
+
+
+def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progress=None) -> Drive:
+    """The drive of a cosmology, read once per process; call it outside jit.
+
+    The one of the default cosmology ships with the package. Any other is made by CLASS runs (about
+    a minute on two cores) and kept in the cache directory, checked by a checksum when read.
+
+    Parameters
+    ----------
+    cosmology : the default one when left out. ``n_s`` and ``a_s`` do not matter.
+    derivatives : with what derivatives in the cosmology need; thirteen times the work for a
+        cosmology that is not in the cache. The default cosmology's drive always has it.
+    progress : called with (CLASS runs done, runs in all) while a drive is being made; None for
+        silence.
+
+    Raises
+    ------
+    ValueError
+        If the cosmology is traced, its drive has to be made and classy is not installed, or JAX is
+        not in 64-bit mode.
+    RuntimeError
+        If CLASS fails.
+    """
+    require_x64()
+    if cosmology is None:
+        return _shipped()
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
+        raise ValueError(
+            "spectra.drive was called with a traced cosmology; make the drive outside jit and "
+            "pass it in"
+        )
+    if float(distance_between(cosmology, _shipped().cosmology)) <= MATCH_TOLERANCE:
+        return _shipped()
+    fields = tuple(cosmology_attributes(cosmology).items())
+    return _made(fields, derivatives, progress or (lambda done, total: None))
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Drive:
+    with resources.as_file(resources.files("spectra") / "data" / SHIPPED_FILE) as path:
+        return _from_file(*read_drive(path))
+
+
+_in_memory: dict = {}
+
+
+def _made(fields: tuple, derivatives: bool, progress) -> Drive:
+    """A cosmology's drive from memory, from the cache, or made and cached."""
+    key = (fields, derivatives)
+    if key not in _in_memory:
+        while len(_in_memory) >= 8:
+            _in_memory.pop(next(iter(_in_memory)))
+        _in_memory[key] = _from_file(*_cached(dict(fields), derivatives, progress))
+    return _in_memory[key]
+
+
+def _cached(fields: dict, derivatives: bool, progress) -> tuple[dict, dict]:
+    path = cache_file(fields, derivatives)
+    with exclusively(path):
+        for kept in {cache_file(fields, True), path}:
+            try:
+                return read_drive(kept)
+            except FileNotFoundError:
+                pass
+            except DamagedFile as error:
+                warnings.warn(f"{error}; it is made anew", stacklevel=4)
+        from spectra.drive_build import build
+
+        tables, attributes = build(Cosmology(**fields), derivatives, progress)
+        write_drive(path, tables, attributes)
+        return tables, attributes
+
+
+def _from_file(tables: dict, attributes: dict) -> Drive:
+    with jax.ensure_compile_time_eval():
+        cosmology = Cosmology(**{name: attributes[name] for name in DRIVE_FIELDS})
+    return assemble(tables, cosmology)

@@ -1,4 +1,4 @@
-"""Build a drive: what radiation and baryons do to collisionless dark matter, from one CLASS run.
+"""Build a drive: what radiation and baryons do to collisionless dark matter, from CLASS runs.
 
 Everything here runs once per cosmology, outside jit, needs classy and is never imported by the
 solver. Units of CLASS: lengths and conformal time in Mpc, "rho" means 8 pi G rho / 3 in Mpc^-2, H
@@ -19,53 +19,79 @@ mass density is sum_y n(y) G with
     G = -sqrt(1 + u^2 / a^2) [ (3 + v^2) W + dW/dy ] ,
 
 so that no derivative of f is ever needed. ``drive_tables`` tabulates G for the potentials of
-photons, neutrinos and the part of the baryons that is not the answer to the dark matter.
+photons, neutrinos and the part of the baryons that is not the answer to the dark matter, and
+``tangent_tables`` its derivatives with respect to the cosmology.
 """
 
+import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import CubicSpline
+from scipy.interpolate import CubicSpline, make_interp_spline
 
 from spectra._drive_history import (
-    NODES_PER_CELL,
     Background,
     baryon_response,
     class_parameters,
-    histories,
+    history_of,
     one_k,
+    thermodynamics_of,
 )
-from spectra._taper import taper
-from spectra.drive import assemble, cosmology_attributes, write_drive
+from spectra._drive_response import path_lengths, response_tensor
+from spectra._drive_workers import available_cores, run
+from spectra.drive import DRIVE_FIELDS, assemble, cosmology_attributes
 from spectra.precision import require_x64
 from spectra.transfer import cold_overdensity
 
 # X = k u s: below, the response is its cold limit plus a term in u^2; beyond, streamed away
-X_LOW, X_HIGH = 0.03, 90.0
+X_LOW, X_HIGH = 0.035, 110.0
+MOST_WORKERS = 8  # a history of the largest k takes up to 1 GB
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Resolution of a drive; the defaults are the shipped ones."""
+    """Resolution of a drive; the defaults are those of every drive that is not a test's."""
 
     k_low_h_mpc: float = 0.1
     k_high_h_mpc: float = 300.0
     k_intervals: int = 70
+    # from each k on, CLASS runs for every so-manieth node: at large k no acoustic peaks are left
+    solved_from: tuple = ((0.0, 1), (2.0, 2))
     y_per_k: int = 3
-    ln_a_start: float = -15.2
-    time_intervals: int = 112
+    ln_a_start: float = -18.2
+    time_intervals: int = 120
     crowding: float = 1.5
+    gravity_entry_h_mpc: float = 6.5e-6
+    gravity_latest_ln_a: float = -14.2
     cell: float = 0.1
     tolerance: float = 1e-8
     ur_fluid_trigger: float = 150.0
     l_max_ur: int = 60
+    kept: float = 1e-5
+    # of the derivatives: step in ln of a parameter, tolerance and nodes of CLASS, factors kept
+    tangent_step: float = 0.04
+    tangent_tolerance: float = 1e-6
+    tangent_solved_from: tuple = ((0.0, 1), (0.5, 2), (2.0, 4))
+    tangent_kept: float = 3e-3
 
     @property
     def k_h_mpc(self):
         return np.geomspace(self.k_low_h_mpc, self.k_high_h_mpc, self.k_intervals + 1)
+
+    @property
+    def solved_k_h_mpc(self):
+        """The nodes that CLASS runs for; the tables on the others are interpolated."""
+        k, index = self.k_h_mpc, [0]
+        while index[-1] < self.k_intervals:
+            stride = [stride for low, stride in self.solved_from if k[index[-1]] >= low][-1]
+            index.append(min(index[-1] + stride, self.k_intervals))
+        return k[index]
+
+    @property
+    def of_tangents(self):
+        """The coarser settings of the runs that only derivatives are taken from."""
+        return replace(self, tolerance=self.tangent_tolerance, solved_from=self.tangent_solved_from)
 
     @property
     def dy(self):
@@ -79,137 +105,53 @@ class Settings:
         """
         fine = np.linspace(self.ln_a_start, 0.0, 4001)
         density = 1.0 + self.crowding * np.exp(-(((fine + 8.5) / 3.0) ** 2))
-        count = CubicSpline(fine, density).antiderivative()
+        # before -15.5 only the gravity of a part in a thousand of the density is at stake
+        density *= 0.7 + 0.3 * np.tanh((fine + 15.5) / 0.7)
+        density = CubicSpline(fine, density)
+        count = density.antiderivative()
+        nodes = np.arange(self.time_intervals + 1)
         scale = self.time_intervals / count(0.0)
-        ln_a = np.interp(np.arange(self.time_intervals + 1), scale * count(fine), fine)
+        ln_a = np.interp(nodes, scale * count(fine), fine)
         for _ in range(5):
-            ln_a -= (scale * count(ln_a) - np.arange(self.time_intervals + 1)) / (
-                scale * CubicSpline(fine, density)(ln_a)
-            )
+            ln_a -= (scale * count(ln_a) - nodes) / (scale * density(ln_a))
         ln_a[0], ln_a[-1] = self.ln_a_start, 0.0
-        return ln_a, 1.0 / (scale * CubicSpline(fine, density)(ln_a))
+        return ln_a, 1.0 / (scale * density(ln_a))
+
+    def gravity_switch(self, k_h_mpc, ln_a):
+        """Share of the dark matter's gravity that is solved for; the rest is LCDM's.
+
+        It comes on as the mode enters the horizon: before, warm and cold agree, and the solver's
+        slow-particle kernel does not hold for a hot species.
+        """
+        entry = min(math.log(self.gravity_entry_h_mpc / k_h_mpc), self.gravity_latest_ln_a)
+        return 0.5 * (1.0 + np.tanh((ln_a - entry) / 0.4))
 
 
-def stream(background, x_from, ln_u):
-    """Interpolators of Lambda and dLambda/dy (columns: ln_u), s and tau as functions of ln a."""
-    x = np.arange(x_from, 0.01, 0.01)
-    x[-1] = max(x[-1], 0.0)
-    a = np.exp(x)[:, None]
-    u = np.exp(ln_u)[None, :]
-    v = u / np.sqrt(u**2 + a**2)
-    # u^2 + a^2 - u^2 = a^2: no cancellation in 1 - v^2
-    dv = v * a**2 / (u**2 + a**2)
-    dtau = background.dtau_dx(x)
-    path = CubicSpline(x, v * dtau[:, None]).antiderivative()
-    path_y = CubicSpline(x, dv * dtau[:, None]).antiderivative()
-    s = CubicSpline(x, dtau / a[:, 0]).antiderivative()
-    return path, path_y, s
-
-
-def _bessel(x):
-    """j0, j1, dj1/dx without cancellation at small argument."""
-    small = jnp.abs(x) < 0.2
-    safe = jnp.where(small, 1.0, x)
-    sin, cos = jnp.sin(safe), jnp.cos(safe)
-    j0 = sin / safe
-    j1 = (j0 - cos) / safe
-    d1 = j0 - 2.0 * j1 / safe
-    z = x * x
-    s0 = 1 - z / 6 * (1 - z / 20 * (1 - z / 42 * (1 - z / 72)))
-    s1 = x / 3 * (1 - z / 10 * (1 - z / 28 * (1 - z / 54 * (1 - z / 88))))
-    sd = 1 / 3 - z / 10 + z**2 / 168 - z**3 / 6480 + z**4 / 443520
-    return jnp.where(small, s0, j0), jnp.where(small, s1, j1), jnp.where(small, sd, d1)
-
-
-@jax.jit
-def _response(
-    k, phi_m, psi_m, path, path_y, v, path_i, path_yi, v_i, start, phi_t, path_t, path_yt, v_t
-):
-    """G at one time node for all u: sources are arrays (n_source, n_u)."""
-    one_minus, one_minus_i = 1.0 - v**2, 1.0 - v_i**2
-    _, j1, d1 = _bessel(k * (path_t - path))
-    d_arg = k * (path_yt - path_y)
-    force = v * phi_m[:, None] + psi_m[:, None] / v
-    force_y = one_minus * (v * phi_m[:, None] - psi_m[:, None] / v)
-    wave = k * jnp.sum(force * j1, axis=0)
-    wave_y = k * jnp.sum(force_y * j1 + force * d1 * d_arg, axis=0)
-    phi_i, delta_i, theta_i = start
-    j0, j1, d1 = _bessel(k * (path_t - path_i))
-    d_arg = k * (path_yt - path_yi)
-    wave += (phi_i - delta_i / 4) * j0 + theta_i / (k * v_i) * j1 - phi_t
-    wave_y += -(phi_i - delta_i / 4) * j1 * d_arg + theta_i / (k * v_i) * (
-        d1 * d_arg - one_minus_i * j1
-    )
-    return -((3.0 + v_t**2) * wave + wave_y) / jnp.sqrt(1.0 - v_t**2)
-
-
-def response_tensor(kd, ln_u, background, x_time):
-    """G (n_time, n_u), its cold limit (n_time,), the cold a theta (n_time,) of one wavenumber."""
-    k = kd.k
-    x_nodes = kd.nodes.ravel()
-    x_from = kd.x_start - 0.2
-    path, path_y, s = stream(background, x_from, ln_u)
-    u = np.exp(ln_u)[None, :]
-
-    def velocity(x):
-        return u / np.sqrt(u**2 + np.exp(2.0 * np.atleast_1d(x))[:, None])
-
-    # nodes of the first, partly covered cell can lie before the start: the kernel is smooth there
-    x_nodes_safe = np.maximum(x_nodes, x_from)
-    p, py, v = path(x_nodes_safe), path_y(x_nodes_safe), velocity(x_nodes_safe)
-    pi, pyi, vi = path(kd.x_start), path_y(kd.x_start), velocity(kd.x_start)[0]
-    phi_m, psi_m = kd.phi_moments.ravel(), kd.psi_moments.ravel()
-    start = (kd.phi_start, kd.delta_g_start, kd.theta_g_start)
-    g = np.zeros((len(x_time), len(ln_u)))
-    cold, momentum = np.zeros(len(x_time)), np.zeros(len(x_time))
-    a_nodes, s_nodes = np.exp(x_nodes_safe), s(x_nodes_safe)
-    a_i, s_i = math.exp(kd.x_start), float(s(kd.x_start))
-    n_early = int(np.sum(x_nodes < x_time[0]))
-    per_block = 50 * NODES_PER_CELL
-    for i, xt in enumerate(x_time):
-        past = x_nodes < xt
-        # padded to a few lengths, so that jit compiles only a few programs
-        count = min(
-            len(x_nodes), n_early + per_block * -(-(int(past.sum()) - n_early) // per_block)
+def require_classy(cosmology) -> None:
+    """Raise ``ValueError`` with the fix when classy is not installed."""
+    if importlib.util.find_spec("classy") is None:
+        fields = ", ".join(f"{name} = {value:g}" for name, value in cosmology.items())
+        raise ValueError(
+            f"no drive is at hand for the cosmology {fields}: making one needs CLASS; "
+            "pip install 'sterile-spectra[cosmology]' (a C compiler is needed), or keep the "
+            "default cosmology"
         )
-        m1 = np.where(past, phi_m, 0.0)[:count]
-        m2 = np.where(past, psi_m, 0.0)[:count]
-        g[i] = _response(
-            k,
-            m1,
-            m2,
-            p[:count],
-            py[:count],
-            v[:count],
-            pi,
-            pyi,
-            vi,
-            start,
-            kd.phi_time[i],
-            path(xt),
-            path_y(xt),
-            velocity(xt)[0],
-        )
-        pull = np.where(past, psi_m * a_nodes, 0.0)
-        s_t = float(s(xt))
-        momentum[i] = a_i * kd.theta_g_start + k**2 * np.sum(pull)
-        cold[i] = (
-            0.75 * kd.delta_g_start
-            - 3.0 * kd.phi_start
-            - a_i * kd.theta_g_start * (s_t - s_i)
-            - k**2 * np.sum(pull * (s_t - s_nodes))
-            + 3.0 * kd.phi_time[i]
-        )
-    return g, cold, momentum
 
 
-def compress(response, cold, tolerance=1e-7):
+def _time_scale(tables, x_time):
+    """What an error of the response is to be measured by at each time (nt,)."""
+    cold = np.mean(np.abs(tables["response_cold"]), axis=0)
+    # early, relativistic shells respond more than cold matter, and all of it gravitates less
+    warm = np.sqrt(np.mean(tables["response"] ** 2, axis=(0, 2)))
+    return np.maximum(cold, warm) * (1.0 + 1e-5 * np.exp(-x_time))
+
+
+def compress(response, scale, tolerance):
     """Factors (nk, nw, r) and (r, nt) of the response (nk, nt, nw): its histories are few.
 
-    Singular values below ``tolerance`` of the largest are dropped, every time scaled by the size
-    of the cold response; the factors are what a file in single precision keeps.
+    Singular values below ``tolerance`` of the largest are dropped, times being weighted by
+    1/``scale`` (nt,); the factors are what a file in single precision keeps.
     """
-    scale = np.mean(np.abs(cold), axis=0)
     histories_scaled = np.swapaxes(response, 1, 2) / scale
     rows = histories_scaled.reshape(-1, len(scale))
     # QR first, so that the small singular values are not those of a squared matrix
@@ -218,97 +160,163 @@ def compress(response, cold, tolerance=1e-7):
     return (histories_scaled @ modes.T).astype(np.float32), modes * scale
 
 
-def drive_tables(cosmology, settings, progress=lambda done, total: None):
-    """All tables of a drive, as a dict of numpy arrays (layout: ``spectra.drive.Drive``).
+def one_wavenumber(setup, task):
+    """Tables of one wavenumber: ``task`` is (index of the universe in ``setup``, k [h/Mpc])."""
+    universe, k_h_mpc = task
+    ln_ku, universes = setup
+    cosmology, settings, weights, pressure = universes[universe]
+    background = Background(cosmology)
+    x_time, _ = settings.time_nodes()
+    k = k_h_mpc * cosmology["h"]
+    history = history_of(cosmology, settings, k)
+    own = settings.gravity_switch(k_h_mpc, x_time)
+    moments = one_k(history, k, background, settings, weights, pressure, x_time)
+    g, cold, momentum = response_tensor(
+        moments, ln_ku - math.log(k), background, x_time, settings.dy
+    )
+    gauge = 3.0 * background.hubble(np.exp(x_time)) / k**2 * momentum
+    run_today = background.cold * moments.cold_today + background.baryon * moments.baryon_today
+    return {
+        "response": g + gauge[:, None],
+        "response_cold": cold + gauge,
+        "baryon_external": moments.baryon_external,
+        "gravity_switch": own,
+        "matter_run": run_today / (background.cold + background.baryon),
+    }
+
+
+def _solve(universes, ln_ku, progress, workers):
+    """Tables of several (cosmology, settings) on the same grids: dicts of arrays (nk, ...)."""
+    baryons = [
+        baryon_response(
+            Background(cosmology), thermodynamics_of(cosmology), settings.time_nodes()[0]
+        )
+        for cosmology, settings in universes
+    ]
+    setup = (ln_ku, [(*universe, *b) for universe, b in zip(universes, baryons)])
+    tasks = [
+        (index, k) for index, (_, settings) in enumerate(universes) for k in settings.solved_k_h_mpc
+    ]
+    tasks.sort(key=lambda task: -task[1])  # the longest first
+    done = run(setup, tasks, workers or min(available_cores(), MOST_WORKERS), progress)
+    tables = []
+    for index, (_, settings) in enumerate(universes):
+        own = [result for (which, _), result in zip(tasks, done) if which == index][::-1]
+        made = {name: _on_all_nodes([r[name] for r in own], settings) for name in own[0]}
+        weights, pressure = baryons[index]
+        tables.append(made | {"baryon_weights": weights, "baryon_pressure": pressure})
+    return tables
+
+
+def _on_all_nodes(values, settings):
+    """Quintic spline in ln k at fixed k u, along the first axis."""
+    solved, nodes = np.log(settings.solved_k_h_mpc), np.log(settings.k_h_mpc)
+    return make_interp_spline(solved, np.array(values), k=5)(nodes)
+
+
+def _ln_ku(cosmology, settings):
+    x_time, _ = settings.time_nodes()
+    _, _, s = path_lengths(Background(cosmology), x_time[0] - 0.1, np.array([-20.0]))
+    first = math.log(X_LOW / (s(0.0) - s(x_time[0])))
+    return first + settings.dy * np.arange(math.ceil(math.log(X_HIGH / X_LOW) / settings.dy) + 1)
+
+
+def drive_tables(cosmology, settings, derivatives, progress, workers=None):
+    """Tables of a drive, a dict of numpy arrays by the names of :func:`spectra.drive.assemble`.
 
     ``matter_run`` is CLASS's own matter overdensity today (nk,), which ``cold_today`` should equal.
     """
-    background = Background(cosmology)
+    fields = cosmology_attributes(cosmology)
+    require_classy(fields)
+    ln_ku = _ln_ku(fields, settings)
+    moved = []
+    if derivatives:
+        moved = [
+            (
+                {**fields, name: fields[name] * math.exp(side * settings.tangent_step)},
+                settings.of_tangents,
+            )
+            for name in DRIVE_FIELDS
+            for side in (1.0, -1.0)
+        ]
+    tables, *moved = _solve([(fields, settings), *moved], ln_ku, progress, workers)
     x_time, x_step = settings.time_nodes()
-    a = np.exp(x_time)
-    k_h_mpc = settings.k_h_mpc
-    k_mpc = k_h_mpc * float(cosmology.h)
-    dy = settings.dy
-    _, _, s = stream(background, x_time[0] - 0.1, np.array([-20.0]))
-    s_time = s(x_time) - s(x_time[0])
-    w_first = math.log(X_LOW / s_time[-1])
-    n_w = int(math.ceil(math.log(X_HIGH / X_LOW) / dy)) + 1
-    ln_ku = w_first + dy * np.arange(n_w)
-    tables = {name: [] for name in ("cold", "delta_b_external", "matter_run")}
-    response = []
-    weights = None
-    for j, k in enumerate(k_mpc):
-        (history,), thermo = histories(cosmology, settings, [k])
-        if weights is None:
-            weights, pressure = baryon_response(background, thermo, x_time)
-        kd = one_k(history, k, background, settings, weights, pressure, x_time)
-        g, cold, momentum = response_tensor(kd, ln_ku - math.log(k), background, x_time)
-        resolved = taper(np.exp(ln_ku)[None, :] * s_time[:, None] * dy)
-        g = g * resolved
-        gauge = 3.0 * background.hubble(a) / k**2 * momentum
-        response.append(g + gauge[:, None])
-        tables["cold"].append(cold + gauge)
-        tables["delta_b_external"].append(kd.delta_b_external)
-        tables["matter_run"].append(
-            (background.cold * kd.cold_nodes[-1] + background.baryon * kd.baryon_last)
-            / (background.cold + background.baryon)
+    scale = _time_scale(tables, x_time)
+    if derivatives:
+        tables |= _tangents(moved, settings, scale)
+    tables["response"], tables["time_modes"] = compress(tables["response"], scale, settings.kept)
+    tables |= {
+        "k_h_mpc": settings.k_h_mpc,
+        "ln_a": x_time,
+        "ln_a_step": x_step,
+        "ln_ku": ln_ku,
+        "dy": settings.dy,
+        "cold_today": np.ones(len(settings.k_h_mpc)),
+    }
+    tables["cold_today"] = np.asarray(cold_overdensity(assemble(tables, cosmology)))
+    return tables
+
+
+def _tangents(moved, settings, scale):
+    """d table / d ln(parameter), central differences stacked in the order of ``DRIVE_FIELDS``."""
+    out = {
+        f"tangent_{name}": np.stack(
+            [
+                (up[name] - down[name]) / (2.0 * settings.tangent_step)
+                for up, down in zip(moved[::2], moved[1::2])
+            ]
         )
-        progress(j + 1, len(k_mpc))
-    out = {name: np.array(values) for name, values in tables.items()}
-    out.update(
-        k_h_mpc=k_h_mpc,
-        ln_a=x_time,
-        ln_a_step=x_step,
-        s=s_time,
-        hubble=background.hubble(a),
-        baryon_weights=weights,
-        baryon_pressure=pressure,
-        ln_ku=ln_ku,
-        cold_density=background.cold,
-        baryon_density=background.baryon,
-        dy=dy,
-    )
-    out["response"], out["time_modes"] = compress(np.array(response), out["cold"])
-    out["cold_today"] = np.asarray(cold_overdensity(assemble(out, cosmology)))
+        for name in (
+            "response",
+            "response_cold",
+            "baryon_external",
+            "baryon_weights",
+            "baryon_pressure",
+        )
+    }
+    response = out.pop("tangent_response")
+    flat = response.reshape(-1, *response.shape[2:])
+    factors, modes = compress(flat, scale, settings.tangent_kept)
+    out["tangent_response"] = factors.reshape(*response.shape[:2], *factors.shape[1:])
+    out["tangent_time_modes"] = modes
+    for name in ("baryon_weights", "baryon_pressure"):
+        out[f"tangent_{name}"] = out[f"tangent_{name}"].astype(np.float32)
     return out
 
 
-def make_drive(output, cosmology, settings=None, progress=lambda done, total: None) -> float:
-    """Write the drive file of a cosmology; a few seconds of CLASS per wavenumber.
+def build(cosmology, derivatives=False, progress=lambda done, total: None, settings=None):
+    """Tables and attributes of the drive of a cosmology, for :func:`spectra.drive.write_drive`.
 
     Parameters
     ----------
-    output : path of the HDF5 file.
     cosmology : :class:`spectra.Cosmology`, concrete.
+    derivatives : also d table / d ln(parameter), for twelve more cosmologies of CLASS runs.
+    progress : called with (CLASS runs done, runs in all).
     settings : :class:`Settings`; the shipped resolution when left out.
-    progress : called with (wavenumbers done, wavenumbers in all).
-
-    Returns
-    -------
-    Largest relative difference over k of the cold matter overdensity today from CLASS's own.
 
     Raises
     ------
     ValueError
-        If JAX is not in 64-bit mode.
+        If JAX is not in 64-bit mode or classy is not installed.
+    RuntimeError
+        If CLASS fails.
     """
-    import classy
-
     require_x64()
     settings = Settings() if settings is None else settings
-    tables = drive_tables(cosmology, settings, progress)
-    run = tables.pop("matter_run")
-    last_k_mpc = settings.k_h_mpc[-1:] * float(cosmology.h)
-    write_drive(
-        output,
-        tables,
-        {
-            **cosmology_attributes(cosmology),
-            **{f"setting_{name}": value for name, value in vars(settings).items()},
-            "description": "response of collisionless dark matter to radiation and baryons",
-            "provenance": f"runs/make_drive.py, classy {classy.__version__}, integrated in the "
-            "synchronous gauge, printed in the conformal Newtonian one",
-            "class_parameters": repr(class_parameters(cosmology, settings, last_k_mpc)),
-        },
-    )
-    return float(np.max(np.abs(tables["cold_today"] / run - 1.0)))
+    tables = drive_tables(cosmology, settings, derivatives, progress)
+    run_today = tables.pop("matter_run")
+    import classy
+
+    fields = cosmology_attributes(cosmology)
+    parameters = class_parameters(fields, settings, settings.k_high_h_mpc * fields["h"])
+    attributes = {
+        **fields,
+        "settings": repr(settings),
+        "description": "response of collisionless dark matter to radiation and baryons",
+        "provenance": f"spectra.drive_build, classy {classy.__version__}, integrated in the "
+        "synchronous gauge, printed in the conformal Newtonian one",
+        "class_parameters": repr(parameters),
+        # largest relative difference over k of the cold matter overdensity from CLASS's own
+        "cold_error": float(np.max(np.abs(tables["cold_today"] / run_today - 1.0))),
+    }
+    return tables, attributes

@@ -1,6 +1,7 @@
 """What a command needs around it: double precision, a compilation cache, progress on stderr."""
 
 import hashlib
+import math
 import os
 import platform
 import sys
@@ -74,3 +75,17 @@ def progress(label: str):
         timer.cancel()
         if said.is_set():
             print(f"{label}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+
+
+def counter(label: str, seconds: float = 5.0):
+    """Say on stderr how far a long computation is: a function of (done, total), for a callback."""
+    began = time.monotonic()
+    said = [-math.inf]
+
+    def say(done, total):
+        now = time.monotonic()
+        if now - said[0] >= seconds or done == total:
+            said[0] = now
+            print(f"{label}: {done} of {total}, {now - began:.0f} s", file=sys.stderr, flush=True)
+
+    return say

@@ -10,12 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+import spectra
+
+CLASS_NAMES = {
+    "h": "h",
+    "omega_b": "omega_b",
+    "N_ur": "n_eff",
+    "T_cmb": "t_cmb_kelvin",
+    "YHe": "y_he",
+}
 BASE = {
-    "h": 0.6736,
-    "omega_b": 0.02237,
-    "N_ur": 3.044,
-    "T_cmb": 2.7255,
-    "YHe": 0.2454,
     "tau_reio": 0.0544,
     "output": "mTk",
     "gauge": "synchronous",
@@ -25,14 +29,19 @@ BASE = {
 }
 
 
-def matter_overdensity(k_h_mpc, settings, densities):
+def matter_overdensity(cosmology, k_h_mpc, settings, densities):
     """delta_m today (n,) at k [h/Mpc]; ``densities`` maps CLASS transfer names to omega h^2."""
     from classy import Class
 
-    k_mpc = np.asarray(k_h_mpc) * BASE["h"]
+    k_mpc = np.asarray(k_h_mpc) * float(cosmology.h)
     solver = Class()
     solver.set(
-        {**BASE, **settings, "k_output_values": ",".join(f"{k:.12e}" for k in np.sort(k_mpc))}
+        {
+            **BASE,
+            **{theirs: float(getattr(cosmology, ours)) for theirs, ours in CLASS_NAMES.items()},
+            **settings,
+            "k_output_values": ",".join(f"{k:.12e}" for k in np.sort(k_mpc)),
+        }
     )
     solver.compute()
     table = solver.get_transfer(0.0)
@@ -50,7 +59,8 @@ def transfer_squared(
     temperature_ratio,
     k_h_mpc,
     *,
-    warm_omega=0.12,
+    cosmology=None,
+    warm_fraction=1.0,
     q_scale=1.0,
     nodes=40,
     strategy=1,
@@ -58,17 +68,21 @@ def transfer_squared(
     tolerance=1e-6,
     extra=None,
 ):
-    """T^2 (n,) of the table (q, f) at k [h/Mpc].
+    """T^2 (n,) of the table (q, f), ``warm_fraction`` of the dark matter, at k [h/Mpc].
 
     ``q_scale`` stretches the momentum handed to CLASS (and shrinks the temperature), which moves
     its quadrature nodes to where f lives.
     """
     extra = extra or {}
-    cold_omega = max(0.12 - warm_omega, 1e-10)
+    cosmology = spectra.Cosmology() if cosmology is None else cosmology
+    dark, baryons = float(cosmology.omega_dm), float(cosmology.omega_b)
+    warm_omega = warm_fraction * dark
+    cold_omega = max(dark - warm_omega, 1e-10)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "psd.dat"
         np.savetxt(path, np.column_stack([q_scale * np.asarray(q), np.asarray(f)]), fmt="%.12e")
         warm = matter_overdensity(
+            cosmology,
             k_h_mpc,
             {
                 "omega_cdm": cold_omega,
@@ -88,11 +102,12 @@ def transfer_squared(
                 **({"ncdm_maximum_q": float(q_scale * q[-1])} if strategy == 3 else {}),
                 **extra,
             },
-            {"d_b": 0.02237, "d_cdm": cold_omega, "d_ncdm[0]": warm_omega},
+            {"d_b": baryons, "d_cdm": cold_omega, "d_ncdm[0]": warm_omega},
         )
     cold = matter_overdensity(
+        cosmology,
         k_h_mpc,
-        {"omega_cdm": 0.12, "tol_perturbations_integration": tolerance, **extra},
-        {"d_b": 0.02237, "d_cdm": 0.12},
+        {"omega_cdm": dark, "tol_perturbations_integration": tolerance, **extra},
+        {"d_b": baryons, "d_cdm": dark},
     )
     return (warm / cold) ** 2
