@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from sterile.scan.evaluation import Column, Description
@@ -82,3 +83,21 @@ class Cheap:
 def environment_of_worker():
     """The environment of the process that runs this."""
     return dict(os.environ)
+
+
+def content(path):
+    """Every dataset of a results file."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(
+            lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None
+        )
+    return found
+
+
+def same(path, other):
+    """Whether two results files hold the same bits."""
+    one, two = content(path), content(other)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert one[name].tobytes() == two[name].tobytes(), name

@@ -8,8 +8,7 @@ import sys
 import time
 
 import pytest
-from scan_cases import SCAN, Cheap
-from test_scan_run import same
+from scan_cases import SCAN, Cheap, same
 
 import sterile.scan as scan
 from sterile.scan.progress import Progress

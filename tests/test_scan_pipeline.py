@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from test_scan_run import same
+from scan_cases import same
 
 import spectra
 import sterile

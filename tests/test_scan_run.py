@@ -13,7 +13,7 @@ import time
 import h5py
 import numpy as np
 import pytest
-from scan_cases import SCAN, Cheap, environment_of_worker
+from scan_cases import SCAN, Cheap, environment_of_worker, same
 
 import sterile.scan as scan
 from sterile.scan import evaluation, report, results
@@ -24,23 +24,6 @@ from sterile.scan.work import tasks
 from sterile.scan.worker import SINGLE_THREAD
 
 pytestmark = pytest.mark.cli
-
-
-def content(path):
-    """Every dataset of a results file."""
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(
-            lambda name, item: found.update({name: item[()]}) if hasattr(item, "shape") else None
-        )
-    return found
-
-
-def same(path, other):
-    one, two = content(path), content(other)
-    assert one.keys() == two.keys()
-    for name in one:
-        assert one[name].tobytes() == two[name].tobytes(), name
 
 
 def cheap(path, settings=SCAN, evaluation=Cheap(), **options):  # noqa: B008

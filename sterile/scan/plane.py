@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from spectra.constants import HIGGS_MASS_GEV
+from spectra.constants import HIGGS_MASS_GEV, HIGGS_WIDTH_GEV
 from spectra.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
 from spectra.scales import COLD_BELOW_MPC, HOT_ABOVE_MPC
+from spectra.verdicts import REFERENCE_MASSES_KEV
 from sterile import bounds
-from sterile.amplitudes import higgs_decay_width_gev, higgs_width_included_gev
+from sterile.amplitudes import higgs_decay_width_gev
 from sterile.plasma import hubble_gev
 from sterile.scan.results import Results
 from sterile.status import Status, is_failure, name_of
@@ -31,6 +32,8 @@ _MASSES_KEV = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 1e2, 1e3, 1e4, 1e5, 1e6)
 _PIXELS = 400
 _MOST_PANELS = 6
 _SUMMARY = "half-mode"
+# verdicts that are hatched, or only labels
+_ELSEWHERE = ("scalar-lifetime", "higgs-invisible", "free-streaming", "warmness")
 
 
 def figure_plane(results: Results) -> Figure:
@@ -210,9 +213,9 @@ def _draw_regions(axes, raster, verdicts, handles) -> None:
     """Colour by the edges of the half-mode tests, from the mildest to the strictest."""
     if _SUMMARY not in verdicts:
         return
-    tests = sorted(name for name in verdicts if name.startswith(f"{_SUMMARY}-"))
+    tests = [f"{_SUMMARY}-{mass:.1f}keV" for mass in sorted(REFERENCE_MASSES_KEV)]
     status = raster.nearest(verdicts[_SUMMARY]["status"]).astype(float)
-    if tests:
+    if set(tests) <= verdicts.keys():
         margins = [raster.edge(verdicts[name]["margin"]) for name in tests]
         passed = np.sum([margin >= 0.0 for margin in margins], axis=0)
         edges = np.where(passed == len(tests), 0.0, np.where(margins[0] < 0.0, 2.0, 1.0))
@@ -269,8 +272,12 @@ def _draw_turn_over(axes, raster, points, handles) -> None:
 
 
 def _draw_bounds(axes, raster, verdicts, handles) -> None:
-    """The edge of every verdict that is not in the colours."""
-    others = [name for name in sorted(verdicts) if not name.startswith(_SUMMARY)]
+    """The edge of every verdict that is not drawn otherwise; of a family, the summary's."""
+    others = [
+        name
+        for name in sorted(verdicts)
+        if not name.startswith(_SUMMARY) and not name.endswith("keV") and name not in _ELSEWHERE
+    ]
     for name, colour in zip(others, _BOUND_COLOURS * 3):
         surface = raster.edge(verdicts[name]["margin"])
         if np.nanmin(surface, initial=np.inf) < 0.0 < np.nanmax(surface, initial=-np.inf):
@@ -309,7 +316,7 @@ def _draw_couplings(axes, raster, results, points, handles) -> None:
     if 2.0 * mass < HIGGS_MASS_GEV:
         per_coupling2 = float(higgs_decay_width_gev(mass, 1.0))
         limit = bounds.INVISIBLE_BRANCHING
-        width = limit / (1.0 - limit) * float(higgs_width_included_gev())
+        width = limit / (1.0 - limit) * HIGGS_WIDTH_GEV
         coupling = np.sqrt(width / per_coupling2)
         if coupling < raster.x[-1]:
             left = max(coupling, raster.x[0])
