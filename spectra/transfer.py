@@ -26,12 +26,13 @@ from spectra._deposit import lagrange_six, log_velocity_histogram
 from spectra.cosmology import Cosmology
 from spectra.drive import (
     DRIVE_FIELDS,
-    LINEAR_RANGE,
     MATCH_TOLERANCE,
     Drive,
+    allowed_distance,
     at_cosmology,
     distance_between,
     interpolate_wavenumbers,
+    serves,
 )
 from spectra.drive import drive as drive_of
 from spectra.precision import require_x64
@@ -71,7 +72,7 @@ def transfer(
     """T(k) and T^2(k) of a spectrum at z = 0.
 
     Differentiable (forward and reverse) in f, q, mass, temperature and, if the drive has
-    derivatives, cosmology; works under jit and vmap.
+    derivatives, h, omega_b, omega_dm and n_eff of the cosmology; works under jit and vmap.
 
     Parameters
     ----------
@@ -124,9 +125,10 @@ def transfer(
 
 @eqx.filter_jit
 def _transfer(dm: Spectrum, cosmology: Cosmology, drive: Drive, warm_fraction: Array) -> Transfer:
-    known_for, tolerance = drive.cosmology, MATCH_TOLERANCE
+    mismatch = ~serves(drive, cosmology)
     if drive.tangents is not None:
-        tolerance, drive = LINEAR_RANGE, solved_at_cosmology(drive, cosmology)
+        drive = solved_at_cosmology(drive, cosmology)
+        cosmology = drive.cosmology
     else:
         cosmology = _without_derivative(cosmology)
     number, fast = log_velocity_histogram(dm, cosmology, drive)
@@ -134,7 +136,6 @@ def _transfer(dm: Spectrum, cosmology: Cosmology, drive: Drive, warm_fraction: A
     kernel = warm_fraction * kernel_table(number, drive) + (1.0 - warm_fraction)
     t = matter_overdensity(external, kernel, drive) / drive.cold_today
     finite = jnp.all(jnp.isfinite(t))
-    mismatch = distance_between(cosmology, known_for) > tolerance
     unresolved = ~is_resolved(dm) | (fast > _FAST_FRACTION)
     status = jnp.where(
         ~finite,
@@ -327,10 +328,9 @@ _without_derivative.defjvp(_refuse, symbolic_zeros=True)
 
 def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     """The drive, without tangents where the cosmology is its own and nothing else is asked."""
-    allowed = MATCH_TOLERANCE if drive.tangents is None else LINEAR_RANGE
     for name in DRIVE_FIELDS:
         wanted, made = float(getattr(cosmology, name)), float(getattr(drive.cosmology, name))
-        if not abs(wanted / made - 1.0) <= allowed:
+        if not abs(wanted / made - 1.0) <= allowed_distance(drive, name):
             raise ValueError(
                 f"cosmology {name} = {wanted:g}, but the drive was made for {made:g}; "
                 "use drive=spectra.drive(cosmology)"
