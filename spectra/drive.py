@@ -26,6 +26,8 @@ from spectra.precision import require_x64
 
 # the fields that shape T^2; n_s and a_s drop out of it
 DRIVE_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
+# those in which it can be differentiated; the other two are held fixed
+TANGENT_FIELDS = ("h", "omega_b", "omega_dm", "n_eff")
 MATCH_TOLERANCE = 1e-6
 # relative distance in each field up to which a drive's derivatives carry it to another cosmology
 LINEAR_RANGE = 0.01
@@ -37,10 +39,10 @@ _GREGORY = np.array(  # end-corrected trapezoid, six points a side
 
 
 class Tangents(eqx.Module):
-    """Derivatives of a drive's tables with respect to ln of each of ``DRIVE_FIELDS``.
+    """Derivatives of a drive's tables with respect to ln of each of ``TANGENT_FIELDS``.
 
-    The six are stacked on the first axis. At fixed k [h/Mpc], ln a and ln(k u); names as in
-    :class:`Drive`. The histories ``time_modes`` (nr, nt) are shared by the six.
+    The four are stacked on the first axis. At fixed k [h/Mpc], ln a and ln(k u); names as in
+    :class:`Drive`. The histories ``time_modes`` (nr, nt) are shared by the four.
     """
 
     response: Array
@@ -235,22 +237,46 @@ def distance_between(cosmology: Cosmology, other: Cosmology) -> Array:
     )
 
 
+def allowed_distance(source: Drive, name: str) -> float:
+    """Relative distance of a field of the cosmology up to which a drive is good."""
+    near = source.tangents is not None and name in TANGENT_FIELDS
+    return LINEAR_RANGE if near else MATCH_TOLERANCE
+
+
+def serves(source: Drive, cosmology: Cosmology) -> Array:
+    """Whether a drive is good for a cosmology: its own, or with tangents a neighbour (bool)."""
+    return jnp.all(
+        jnp.stack(
+            [
+                jnp.abs(getattr(cosmology, name) / getattr(source.cosmology, name) - 1.0)
+                <= allowed_distance(source, name)
+                for name in DRIVE_FIELDS
+            ]
+        )
+    )
+
+
 def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
     """The drive carried to a neighbouring cosmology, ``cold_today`` still to be solved for.
 
     Exact in the expansion history, first order in ln of the parameters in the tables. At the
     drive's own cosmology no value changes, but derivatives in the cosmology flow. ``source`` needs
-    tangents; the result has none.
+    tangents; the result has none. T_CMB and Y_He stay those of ``source``.
     """
     tangents = source.tangents
+    cosmology = eqx.tree_at(
+        lambda c: (c.t_cmb_kelvin, c.y_he),
+        cosmology,
+        (source.cosmology.t_cmb_kelvin, source.cosmology.y_he),
+    )
     ln_change = jnp.stack(
-        [jnp.log(getattr(cosmology, n) / getattr(source.cosmology, n)) for n in DRIVE_FIELDS]
+        [jnp.log(getattr(cosmology, n) / getattr(source.cosmology, n)) for n in TANGENT_FIELDS]
     )
 
     def carried(name):
         return getattr(source, name) + jnp.tensordot(ln_change, getattr(tangents, name), 1)
 
-    # the six tangents share their histories: their sum is a few more columns of the factors
+    # the four tangents share their histories: their sum is a few more columns of the factors
     response = jnp.concatenate(
         [source.response, jnp.tensordot(ln_change, tangents.response, 1)], axis=-1
     )
@@ -331,7 +357,7 @@ def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progres
     Parameters
     ----------
     cosmology : the default one when left out. ``n_s`` and ``a_s`` do not matter.
-    derivatives : with what derivatives in the cosmology need; thirteen times the work for a
+    derivatives : with what derivatives in the cosmology need; several times the work for a
         cosmology that is not in the cache. The default cosmology's drive always has it.
     progress : called with (CLASS runs done, runs in all) while a drive is being made; None for
         silence.

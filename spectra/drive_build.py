@@ -40,7 +40,7 @@ from spectra._drive_history import (
 )
 from spectra._drive_response import path_lengths, response_tensor
 from spectra._drive_workers import available_cores, run
-from spectra.drive import DRIVE_FIELDS, assemble, cosmology_attributes
+from spectra.drive import TANGENT_FIELDS, assemble, cosmology_attributes
 from spectra.precision import require_x64
 from spectra.transfer import cold_overdensity
 
@@ -72,7 +72,7 @@ class Settings:
     # of the derivatives: step in ln of a parameter, tolerance and nodes of CLASS, factors kept
     tangent_step: float = 0.04
     tangent_tolerance: float = 1e-6
-    tangent_solved_from: tuple = ((0.0, 1), (0.5, 2), (2.0, 4))
+    tangent_solved_from: tuple = ((0.0, 2), (0.5, 4), (2.0, 8))
     tangent_kept: float = 3e-3
 
     @property
@@ -236,7 +236,7 @@ def drive_tables(cosmology, settings, derivatives, progress, workers=None):
                 {**fields, name: fields[name] * math.exp(side * settings.tangent_step)},
                 settings.of_tangents,
             )
-            for name in DRIVE_FIELDS
+            for name in TANGENT_FIELDS
             for side in (1.0, -1.0)
         ]
     tables, *moved = _solve([(fields, settings), *moved], ln_ku, progress, workers)
@@ -258,7 +258,7 @@ def drive_tables(cosmology, settings, derivatives, progress, workers=None):
 
 
 def _tangents(moved, settings, scale):
-    """d table / d ln(parameter), central differences stacked in the order of ``DRIVE_FIELDS``."""
+    """d table / d ln(parameter), central differences stacked in the order of ``TANGENT_FIELDS``."""
     out = {
         f"tangent_{name}": np.stack(
             [
@@ -290,7 +290,7 @@ def build(cosmology, derivatives=False, progress=lambda done, total: None, setti
     Parameters
     ----------
     cosmology : :class:`spectra.Cosmology`, concrete.
-    derivatives : also d table / d ln(parameter), for twelve more cosmologies of CLASS runs.
+    derivatives : also d table / d ln(parameter), for eight more cosmologies of CLASS runs.
     progress : called with (CLASS runs done, runs in all).
     settings : :class:`Settings`; the shipped resolution when left out.
 

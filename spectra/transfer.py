@@ -30,12 +30,12 @@ from spectra._volterra import cold_overdensity, overdensities, total_matter
 from spectra.cosmology import Cosmology
 from spectra.drive import (
     DRIVE_FIELDS,
-    LINEAR_RANGE,
     MATCH_TOLERANCE,
     Drive,
+    allowed_distance,
     at_cosmology,
-    distance_between,
     interpolate_wavenumbers,
+    serves,
 )
 from spectra.drive import drive as drive_of
 from spectra.precision import require_x64
@@ -88,7 +88,8 @@ def transfer(
     """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
 
     Differentiable (forward and reverse) in f, q, mass, temperature, shares and, if the drive has
-    derivatives, cosmology; works under jit and vmap, where models are solved one after the other.
+    derivatives, h, omega_b, omega_dm and n_eff of the cosmology; works under jit and vmap, where
+    models are solved one after the other.
 
     Parameters
     ----------
@@ -212,12 +213,12 @@ def solver_status(unresolved, t, foreign) -> Array:
 
 def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, Drive, Array]:
     """Cosmology, the drive there, its cold solution included, and whether that is too far."""
-    distance = distance_between(cosmology, drive.cosmology)
+    foreign = ~serves(drive, cosmology)
     if drive.tangents is None:
-        return _without_derivative(cosmology), drive, distance > MATCH_TOLERANCE
+        return _without_derivative(cosmology), drive, foreign
     made = at_cosmology(drive, cosmology)
     made = eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
-    return cosmology, made, distance > LINEAR_RANGE
+    return made.cosmology, made, foreign
 
 
 @remembered
@@ -249,17 +250,16 @@ _without_derivative.defjvp(_refuse, symbolic_zeros=True)
 
 def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     """The drive, without tangents where the cosmology is its own and nothing else is asked."""
-    allowed = MATCH_TOLERANCE if drive.tangents is None else LINEAR_RANGE
+    own = True
     for name in DRIVE_FIELDS:
         wanted, made = float(getattr(cosmology, name)), float(getattr(drive.cosmology, name))
-        if not abs(wanted / made - 1.0) <= allowed:
+        if not abs(wanted / made - 1.0) <= allowed_distance(drive, name):
             raise ValueError(
                 f"cosmology {name} = {wanted:g}, but the drive was made for {made:g}; "
                 "use drive=spectra.drive(cosmology)"
             )
-    if float(distance_between(cosmology, drive.cosmology)) <= MATCH_TOLERANCE:
-        return eqx.tree_at(lambda d: d.tangents, drive, None)
-    return drive
+        own &= abs(wanted / made - 1.0) <= MATCH_TOLERANCE
+    return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 
 def _check_wavenumbers(k_h_mpc) -> Array:

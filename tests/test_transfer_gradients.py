@@ -136,7 +136,7 @@ def test_the_substitution_solves_the_equations():
     dark_matter, baryons = overdensities(external, kernel, drive)
     at = 1
     answer = baryons[:, at] - drive.baryon_external[at]
-    source = drive.poisson_cold * dark_matter[:, at] + drive.poisson_baryon * answer
+    source = drive.poisson_cold[at] * dark_matter[:, at] + drive.poisson_baryon * answer
     rows = drive.distance_row[:, :, None] + np.arange(4)
     streaming = jnp.sum(kernel[rows, at] * drive.distance_weights, axis=2) * drive.distance
     k_squared = (K[at] * drive.cosmology.h) ** 2
