@@ -136,7 +136,7 @@ def test_a_traced_cosmology_changes_no_value():
     assert at(spectra.Cosmology(omega_b=0.023)).status == spectra.Status.COSMOLOGY_MISMATCH
 
 
-# d ln k_t2_half / d ln p from drives assembled anew at each parameter times exp(+-0.04), their CLASS
+# d ln k_t2_half / d ln p from drives made anew at each parameter times exp(+-0.04), their CLASS
 # runs on the nodes and at the tolerance of the derivatives; 3.5 keV relic, its temperature fixed.
 REBUILT = {"h": -1.00088, "omega_b": 0.0060780, "omega_dm": 0.115293, "n_eff": 0.165069}
 
