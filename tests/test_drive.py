@@ -192,6 +192,8 @@ def test_neighbouring_cosmologies_are_served_by_derivatives():
     drive = drive_function()
     curve = spectra.transfer(DM, near, drive, k_h_mpc=K)
     assert curve.status == spectra.Status.SUCCESS
-    assert np.max(np.abs(curve.t - spectra.transfer(DM, drive=drive, k_h_mpc=K).t)) > 1e-3
+    # d ln k_half = 0.115 x 0.5 %, and dT/d ln k is about -0.7
+    moved = np.max(np.abs(curve.t - spectra.transfer(DM, drive=drive, k_h_mpc=K).t))
+    assert 3e-4 < moved < 5e-4
     with pytest.raises(ValueError, match="omega_dm"):
         spectra.transfer(DM, spectra.Cosmology(omega_dm=0.13), drive, k_h_mpc=K)
