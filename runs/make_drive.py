@@ -2,7 +2,7 @@
 
     python runs/make_drive.py [OUTPUT.h5]
 
-With its derivatives in the cosmology: about ten minutes on two cores. Resolution:
+With its derivatives in the cosmology: about four minutes on two idle cores. Resolution:
 ``spectra.drive_build.Settings``.
 """
 
@@ -15,7 +15,7 @@ jax.config.update("jax_enable_x64", True)
 
 from spectra import Cosmology  # noqa: E402
 from spectra.drive import SHIPPED_FILE  # noqa: E402
-from spectra.drive_build import Settings, build  # noqa: E402
+from spectra.drive_build import build  # noqa: E402
 from spectra.drive_store import write_drive  # noqa: E402
 
 DEFAULT_OUTPUT = Path(__file__).parents[1] / "spectra" / "data" / SHIPPED_FILE
@@ -26,9 +26,7 @@ def show_progress(done, total):
 
 
 def main(output: Path) -> None:
-    # every node is solved for, as this is made only once
-    settings = Settings(solved_from=((0.0, 1),))
-    tables, attributes = build(Cosmology(), True, show_progress, settings)
+    tables, attributes = build(Cosmology(), derivatives=True, progress=show_progress)
     write_drive(output, tables, attributes)
     print(file=sys.stderr)
     size = Path(output).stat().st_size / 1e6

@@ -137,6 +137,7 @@ def integration_weights(n: int) -> np.ndarray:
     return weights
 
 
+@jax.jit
 def free_streaming_time(ln_a: Array, cosmology: Cosmology) -> Array:
     """s = int dtau / a [Mpc] from the first of the nodes ``ln_a`` (nt,) on, (nt,)."""
     inner, weight = np.polynomial.legendre.leggauss(8)
@@ -146,6 +147,7 @@ def free_streaming_time(ln_a: Array, cosmology: Cosmology) -> Array:
     return jnp.concatenate([jnp.zeros(1), jnp.cumsum(pieces)])
 
 
+@eqx.filter_jit
 def _expansion(cosmology, ln_a, step_weights, gravity_switch, ln_distance_first, dy) -> dict:
     """The parts of a drive that follow from the expansion history alone."""
     a = jnp.exp(ln_a)
