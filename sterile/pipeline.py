@@ -8,10 +8,12 @@ from jax import Array
 
 from spectra.cosmology import Cosmology
 from spectra.drive import drive as drive_of
+from spectra.power import power_table
 from spectra.precision import require_x64
 from spectra.scales import HalfMode, free_streaming, half_mode
 from spectra.spectrum import Spectrum
 from spectra.transfer import Transfer, transfer
+from spectra.verdicts import structure_numbers
 from sterile.models import Plasma, ScalarDecay
 from sterile.production import Production, _solve, abundance_per_kev, choose_grid
 from sterile.status import Status
@@ -29,6 +31,7 @@ class Point(eqx.Module):
         crossed, with a code in ``half_mode``.
     m_hm_t_half_msun_h : half-mode mass [Msun/h] of T = 1/2.
     lambda_fs_mpc : free-streaming horizon [comoving Mpc], <v> definition.
+    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :func:`spectra.verdicts.structure_numbers`.
     spectrum, transfer, half_mode, production : the parts.
     status : int32; 0 is success, else a code of ``sterile.Status`` or ``spectra.Status``.
     """
@@ -43,6 +46,9 @@ class Point(eqx.Module):
     k_t_half_h_mpc: Array
     m_hm_t_half_msun_h: Array
     lambda_fs_mpc: Array
+    delta_a: Array
+    n_satellites: Array
+    n_galaxies_z6_mpc3: Array
     spectrum: Spectrum
     transfer: Transfer
     half_mode: HalfMode
@@ -86,7 +92,8 @@ def evaluate(
     if drive is None:
         drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
-    return _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid)
+    power = power_table(cosmology)
+    return _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
 
 
 def evaluate_many(
@@ -107,6 +114,7 @@ def evaluate_many(
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
     drive = drive_of(cosmology) if drive is None else drive
+    power = power_table(cosmology)
     count = models.scalar_mass_gev.shape[0]
     singles = [jax.tree.map(lambda leaf: leaf[i], models) for i in range(count)]  # noqa: B023
     buckets: dict = {}
@@ -116,27 +124,28 @@ def evaluate_many(
     solved, order = [], []
     for grid, indices in buckets.items():
         batch = jax.tree.map(lambda leaf: leaf[np.array(indices)], models)  # noqa: B023
-        solved.append(_evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid))
+        solved.append(_evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid, power))
         order += indices
     back = np.argsort(order)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *solved)
 
 
 @eqx.filter_jit
-def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid):
+def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None):
     def one(model):
-        point = _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid)
+        point = _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
         return eqx.tree_at(lambda p: p.production, point, None)
 
     return jax.vmap(one)(models)
 
 
 @eqx.filter_jit
-def _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid):
+def _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None):
     production = _solve(model, plasma, grid)
     spectrum = production.spectrum(mass_kev, omega_h2)
     curve = transfer(spectrum, cosmology, drive=drive)
     half = half_mode(curve, cosmology)
+    power = power_table(cosmology) if power is None else power
     above = 2e-6 * spectrum.mass_kev > model.scalar_mass_gev
     status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, curve.status)
     status = jnp.where(production.status == 0, status, production.status)
@@ -151,6 +160,7 @@ def _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid):
         k_t_half_h_mpc=half.k_t_half_h_mpc,
         m_hm_t_half_msun_h=half.m_hm_t_half_msun_h,
         lambda_fs_mpc=free_streaming(spectrum, cosmology),
+        **structure_numbers(curve, power, cosmology),
         spectrum=spectrum,
         transfer=curve,
         half_mode=half,
