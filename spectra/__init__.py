@@ -2,10 +2,11 @@
 
 from spectra import export
 from spectra.cosmology import Cosmology
-from spectra.psd import read_psd
 from spectra.power import PowerTable, cold_power, matter_power, power_table
+from spectra.psd import read_psd
 from spectra.scales import HalfMode, free_streaming, free_streaming_class, half_mode
 from spectra.shapes import Shape, fit_shape, shape_transfer, viel_mass_kev, viel_shape
+from spectra.species import SpeciesTransfer, species_transfer
 from spectra.spectrum import Spectrum, thermal_relic
 from spectra.status import Status
 
@@ -23,6 +24,7 @@ __all__ = [
     "PowerTable",
     "References",
     "Shape",
+    "SpeciesTransfer",
     "Spectrum",
     "Status",
     "Subject",
@@ -40,6 +42,7 @@ __all__ = [
     "read_psd",
     "reference_relics",
     "shape_transfer",
+    "species_transfer",
     "thermal_relic",
     "transfer",
     "verdicts",

@@ -205,7 +205,9 @@ def one_k(history, k, background, settings, weights, pressure, x_time):
     out.theta_cold_start = float(col["theta_cdm"][0])
     late = ~early
     out.phi_time = CubicSpline(x[late], phi_rb[late], extrapolate=True)(x_time)
-    out.delta_b_external = col["delta_b"][-1] - answer_nodes[-1]
+    # in the rest frame of the cold dark matter: the delta_b of a synchronous-gauge code
+    rest_frame = CubicSpline(x, col["delta_b"] + 3.0 * aH * col["theta_cdm"] / k**2)
+    out.baryon_external = rest_frame(x_time) - answer_nodes
     out.cold_nodes = cold_nodes  # of the LCDM run, for verification only
     out.baryon_last = col["delta_b"][-1]
     out.history_end = x[-1]

@@ -43,11 +43,17 @@ def interpolate(x_new: Array, x: Array, y: Array) -> Array:
     ``x_new``: shape (m,), inside [x[0], x[-1]] (outside, the end polynomials continue).
     ``x``, ``y``: shape (n,), x strictly increasing; n < 6 takes all nodes. Returns shape (m,).
     """
+    nodes, weights = lagrange_stencil(x_new, x)
+    return jnp.sum(weights * y[nodes], axis=1)
+
+
+def lagrange_stencil(x_new: Array, x: Array) -> tuple[Array, Array]:
+    """Indices (m, p) of the nodes that :func:`interpolate` takes, and their weights (m, p)."""
     size = min(_STENCIL, x.shape[0])
     cell = jnp.searchsorted(x, x_new, side="right") - 1
     first = jnp.clip(cell - (size // 2 - 1), 0, x.shape[0] - size)
     nodes = first[:, None] + jnp.arange(size)
-    return jnp.sum(_lagrange_weights(x_new, x[nodes]) * y[nodes], axis=1)
+    return nodes, _lagrange_weights(x_new, x[nodes])
 
 
 def _lagrange_weights(x_new: Array, nodes: Array) -> Array:

@@ -44,7 +44,9 @@ class Drive(eqx.Module):
     response : (nk, nw, nr) overdensity in the dark matter's comoving gauge per shell of velocity u,
         in terms of the histories ``time_modes`` (nr, nt).
     response_cold : (nk, nt) its limit u -> 0.
-    baryon_external_today : (nk,) the part of delta_b today that is no answer to the dark matter.
+    ln_a : (nt,) time nodes, the last one today.
+    baryon_external : (nk, nt) the part of delta_b that is no answer to the dark matter, in the
+        gauge comoving with cold dark matter.
     cold_today : (nk,) matter overdensity today for cold dark matter, by the same solver.
     gravity_weights : (nt, nt) w_ij a_j dtau_j, lower triangular.
     distance : (nt, nt) s_i - s_j [Mpc]; ``distance_row``, ``distance_weights``: where its logarithm
@@ -64,7 +66,8 @@ class Drive(eqx.Module):
     response: Array
     time_modes: Array
     response_cold: Array
-    baryon_external_today: Array
+    ln_a: Array
+    baryon_external: Array
     cold_today: Array
     gravity_weights: Array
     distance: Array
@@ -144,7 +147,8 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
             "response": np.asarray(tables["response"], dtype=float),
             "time_modes": tables["time_modes"],
             "response_cold": np.asarray(tables["cold"], dtype=float),
-            "baryon_external_today": tables["delta_b_external"],
+            "ln_a": ln_a,
+            "baryon_external": tables["baryon_external"],
             "cold_today": tables.get("cold_today", np.ones(len(k_mpc))),
             "gravity_weights": integration_weights(len(a)) * tables["ln_a_step"] / hubble,
             "distance": distance,
@@ -252,7 +256,7 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: Array) -> Drive:
             d.ln_k_shift,
             d.response,
             d.response_cold,
-            d.baryon_external_today,
+            d.baryon_external,
             d.cold_today,
         ),
         source,
@@ -261,7 +265,7 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: Array) -> Drive:
             source.ln_k_shift[0] + place * spacing / source.dy,
             blend(source.response),
             blend(source.response_cold),
-            blend(source.baryon_external_today),
+            blend(source.baryon_external),
             jnp.ones(place.shape),
         ),
     )

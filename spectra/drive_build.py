@@ -234,7 +234,7 @@ def drive_tables(cosmology, settings, progress=lambda done, total: None):
     w_first = math.log(X_LOW / s_time[-1])
     n_w = int(math.ceil(math.log(X_HIGH / X_LOW) / dy)) + 1
     ln_ku = w_first + dy * np.arange(n_w)
-    tables = {name: [] for name in ("cold", "delta_b_external", "matter_run")}
+    tables = {name: [] for name in ("cold", "baryon_external", "matter_run")}
     response = []
     weights = None
     for j, k in enumerate(k_mpc):
@@ -248,7 +248,7 @@ def drive_tables(cosmology, settings, progress=lambda done, total: None):
         gauge = 3.0 * background.hubble(a) / k**2 * momentum
         response.append(g + gauge[:, None])
         tables["cold"].append(cold + gauge)
-        tables["delta_b_external"].append(kd.delta_b_external)
+        tables["baryon_external"].append(kd.baryon_external)
         tables["matter_run"].append(
             (background.cold * kd.cold_nodes[-1] + background.baryon * kd.baryon_last)
             / (background.cold + background.baryon)

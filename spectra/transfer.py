@@ -13,7 +13,7 @@ comoving-gauge overdensity, which the terms in 3/k^2 make). Baryons answer with
 delta_b(tau) = int dtau' g(tau, tau') (S - k^2 c_b^2 delta_b), g from their drag on the photons.
 """
 
-from functools import lru_cache
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -21,18 +21,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra._deposit import lagrange_six, log_velocity_histogram
+from spectra._estimate import coarser, particles_beyond_the_ends, thinned, twice
+from spectra._mixture import species_shares, velocity_histogram
+from spectra._remember import concrete, remembered
+from spectra._response import external_modes, external_overdensity, kernel_table
+from spectra._volterra import cold_overdensity, overdensities, total_matter
 from spectra.cosmology import Cosmology
 from spectra.drive import DRIVE_FIELDS, MATCH_TOLERANCE, Drive, interpolate_wavenumbers
 from spectra.drive import drive as drive_of
 from spectra.precision import require_x64
-from spectra.spectrum import Spectrum, is_resolved, omega_h2
+from spectra.spectrum import Spectrum, is_resolved
 from spectra.status import Status
 
 K_RANGE_H_MPC = (0.1, 300.0)
 # number fraction beyond u = 1e-5 that is noticed; those particles count as free-streamed away
 _FAST_FRACTION = 1e-3
-_TIME_BLOCKS = 4
+# in T: how well the tables of the drive and the equations reproduce tight Boltzmann-code runs
+_DRIVE_ERROR = 1e-4
+# growth between equality and today lowers T by up to four times the fraction that streams freely
+_GROWTH = 4.0
+# error in T^2 by the momentum table above which a spectrum counts as unresolved
+_TABLE_ERROR = 5e-3
 
 
 class Transfer(eqx.Module):
@@ -44,34 +53,44 @@ class Transfer(eqx.Module):
     t : (n,) ratio of matter overdensities delta / delta_cold at z = 0, signed.
     t2 : (n,) its square, the ratio of total-matter power spectra.
     status : int32 :class:`spectra.status.Status`.
+    t2_error : (n,) estimated error of t2: that of the solver (from half the time nodes, and the
+        accuracy of the drive's tables) plus ``table_error``. Without derivatives. None where the
+        solver was not at work.
+    table_error : (n,) estimated error of t2 from the momentum table: from every second momentum,
+        and from what a power law below and an exponential above the table would hold.
     """
 
     k_h_mpc: Array
     t: Array
     t2: Array
     status: Array
+    t2_error: Array | None = None
+    table_error: Array | None = None
 
 
 def transfer(
-    dm: Spectrum,
+    dm: Spectrum | Sequence[Spectrum],
     cosmology: Cosmology | None = None,
     drive: Drive | None = None,
     k_h_mpc: Array | None = None,
-    composition: str = "rescale",
+    composition: str | Array = "rescale",
 ) -> Transfer:
-    """T(k) and T^2(k) of a spectrum at z = 0.
+    """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
 
-    Differentiable (forward and reverse) in f, q, mass and temperature; works under jit and vmap.
+    Differentiable (forward and reverse) in f, q, mass, temperature and shares; works under jit and
+    vmap, where models are solved one after the other.
 
     Parameters
     ----------
-    dm : spectrum; only the shape of f matters for ``composition="rescale"``.
+    dm : spectrum, or a sequence of ns spectra, each with its own momenta, mass and temperature.
+        Only the shape of f matters where ``composition`` does not ask for abundances.
     cosmology : :class:`spectra.Cosmology`; the default one when left out.
     drive : from :func:`spectra.drive`; the one of ``cosmology`` when left out.
     k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300, any order; the drive's own 71 (logarithmic
         over that range) when left out. Each k is solved for, T is not interpolated.
-    composition : "rescale": all of omega_dm has this spectrum; "cold-remainder": the species has
-        its own abundance, the rest of omega_dm is cold.
+    composition : "rescale": the species are all of omega_dm, several in the ratio of their own
+        abundances; "cold-remainder": each has its own abundance, the rest of omega_dm is cold;
+        numbers, scalar or (ns,): the share of omega_dm of each, the rest is cold.
 
     Returns
     -------
@@ -80,43 +99,72 @@ def transfer(
     Raises
     ------
     ValueError
-        If k is outside its range, ``composition`` is unknown, the cosmology is not that of the
-        drive, the species is more than all dark matter, or JAX is not in 64-bit mode. Under
-        tracing a foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
+        If k is outside its range, ``composition`` is unknown, of the wrong length or negative, the
+        cosmology is not that of the drive, the species are more than all dark matter, or JAX is
+        not in 64-bit mode. Under tracing a foreign cosmology comes back as
+        ``Status.COSMOLOGY_MISMATCH`` instead.
     """
+    species, shares, cosmology, drive = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    return _transfer(species, shares, cosmology, drive, coarser(drive))
+
+
+def prepared(dm, cosmology, drive, k_h_mpc, composition):
+    """Species, shares, cosmology and the drive on ``k_h_mpc``, checked as :func:`transfer` says."""
     require_x64()
-    if composition not in ("rescale", "cold-remainder"):
-        raise ValueError(
-            f'composition = {composition!r} is unknown; use "rescale" or "cold-remainder"'
-        )
     if drive is None:
-        drive = drive_of(cosmology if _concrete(cosmology) else None)
+        drive = drive_of(cosmology if concrete(cosmology) else None)
     cosmology = drive.cosmology if cosmology is None else cosmology
-    if _concrete((cosmology, drive.cosmology)):
+    if concrete((cosmology, drive.cosmology)):
         _check_cosmology(cosmology, drive)
+    species, shares = species_shares(dm, composition, cosmology)
     if k_h_mpc is not None:
-        k_h_mpc = _check_wavenumbers(k_h_mpc)
-        drive = at_wavenumbers(drive, k_h_mpc)
-    if composition == "rescale":
-        warm_fraction = jnp.ones(())
-    else:
-        warm_fraction = omega_h2(dm, cosmology) / cosmology.omega_dm
-        if _concrete(warm_fraction) and float(warm_fraction) > 1.0 + 1e-6:
-            raise ValueError(
-                f"the species has omega_h2 = {float(warm_fraction * cosmology.omega_dm):.4g}, more "
-                f"than cosmology omega_dm = {float(cosmology.omega_dm):.4g}; lower f, or use "
-                'composition="rescale"'
-            )
-    return _transfer(dm, cosmology, drive, warm_fraction)
+        drive = at_wavenumbers(drive, _check_wavenumbers(k_h_mpc))
+    return species, shares, cosmology, drive
 
 
 @eqx.filter_jit
-def _transfer(dm: Spectrum, cosmology: Cosmology, drive: Drive, warm_fraction: Array) -> Transfer:
-    number, fast = log_velocity_histogram(dm, cosmology, drive)
-    external = external_overdensity(number, warm_fraction, drive)
-    kernel = warm_fraction * kernel_table(number, drive) + (1.0 - warm_fraction)
-    t = matter_overdensity(external, kernel, drive) / drive.cold_today
-    finite = jnp.all(jnp.isfinite(t))
+def _transfer(species, shares, cosmology: Cosmology, drive: Drive, coarse: Drive) -> Transfer:
+    number, fast = velocity_histogram(species, shares, cosmology, drive)
+    modes, slow = external_modes(number, drive)
+    cold = 1.0 - jnp.sum(shares)
+    kernel = kernel_table(number, drive)
+    t = _matter_ratio(modes, slow, kernel, cold, drive)
+    fixed = (species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
+    t2_error, table_error = _errors(*jax.lax.stop_gradient(fixed))
+    status = solver_status(species, fast, t, table_error, cosmology, drive)
+    return Transfer(drive.k_h_mpc, t, t * t, status, t2_error, table_error)
+
+
+def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:
+    """T(k) for what the histogram has become, and a share ``cold`` of cold dark matter."""
+    external = external_overdensity(modes, slow + cold, drive)
+    dark_matter, baryons = overdensities(external, kernel + cold, drive)
+    return total_matter(dark_matter[-1], baryons[-1], drive.cosmology) / drive.cold_today
+
+
+def _errors(species, shares, cosmology, coarse, t, full, fast):
+    """``t2_error`` and ``table_error`` of :class:`Transfer`."""
+    cold = 1.0 - jnp.sum(shares)
+    number, _ = velocity_histogram([thinned(each) for each in species], shares, cosmology, coarse)
+    thin = (*external_modes(number, coarse), kernel_table(number, coarse))
+    # the spectrum and its thinned table side by side, as if they were other wavenumbers
+    modes, slow = (jnp.concatenate([a, b]) for a, b in zip(full[:2], thin[:2]))
+    kernel = jnp.concatenate([full[2], thin[2]], axis=1)
+    both = _matter_ratio(modes, slow, kernel, cold, twice(coarse))
+    of_full, of_thin = jnp.split(both, 2)
+    ends = [particles_beyond_the_ends(each) for each in species]
+    below = sum(share * low for share, (low, _) in zip(shares, ends))
+    above = fast + sum(share * high for share, (_, high) in zip(shares, ends))
+    size = jnp.abs(t)
+    ends_error = _GROWTH * (below * jnp.abs(1.0 - size) + above * size)
+    # a fourth-order rule is off by a fifteenth of the change; a half where it has not converged yet
+    table_error = 0.5 * jnp.abs(of_thin**2 - of_full**2) + 2.0 * size * ends_error + ends_error**2
+    solver_error = jnp.abs(of_full**2 - t**2) + 2.0 * size * _DRIVE_ERROR + _DRIVE_ERROR**2
+    return solver_error + table_error, table_error
+
+
+def solver_status(species, fast, t, table_error, cosmology, drive) -> Array:
+    """int32 :class:`spectra.status.Status` of results ``t`` (any shape)."""
     mismatch = jnp.any(
         jnp.stack(
             [
@@ -126,169 +174,25 @@ def _transfer(dm: Spectrum, cosmology: Cosmology, drive: Drive, warm_fraction: A
             ]
         )
     )
-    unresolved = ~is_resolved(dm) | (fast > _FAST_FRACTION)
-    status = jnp.where(
-        ~finite,
+    resolved = jnp.all(jnp.stack([is_resolved(each) for each in species]))
+    unresolved = ~resolved | (fast > _FAST_FRACTION) | (jnp.max(table_error) > _TABLE_ERROR)
+    return jnp.where(
+        ~jnp.all(jnp.isfinite(t)),
         Status.NON_FINITE,
         jnp.where(
             mismatch,
             Status.COSMOLOGY_MISMATCH,
             jnp.where(unresolved, Status.SPECTRUM_UNRESOLVED, Status.SUCCESS),
         ),
-    )
-    return Transfer(drive.k_h_mpc, t, t * t, status.astype(jnp.int32))
+    ).astype(jnp.int32)
 
 
-@lru_cache(maxsize=8)
-def _cached_at_wavenumbers(key, k_h_mpc: tuple) -> Drive:
-    with jax.ensure_compile_time_eval():
-        return _at_wavenumbers(key.drive, np.asarray(k_h_mpc))
-
-
-class _Identity:
-    """Hashes a drive by the identity of its response table, which it keeps alive."""
-
-    def __init__(self, drive):
-        self.drive = drive
-
-    def __hash__(self):
-        return id(self.drive.response)
-
-    def __eq__(self, other):
-        mine, theirs = jax.tree.leaves(self.drive), jax.tree.leaves(other.drive)
-        return all(a is b for a, b in zip(mine, theirs))
-
-
+@remembered
+@eqx.filter_jit
 def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
     """The drive on chosen wavenumbers (n,) [h/Mpc]; remembered when everything is concrete."""
-    if _concrete((drive, k_h_mpc)):
-        return _cached_at_wavenumbers(_Identity(drive), tuple(np.asarray(k_h_mpc).tolist()))
-    return _at_wavenumbers(drive, k_h_mpc)
-
-
-@eqx.filter_jit
-def _at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
     made = interpolate_wavenumbers(drive, k_h_mpc)
     return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
-
-
-def cold_overdensity(drive: Drive) -> Array:
-    """Matter overdensity today (nk,) for cold dark matter, by the same discretised equations."""
-    kernel = jnp.ones((drive.kernel_rows, drive.k_h_mpc.shape[0]))
-    return matter_overdensity(drive.response_cold.T, kernel, drive)
-
-
-def _shift(drive: Drive) -> tuple[Array, Array]:
-    """Whole grid steps (nk,) of ln(k/k_first), and six-point weights (nk, 6) of the rest."""
-    whole = jnp.floor(drive.ln_k_shift + 1e-9)
-    return whole.astype(jnp.int32), lagrange_six(drive.ln_k_shift - whole)
-
-
-def external_overdensity(number: Array, warm_fraction: Array, drive: Drive) -> Array:
-    """Overdensity driven by radiation and baryons, (nt, nk), for the histogram ``number`` (ny,).
-
-    The tables live on ln(k u), so n(y) is shifted by ln k. Below the first node of ln(k u) the
-    response leaves its cold limit as u^2; beyond the last it has streamed away.
-    """
-    n_window = drive.response.shape[1]
-    whole, weights = _shift(drive)
-    top = drive.window_start + n_window + 3
-    padded = jnp.pad(number, (0, max(0, top - number.shape[0])))
-    start = drive.window_start - whole - 3
-    index = start[:, None] + jnp.arange(n_window + 5)[None, :]
-    rows = padded[index]
-    window = sum(weights[:, 5 - j, None] * rows[:, j : j + n_window] for j in range(6))
-    # what the same shift puts below the window: exact, so that nothing fast is taken for slow
-    zero = jnp.zeros(1)
-    square = jnp.exp(2.0 * drive.dy * (jnp.arange(padded.shape[0]) - drive.window_start))
-    slower = jnp.concatenate([zero, jnp.cumsum(padded)])
-    slower_square = jnp.concatenate([zero, jnp.cumsum(padded * square)])
-    edge = start[:, None] + jnp.arange(6)[None, :]
-    # u^2 relative to that of the first window node
-    relative = jnp.exp(2.0 * drive.dy * (drive.window_start - edge))
-    rise = jnp.sum(weights[:, ::-1] * slower_square[edge] * relative, axis=1)
-    slow = jnp.sum(weights[:, ::-1] * slower[edge], axis=1) - rise
-    first = jnp.arange(n_window) == 0
-    window = window + jnp.where(first, rise[:, None], 0.0)
-    warm = drive.time_modes.T @ jnp.einsum("kw,kwr->rk", window, drive.response)
-    cold = drive.response_cold.T
-    return warm_fraction * (warm + slow[None, :] * cold) + (1.0 - warm_fraction) * cold
-
-
-def kernel_table(number: Array, drive: Drive) -> Array:
-    """F(k ds) on rows uniform in ln ds, (kernel_rows, nk)."""
-    table = number @ drive.sinc
-    whole, weights = _shift(drive)
-    index = jnp.arange(drive.kernel_rows + 5)[:, None] + whole[None, :]
-    rows = table[index]
-    return sum(weights[:, j] * rows[j : j + drive.kernel_rows] for j in range(6))
-
-
-def matter_overdensity(external: Array, kernel: Array, drive: Drive) -> Array:
-    """Forward substitution of the Volterra equation; total-matter overdensity today (nk,).
-
-    ``external`` (nt, nk) and ``kernel`` (kernel_rows, nk) as above.
-    """
-    n_time, n_k = external.shape
-    k_squared = (drive.k_h_mpc * drive.cosmology.h) ** 2
-    gravity = drive.gravity_weights * drive.distance
-
-    def step(carry, row):
-        source, baryons = carry
-        size = source.shape[0]
-        rows = kernel[row["distance_row"][:size, None] + jnp.arange(4)]
-        streaming = jnp.sum(row["distance_weights"][:size, :, None] * rows, axis=1)
-        pull = (row["gravity"][:size, None] * streaming * source).sum(axis=0)
-        drift = row["gravity_weights"][:size] @ source
-        known = row["external"] + pull - row["horizon"] / k_squared * drift
-        known_baryon = row["baryon_weights"][:size] @ source - k_squared * (
-            row["baryon_pressure"][:size] @ baryons
-        )
-        # the node itself: D = known + own S, delta_b = (known_baryon + w S) / (1 + k^2 p)
-        own = -(row["horizon"] * row["own_weight"] + 3.0) / k_squared
-        stiff = 1.0 / (1.0 + k_squared * row["own_pressure"])
-        now = (row["poisson_cold"] * known + row["poisson_baryon"] * known_baryon * stiff) / (
-            1.0 - row["poisson_cold"] * own - row["poisson_baryon"] * row["own_baryon"] * stiff
-        )
-        delta = known + own * now
-        delta_b = (known_baryon + row["own_baryon"] * now) * stiff
-        source = source.at[row["index"]].set(now)
-        baryons = baryons.at[row["index"]].set(delta_b)
-        return (source, baryons), (delta, delta_b)
-
-    table = {
-        "index": jnp.arange(n_time),
-        "external": external,
-        "distance_row": drive.distance_row,
-        "distance_weights": drive.distance_weights,
-        "gravity": gravity,
-        "gravity_weights": drive.gravity_weights,
-        "baryon_weights": drive.baryon_weights,
-        "own_weight": jnp.diagonal(drive.gravity_weights),
-        "own_baryon": jnp.diagonal(drive.baryon_weights),
-        "poisson_cold": drive.poisson_cold,
-        "poisson_baryon": drive.poisson_baryon,
-        "horizon": drive.horizon,
-        "baryon_pressure": drive.baryon_pressure,
-        "own_pressure": jnp.diagonal(drive.baryon_pressure),
-    }
-    # a few blocks with growing history: half of the square of the masked triangle is never touched
-    carry = (jnp.zeros((0, n_k)), jnp.zeros((0, n_k)))
-    first = 0
-    for block in range(1, _TIME_BLOCKS + 1):
-        last = round(n_time * block / _TIME_BLOCKS)
-        room = jnp.zeros((last - first, n_k))
-        carry = tuple(jnp.concatenate([old, room]) for old in carry)
-        rows = {name: values[first:last] for name, values in table.items()}
-        carry, (delta, delta_b) = jax.lax.scan(jax.checkpoint(step), carry, rows)
-        first = last
-    baryons = delta_b[-1] + drive.baryon_external_today
-    share = drive.cosmology.omega_b / (drive.cosmology.omega_b + drive.cosmology.omega_dm)
-    return (1.0 - share) * delta[-1] + share * baryons
-
-
-def _concrete(tree) -> bool:
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _check_cosmology(cosmology: Cosmology, drive: Drive) -> None:

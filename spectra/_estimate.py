@@ -1,0 +1,106 @@
+"""Coarser versions of a table and of a drive, from which the error of T^2 is estimated."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from spectra._remember import remembered
+from spectra._volterra import cold_overdensity
+from spectra.drive import Drive, integration_weights
+from spectra.spectrum import MINIMUM_NODES, Spectrum
+
+
+def thinned(dm: Spectrum) -> Spectrum:
+    """Every second momentum of the table, and its last one; short tables stay as they are."""
+    n = dm.q.shape[0]
+    if n < 2 * MINIMUM_NODES:
+        return dm
+    keep = np.unique(np.append(np.arange(0, n, 2), n - 1))
+    return Spectrum(dm.q[keep], dm.f[keep], dm.mass_kev, dm.temperature_ratio)
+
+
+def particles_beyond_the_ends(dm: Spectrum) -> tuple[Array, Array]:
+    """Particles the table would lack below its first and above its last momentum, if f went on.
+
+    As fractions of those in the table, scalars, at most one: a power law below, an exponential
+    above, each with the slope of its last two nodes. Zero where f ends in zero: a cut is a cut.
+    """
+    weight = dm.q**3 * dm.f
+    step = jnp.diff(jnp.log(dm.q))
+    total = jnp.sum(0.5 * (weight[1:] + weight[:-1]) * step)
+
+    def slope(one, other, width):
+        both = (one > 0.0) & (other > 0.0)
+        ratio = jnp.where(both, other, 1.0) / jnp.where(both, one, 1.0)
+        return jnp.where(both, jnp.log(ratio), 0.0) / width
+
+    # a steeper head than q^-2.9 and a tail flatter than q^-0.1 cannot go on for long
+    head = jnp.maximum(slope(dm.f[0], dm.f[1], step[0]) + 3.0, 0.1)
+    tail = jnp.maximum(-slope(dm.f[-2], dm.f[-1], step[-1]), 0.1)
+    below = weight[0] / head
+    above = weight[-1] * (1.0 + 2.0 / tail + 2.0 / tail**2) / tail
+    return jnp.minimum(below / total, 1.0), jnp.minimum(above / total, 1.0)
+
+
+@remembered
+@eqx.filter_jit
+def coarser(drive: Drive) -> Drive:
+    """The drive on every second time node.
+
+    The baryons' weights of a node left out go to its neighbours: cubic interpolation, quadratic
+    next to the end of the integral.
+    """
+    n_time = drive.ln_a.shape[0]
+    measure = drive.gravity_weights[-1] / integration_weights(n_time)[-1]
+    # counted from today backwards, so that the last node stays
+    first = (n_time - 1) % 2
+    kept = slice(first, None, 2)
+    weights = 2.0 * integration_weights((n_time + 1) // 2) * measure[kept]
+    changed = {
+        "time_modes": drive.time_modes[:, kept],
+        "response_cold": drive.response_cold[:, kept],
+        "ln_a": drive.ln_a[kept],
+        "baryon_external": drive.baryon_external[:, kept],
+        "gravity_weights": weights,
+        "distance": drive.distance[kept, kept],
+        "distance_row": drive.distance_row[kept, kept],
+        "distance_weights": drive.distance_weights[kept, kept],
+        "baryon_weights": _thinned_weights(drive.baryon_weights[kept, first:]),
+        "baryon_pressure": _thinned_weights(drive.baryon_pressure[kept, first:]),
+        "poisson_cold": drive.poisson_cold[kept],
+        "poisson_baryon": drive.poisson_baryon[kept],
+        "horizon": drive.horizon[kept],
+    }
+    made = eqx.tree_at(
+        lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
+    )
+    return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+
+
+def twice(drive: Drive) -> Drive:
+    """The drive with every wavenumber a second time, for the forward substitution alone."""
+    return eqx.tree_at(
+        lambda d: (d.k_h_mpc, d.response_cold, d.baryon_external, d.cold_today),
+        drive,
+        replace_fn=lambda table: jnp.concatenate([table, table]),
+    )
+
+
+def _thinned_weights(weights: Array) -> Array:
+    """Weights (m, 2m - 1) of m times for integrals over 2m - 1 nodes, moved to the even nodes."""
+    even, odd = weights[:, ::2], weights[:, 1::2]
+    row, column = np.indices(odd.shape)
+    last = column + 1 == row
+    out = even
+    for shift, inside, at_end in (
+        (-1, -1 / 16, -1 / 8),
+        (0, 9 / 16, 3 / 4),
+        (1, 9 / 16, 3 / 8),
+        (2, -1 / 16, 0.0),
+    ):
+        part = odd * np.where(last, at_end, inside)
+        low, high = max(0, shift), max(0, 1 - shift)
+        part = jnp.pad(part, ((0, 0), (low, high)))[:, max(0, -shift) :]
+        out = out + part[:, : even.shape[1]]
+    return out
