@@ -1,0 +1,217 @@
+"""Whether a file is safe for a simulation: what every format's check shares."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from spectra.cosmology import Cosmology, matter_density_msun_h
+from spectra.export._files import declared_redshift
+
+# numbers of particles up to here are taken per side: no box has so few in all
+_MOST_PER_SIDE = 32768
+_AMPLITUDE_K_H_MPC = (0.05, 0.02, 0.1)  # below the acoustic damping, above which T may differ
+_REDSHIFT_TOLERANCE = 0.1  # in 1 + z, from an amplitude: cosmologies differ by per cents
+_SPURIOUS = 10.1
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the file is for.
+
+    Attributes
+    ----------
+    box_mpc_h : side of the box [Mpc/h].
+    per_side : particles per side.
+    z : starting redshift.
+    """
+
+    box_mpc_h: float
+    per_side: float
+    z: float
+
+    @property
+    def fundamental(self) -> float:
+        """Smallest wavenumber of the box, 2 pi/L [h/Mpc]."""
+        return 2.0 * math.pi / self.box_mpc_h
+
+    @property
+    def nyquist(self) -> float:
+        """Nyquist wavenumber of the particles, pi N/L [h/Mpc]."""
+        return math.pi * self.per_side / self.box_mpc_h
+
+
+@dataclass
+class Findings:
+    """What a reader found: ``problems`` make the file unsafe, ``notes`` do not.
+
+    ``k_h_mpc``, ``power``: (n,) what the target would use [h/Mpc, (Mpc/h)^3], where there is one.
+    """
+
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    k_h_mpc: np.ndarray | None = None
+    power: np.ndarray | None = None
+
+
+def simulation(box_mpc_h: float, particles, z: float) -> Simulation:
+    """A :class:`Simulation` from what a user types.
+
+    ``particles``: per side ("512", up to 32768), or all of them ("512^3" or "134217728").
+    """
+    text = str(particles).strip().lower().replace("**", "^")
+    try:
+        base, _, power = text.partition("^")
+        count = float(base)
+        if power and float(power) != 3.0:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f"particles = '{particles}' is not a number; give 512, 512^3 or 134217728"
+        ) from None
+    per_side = count if power or count <= _MOST_PER_SIDE else count ** (1.0 / 3.0)
+    values = {"box_mpc_h": float(box_mpc_h), "particles": per_side}
+    for name, value in values.items():
+        if not (math.isfinite(value) and value > 0.0):
+            raise ValueError(f"{name} = {value:g} must be positive; give a number > 0")
+    if not (math.isfinite(float(z)) and float(z) >= 0.0):
+        raise ValueError(f"z = {z:g} must not be negative; give the starting redshift")
+    return Simulation(float(box_mpc_h), per_side, float(z))
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a text file, each with its newline if it has one; bad bytes are replaced."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a directory; give the name of the data file")
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: no such file; check the path")
+    return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+
+
+def numbers(line: str) -> list[float]:
+    """The leading numbers of a line, as a stream reads them: up to the first word that is none."""
+    found = []
+    for word in line.split():
+        try:
+            found.append(float(word))
+        except ValueError:
+            break
+    return found
+
+
+def check_wavenumbers(findings: Findings, k: np.ndarray) -> bool:
+    """Note what is wrong with the order of ``k``; False when nothing can be done with it."""
+    if k.size < 4:
+        findings.problems.append(f"{k.size} usable row(s); the target needs a table")
+        return False
+    if not np.all(np.isfinite(k)) or np.any(k <= 0.0):
+        findings.problems.append("a wavenumber is not a positive number")
+        return False
+    if np.any(np.diff(k) <= 0.0):
+        row = int(np.argmax(np.diff(k) <= 0.0)) + 2
+        findings.problems.append(f"row {row}: k does not increase")
+        return False
+    return True
+
+
+def check_positive(findings: Findings, name: str, values: np.ndarray) -> None:
+    """Note the first value of which the target cannot take the logarithm."""
+    bad = ~(np.isfinite(values) & (values > 0.0))
+    if bad.any():
+        row = int(np.argmax(bad)) + 1
+        findings.problems.append(
+            f"row {row}: {name} = {values[row - 1]:g}, of which the target takes the logarithm"
+        )
+
+
+def check_coverage(
+    findings: Findings, k_low: float, k_high: float, run: Simulation, outside: str, margin=1.0
+) -> None:
+    """Compare the usable range [h/Mpc] with the modes of the box, corner of the grid included.
+
+    ``outside``: what the target does there; ``margin``: how far it wants k beyond the corner.
+    """
+    if k_low > run.fundamental * (1.0 + 1e-9):
+        findings.problems.append(
+            f"k begins at {k_low:.4g} h/Mpc, above the box's smallest mode "
+            f"{run.fundamental:.4g}; outside, {outside}"
+        )
+    needed = math.sqrt(3.0) * run.nyquist * margin
+    if k_high < needed * (1.0 - 1e-9):
+        findings.problems.append(
+            f"k ends at {k_high:.4g} h/Mpc, below {needed:.4g} (corner of the particle grid); "
+            f"outside, {outside}"
+        )
+
+
+def amplitude_redshift(findings: Findings) -> float | None:
+    """1 + z at which P(k) has its large-scale amplitude in the default cosmology, minus 1."""
+    from spectra.power import HIGHEST_Z, cold_power, power_table
+
+    k, power = findings.k_h_mpc, findings.power
+    usable = [at for at in _AMPLITUDE_K_H_MPC if k[0] <= at <= k[-1]]
+    if not usable:
+        return None
+    at = usable[0]
+    here = np.interp(math.log(at), np.log(k), np.log(power))
+    table = power_table()
+    z = np.expm1(np.linspace(0.0, math.log1p(HIGHEST_Z), 120))
+    expected = np.array([float(np.log(cold_power(np.array(at), table, z=value))) for value in z])
+    slope = (expected[-1] - expected[-2]) / (np.log1p(z[-1]) - np.log1p(z[-2]))
+    ln = np.interp(-here, -expected, np.log1p(z))
+    if here > expected[0]:
+        ln = (here - expected[0]) / -2.0
+    if here < expected[-1]:
+        ln = np.log1p(z[-1]) + (here - expected[-1]) / slope
+    return float(np.expm1(ln))
+
+
+def check_redshift_of(findings: Findings, path: Path, expected: float, why: str) -> None:
+    """Compare the redshift the file was written for, or else has the amplitude of, with
+    ``expected``; ``why`` ends the sentence."""
+    declared = declared_redshift(path)
+    if declared is not None:
+        if abs(declared - expected) > 1e-3 * (1.0 + expected):
+            findings.problems.append(f"written for z = {declared:g}, but {why}")
+        return
+    check_amplitude(findings, expected, why)
+
+
+def check_amplitude(findings: Findings, expected: float, why: str) -> None:
+    """Compare the amplitude of P(k) with that of redshift ``expected``."""
+    z = amplitude_redshift(findings) if findings.power is not None else None
+    if z is None:
+        findings.notes.append("the file does not tell its redshift")
+        return
+    if abs(math.log((1.0 + z) / (1.0 + expected))) > _REDSHIFT_TOLERANCE:
+        findings.problems.append(
+            f"the amplitude is that of 1 + z = {1.0 + z:.4g} (default cosmology), but {why}"
+        )
+
+
+def note_cut(findings: Findings, run: Simulation, cosmology: Cosmology | None = None) -> None:
+    """Note whether the particles resolve the cut in the power, and which haloes are artefacts.
+
+    M_lim = 10.1 rho_m d/k_peak^2, d the mean particle separation, k_peak where k^3 P peaks
+    (Wang & White 2007, astro-ph/0702575).
+    """
+    if findings.power is None:
+        return
+    k, delta2 = findings.k_h_mpc, findings.k_h_mpc**3 * findings.power
+    peak = int(np.argmax(delta2))
+    if peak >= k.size - 2 or delta2[-1] > 0.1 * delta2[peak]:
+        return
+    if k[peak] > run.nyquist:
+        findings.notes.append(
+            f"the cut (k^3 P peaks at {k[peak]:.3g} h/Mpc) is beyond the particles' Nyquist "
+            f"wavenumber {run.nyquist:.3g}: the run cannot tell it from cold dark matter"
+        )
+        return
+    cosmology = Cosmology() if cosmology is None else cosmology
+    density = float(matter_density_msun_h(cosmology))
+    limit = _SPURIOUS * density * run.box_mpc_h / run.per_side / k[peak] ** 2
+    findings.notes.append(
+        f"haloes below {limit:.2g} Msun/h will be dominated by artefacts of the particles "
+        "(Wang & White 2007)"
+    )
