@@ -146,25 +146,24 @@ def check_coverage(
 
 
 def amplitude_redshift(findings: Findings) -> float | None:
-    """1 + z at which P(k) has its large-scale amplitude in the default cosmology, minus 1."""
-    from spectra.power import HIGHEST_Z, cold_power, power_table
+    """Redshift at which P(k) has its large-scale amplitude in the default cosmology, or None."""
+    from spectra.power import ln_primordial, power_table
 
     k, power = findings.k_h_mpc, findings.power
     usable = [at for at in _AMPLITUDE_K_H_MPC if k[0] <= at <= k[-1]]
-    if not usable:
+    if not usable or not np.all(power > 0.0):
         return None
-    at = usable[0]
-    here = np.interp(math.log(at), np.log(k), np.log(power))
+    ln_k = math.log(usable[0])
     table = power_table()
-    z = np.expm1(np.linspace(0.0, math.log1p(HIGHEST_Z), 120))
-    expected = np.array([float(np.log(cold_power(np.array(at), table, z=value))) for value in z])
-    slope = (expected[-1] - expected[-2]) / (np.log1p(z[-1]) - np.log1p(z[-2]))
-    ln = np.interp(-here, -expected, np.log1p(z))
-    if here > expected[0]:
-        ln = (here - expected[0]) / -2.0
-    if here < expected[-1]:
-        ln = np.log1p(z[-1]) + (here - expected[-1]) / slope
-    return float(np.expm1(ln))
+    nodes, rows = np.asarray(table.ln_k), np.asarray(table.ln_shape)
+    tilt = float(ln_primordial(ln_k, table.cosmology))
+    expected = np.array([np.interp(ln_k, nodes, row) for row in rows]) + tilt
+    here = np.interp(ln_k, np.log(k), np.log(power))
+    ln_one_plus_z = np.asarray(table.ln_one_plus_z)
+    # P falls with z, as (1 + z)^-2 beyond the table
+    within = np.interp(-here, -expected, ln_one_plus_z)
+    beyond = min(expected[0] - here, 0.0) + max(expected[-1] - here, 0.0)
+    return float(np.expm1(within + 0.5 * beyond))
 
 
 def check_redshift_of(findings: Findings, path: Path, expected: float, why: str) -> None:

@@ -12,8 +12,8 @@ from spectra.spectrum import Spectrum
 _PSD, _INI = "psd.dat", "class.ini"
 _NOTE = """\
 class.ini is complete: run CLASS in this directory. m_ncdm, T_ncdm and omega_ncdm are given
-together, so that CLASS rescales f. Set no other non-cold species for the dark matter, leave the fluid
-approximation off, and do not multiply the resulting P(k) by a fitting formula for warm dark matter.
+together, so that CLASS rescales f. Set no other non-cold species for the dark matter, leave the
+fluid approximation off, and do not multiply P(k) by a fitting formula for warm dark matter.
 """
 _LN_STEP = 0.005  # CLASS interpolates f linearly in q: relative error step^2/8 q^2 f''/f
 _LOWEST_Q_OVER_MEAN = 1e-5  # below its first node CLASS takes f constant

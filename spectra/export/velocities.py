@@ -130,6 +130,7 @@ def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Fi
         return findings
     if np.any(np.diff(q) <= 0.0) or np.any(np.diff(cumulative) < 0.0):
         findings.problems.append("q or cumulative falls")
+        return findings
     if abs(cumulative[0]) > _TOLERANCE or abs(cumulative[-1] - 1.0) > _TOLERANCE:
         findings.problems.append("cumulative does not run from 0 to 1")
     if not np.allclose(speed, peculiar_speed_km_s(q, today, z), rtol=_TOLERANCE):
