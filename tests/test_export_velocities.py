@@ -66,13 +66,11 @@ def test_moments_are_those_of_the_spectrum(dm, tmp_path):
 
 @pytest.mark.analytic
 def test_thermal_relic_has_the_textbook_speed(tmp_path):
-    """Bode, Ostriker & Turok 2001, after eq. A1: v_0 = 0.012 (1 + z) (m/keV)^-4/3 km/s for these
-    densities up to their rounding; rms 3.571 v_0."""
+    """Omega h^2 = (T_x/T_nu)^3 m/94.1 eV, rms 3.597 T_x/m; 0.3 per cent is in the 94.1."""
     export.write(tmp_path / "v.h5", "velocities", spectrum=spectra.thermal_relic(1.0), z=0.0)
-    omega_x, h = 0.12 / 0.6736**2, 0.6736
-    expected = 0.012 * (omega_x / 0.3) ** (1 / 3) * (h / 0.65) ** (2 / 3)
-    found = load(tmp_path / "v.h5")[3]["rms_speed_km_s"] / 3.597
-    assert found == pytest.approx(expected, rel=0.03)
+    temperature_ev = (4 / 11) ** (1 / 3) * 1e3 * T_CMB_KEV * (0.12 * 94.1 / 1e3) ** (1 / 3)
+    found = load(tmp_path / "v.h5")[3]["rms_speed_km_s"]
+    assert found == pytest.approx(3.597 * temperature_ev / 1e3 * C_KM_S, rel=5e-3)
 
 
 @pytest.mark.invariants
