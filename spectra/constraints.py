@@ -24,11 +24,7 @@ from spectra.scales import (
 from spectra.transfer import Transfer
 from spectra.verdict import Subject, Verdict, VerdictStatus, judged
 
-ALLOWED, CONSTRAINED, FORBIDDEN = (
-    VerdictStatus.ALLOWED,
-    VerdictStatus.CONSTRAINED,
-    VerdictStatus.FORBIDDEN,
-)
+CONSTRAINED, FORBIDDEN = VerdictStatus.CONSTRAINED, VerdictStatus.FORBIDDEN
 
 # --- half-mode --------------------
 HALF_MODE_SOURCE = "half-mode test of Koenig, Merle & Totzauer 1609.01289"
@@ -41,39 +37,39 @@ _SHARPNESS = 300.0
 
 
 def half_mode(subject: Subject, mass_kev: float, failed: VerdictStatus) -> Verdict:
-    """T^2 nowhere below a relic's while the relic's is above 1/2; see :func:`half_mode_verdict`."""
-    kind = subject.references.kind
-    reference = subject.references.transfer(mass_kev)
-    return half_mode_verdict(subject.transfer, reference, failed, f"{mass_kev:g} keV, {kind}")
-
-
-def half_mode_verdict(
-    transfer: Transfer, reference: Transfer, failed: VerdictStatus, name: str = "given"
-) -> Verdict:
-    """The half-mode test of T(k) against one reference.
-
-    The tested number is the minimum over 1/2 <= T^2_ref <= 0.99 of
-    (T^2 - T^2_ref)/(1 - T^2_ref): 1 for cold dark matter, 0 for the reference itself. At smaller
-    k, where both tend to 1, only deficits d = T^2_ref - T^2 above 0.003 fail: 1 - d/0.003 down to
-    0, then (0.003 - d)/0.01, the scale of its neighbours. The margin is the soft minimum
-    -log(mean(exp(-300 x)))/300 of the same numbers on 128 points spread evenly in ln k.
-
-    Parameters
-    ----------
-    transfer, reference : k_h_mpc (n,) [h/Mpc], n >= 4, and t (n,); the k may differ.
-    failed : status when the test is failed.
-    name : of the reference, for the verdict's convention.
-    """
-    value, margin = _half_mode_numbers(transfer, reference)
+    """T^2 nowhere below a relic's while the relic's is above 1/2; see :func:`half_mode_excess`."""
+    index = subject.references.index(mass_kev)
+    value = subject.excess[index]
     verdict = judged(
         value,
         [(value, failed)],
         0.0,
         HALF_MODE_SOURCE,
-        f"worst (T^2 - T^2_ref)/(1 - T^2_ref) where T^2_ref >= 1/2; reference {name}; "
-        "no likelihood: a rule",
+        "worst (T^2 - T^2_ref)/(1 - T^2_ref) where T^2_ref >= 1/2; reference "
+        f"{mass_kev:g} keV, {subject.references.kind}; no likelihood: a rule",
     )
-    return eqx.tree_at(lambda v: v.margin, verdict, margin)
+    return eqx.tree_at(lambda v: v.margin, verdict, subject.excess_margin[index])
+
+
+def half_mode_excess(transfer: Transfer, reference: Transfer) -> tuple[Array, Array]:
+    """How far T(k) is above one reference where that counts: the worst place, and its smooth form.
+
+    The number is the minimum over 1/2 <= T^2_ref <= 0.99 of (T^2 - T^2_ref)/(1 - T^2_ref): 1 for
+    cold dark matter, 0 for the reference itself. At smaller k, where both tend to 1, only
+    deficits d = T^2_ref - T^2 above 0.003 fail: 1 - d/0.003 down to 0, then (0.003 - d)/0.01, the
+    scale of its neighbours. Smooth: the soft minimum -log(mean(exp(-300 x)))/300 of the same
+    numbers on 128 points spread evenly in ln k.
+
+    Parameters
+    ----------
+    transfer, reference : k_h_mpc (n,) [h/Mpc], n >= 4, and t (n,); the k may differ.
+
+    Returns
+    -------
+    The number and its smooth form, scalars; NaN when T is not finite or does not reach the
+    reference's half-mode.
+    """
+    return _half_mode_numbers(transfer, reference)
 
 
 @eqx.filter_jit
@@ -95,9 +91,7 @@ def _half_mode_numbers(transfer: Transfer, reference: Transfer) -> tuple[Array, 
     excess = t2 - t2_reference
     relative = excess / jnp.where(plain, 1.0 - t2_reference, 1.0)
     beyond = excess + _SMALL_K_DEFICIT
-    small_k = jnp.where(
-        beyond > 0.0, beyond / _SMALL_K_DEFICIT, beyond / (1.0 - _PLAIN_BELOW_T2)
-    )
+    small_k = jnp.where(beyond > 0.0, beyond / _SMALL_K_DEFICIT, beyond / (1.0 - _PLAIN_BELOW_T2))
     x = jnp.where(plain, relative, small_k)
     value = jnp.min(x)
     margin = (math.log(_SAMPLES) - jax.nn.logsumexp(-_SHARPNESS * x)) / _SHARPNESS
@@ -112,7 +106,7 @@ def lyman_alpha_area(subject: Subject, mass_kev: float, failed: VerdictStatus) -
     """delta_A not above that of a thermal relic with the same P(k) and k_cut."""
     references = subject.references
     threshold = references.area_deficit[references.index(mass_kev)]
-    value = lyman_alpha.area_deficit(subject.transfer, subject.power, subject.cosmology)
+    value = subject.area_deficit
     return judged(
         value,
         [(1.0 - value / threshold, failed)],
@@ -173,10 +167,10 @@ def high_redshift_galaxies(subject: Subject) -> Verdict:
         two,
         "maximum galaxy density at z = 6, Menci et al. 1606.02530 and 1701.01339: thermal relics "
         "of 2.1, 2.4, 2.9 keV excluded at 3, 2, 1 sigma",
-        "log10 of haloes above 1e6 Msun/h per comoving Mpc^3 (c = 2.5, q = 1); thresholds are those "
-        "relics through the same mass function, which puts the papers' theory band (+0.27 dex on "
-        "this count) on both sides; margin in dex to 2 sigma; likelihood: Gaussian in the papers' "
-        "sigma, straight in log10 n",
+        "log10 of haloes above 1e6 Msun/h per comoving Mpc^3 (c = 2.5, q = 1); thresholds are "
+        "those relics through the same mass function, which puts the papers' theory band (+0.27 "
+        "dex on this count) on both sides; margin in dex to 2 sigma; likelihood: Gaussian in the "
+        "papers' sigma, straight in log10 n",
         -0.5 * sigmas**2,
     )
 

@@ -1,4 +1,4 @@
-"""Haloes of a suppressed power spectrum with the sharp-k filter: mass function, satellites, galaxies.
+"""Haloes of a suppressed spectrum with the sharp-k filter: mass function, satellites, galaxies.
 
 R(M) = (1/c) (3 M/4 pi rho_m)^(1/3), S(M) = sigma^2 = (1/2 pi^2) int_0^(1/R) k^2 P dk (Schneider,
 Smith & Reed 2013, 1303.0839; Schneider 2015, 1412.2133), P = P_CDM T^2. Wavenumber 1/R and mass are
@@ -8,11 +8,10 @@ one variable here, ln M = constant - 3 ln(1/R): every integral runs over ln k.
 import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
+from spectra._numerics import interpolate
 from spectra.cosmology import Cosmology, matter_density_msun_h
 from spectra.drive import integration_weights
 from spectra.power import PowerTable, cold_power, covers, growth, transfer_at
@@ -33,7 +32,6 @@ _GALAXY_MAXIMUM_MSUN_H = 1e16  # beyond, the counts at any z are below 1e-30
 _LOWEST_K_H_MPC = 1e-4
 # sixth-order rules; doubling the nodes changes counts by less than 1e-6
 _HOST_NODES, _FIELD_NODES = 161, 401
-_LAST_K_H_MPC = 300.0
 
 
 def wavenumber_of_mass(mass_msun_h: Array, cosmology: Cosmology, c: float = SHARP_K_C) -> Array:
@@ -82,8 +80,6 @@ def _mass_function(mass, transfer, table, cosmology, z, c, q):
     order = jnp.argsort(k)
     last = jnp.log(k)[order[-1]]
     ln_k, variance = _cumulative_variance(last, transfer, table, cosmology)
-    from spectra._numerics import interpolate
-
     s = jnp.exp(interpolate(jnp.log(k), ln_k[1:], jnp.log(variance[1:])))
     power = _power(jnp.log(k), transfer, table, cosmology)
     rate = _abundance(k, power, s, mass, growth(z, table), cosmology, q)
@@ -192,8 +188,3 @@ def _satellites(transfer, table, cosmology, host, minimum, c, norm):
     rate = jnp.exp(x * x) * k3_power / (6.0 * math.pi**2 * jnp.sqrt(2.0 * math.pi * slope))
     total = 2.0 * step * jnp.sum(jnp.asarray(integration_weights(_HOST_NODES)[-1]) * rate) / norm
     return jnp.where(covers(transfer, k[-1]), total, jnp.nan)
-
-
-def host_masses(transfer, table, cosmology=None, masses=np.array([1.0e12, 1.7e12, 3.0e12])):
-    """Satellite counts for several host masses (m,) [Msun/h]: how much the host decides."""
-    return jax.vmap(lambda host: satellites(transfer, table, cosmology, host))(jnp.asarray(masses))

@@ -11,7 +11,8 @@ from matplotlib import colormaps, rc_context
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from spectra.store import Record, require, write_atomically
 
@@ -187,6 +188,76 @@ def draw_transfer(axes, k_h_mpc, t2, references=None, k_t2_half_h_mpc=None, labe
     )
     axes.xaxis.set_minor_formatter(NullFormatter())
     _legend_above(axes)
+
+
+_STATUS_COLOURS = {
+    "allowed": GREEN,
+    "constrained": ORANGE,
+    "forbidden": VERMILION,
+    "undecided": "0.6",
+    "not-a-verdict": "0.8",
+}
+_MARGIN_TICKS = (-100, -10, -1, -0.5, 0, 0.5, 1, 10, 100)
+_LINEAR_MARGIN = 1.0  # beyond, margins are drawn on a logarithmic scale
+
+
+def figure_verdicts(verdicts: Mapping[str, Mapping]) -> Figure:
+    """Margins of a report as bars, coloured by status.
+
+    ``verdicts``: name → entry with "status" and, unless undecided, "margin"; in any order.
+    """
+    names = list(verdicts)
+    margins = np.array([verdicts[name].get("margin", 0.0) for name in names])
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(7.6, 1.2 + 0.27 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        colours = [_STATUS_COLOURS[verdicts[name]["status"]] for name in names]
+        axes.barh(np.arange(len(names)), margins, color=colours, height=0.7)
+        axes.axvline(0.0, color=BLACK, lw=0.8)
+        axes.set_xscale("symlog", linthresh=_LINEAR_MARGIN, linscale=1.5)
+        reach = max(1.0, 1.3 * np.abs(margins).max())
+        axes.set(
+            xlim=(-reach if margins.min() < 0.0 else -0.3, reach if margins.max() > 0.0 else 0.3),
+            ylim=(len(names) - 0.4, -0.6),
+            xlabel="margin (positive: passed; linear between -1 and 1)",
+        )
+        ticks = [tick for tick in _MARGIN_TICKS if abs(tick) <= reach]
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_yticks(np.arange(len(names)), names)
+        axes.tick_params(axis="y", length=0)
+        seen = dict.fromkeys(verdicts[name]["status"] for name in names)
+        handles = [Patch(color=_STATUS_COLOURS[status], label=status) for status in seen]
+        axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=len(seen))
+        return figure
+
+
+def figure_free_streaming_misleads(data: Mapping) -> Figure:
+    """T^2 of spectra with one free-streaming horizon, beside reference relics.
+
+    ``data``: "k_h_mpc" (n,) [h/Mpc], "curves" and "references" label → T^2 (n,), "horizon_mpc"
+    the common horizon [comoving Mpc].
+    """
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 5.8), layout="constrained")
+        axes = figure.subplots()
+        for (label, t2), colour in zip(data["references"].items(), ("0.35", "0.6")):
+            axes.plot(data["k_h_mpc"], t2, color=colour, lw=1.4, ls="--", label=label)
+        for (label, t2), colour in zip(data["curves"].items(), (BLUE, GREEN, VERMILION, PURPLE)):
+            axes.plot(data["k_h_mpc"], t2, color=colour, label=label)
+        axes.axhline(0.5, color="0.8", lw=0.8, zorder=0)
+        axes.set(
+            xscale="log",
+            xlim=(1.0, 200.0),
+            ylim=(0.0, 1.06),
+            xlabel=r"$k$ [$h$/Mpc]",
+            ylabel=r"$T^2(k)$",
+        )
+        text = rf"all solid: $\lambda_{{\rm fs}} = {data['horizon_mpc']:g}$ Mpc, 'warm'"
+        axes.text(0.03, 0.05, text, transform=axes.transAxes)
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        _legend_above(axes)
+        return figure
 
 
 def early_and_late(

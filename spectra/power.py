@@ -204,8 +204,8 @@ def cold_power(k_h_mpc: Array, table: PowerTable, cosmology: Cosmology | None = 
     """P_CDM(k, z) [(Mpc/h)^3], linear, total matter; the shape of ``k_h_mpc``.
 
     Differentiable in k, n_s, a_s and z. Below the table P ~ k^n_s; beyond it
-    P ~ k^(n_s - 4) (b ln k + c)^2, the logarithm's growth inside the horizon (Hu & Sugiyama 1996,
-    astro-ph/9510117), with the value and slope of the table's end.
+    a power law with the slope of its end (baryon pressure bends P there, so the cold logarithm
+    k^(n_s - 4) ln^2 k would be too high).
 
     Parameters
     ----------
@@ -307,12 +307,10 @@ def _ln_shape(ln_k: Array, table: PowerTable, z) -> Array:
     inside = jnp.sum(weights * row[first[..., None] + jnp.arange(6)], axis=-1)
     below = jnp.minimum(ln_k - nodes[0], 0.0)  # W ~ k
     beyond = jnp.maximum(ln_k - nodes[-1], 0.0)
-    # W ~ k^-3 (1 + slope/2 ln(k/k_last))^2
     slope = (25 * row[-1] - 48 * row[-2] + 36 * row[-3] - 16 * row[-4] + 3 * row[-5]) / (
         12.0 * spacing
-    ) + 3.0
-    tail = 2.0 * jnp.log1p(0.5 * jnp.maximum(slope, 0.0) * beyond) - 3.0 * beyond
-    return inside + below + tail
+    )
+    return inside + below + slope * beyond
 
 
 def sigma8(table: PowerTable, cosmology: Cosmology | None = None, z=0.0) -> Array:

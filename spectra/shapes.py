@@ -1,4 +1,4 @@
-"""Cut-off shapes in closed form: {alpha, beta, gamma} with a plateau, the Viel fit, and fits to T(k).
+"""Cut-offs in closed form: {alpha, beta, gamma} with a plateau, the Viel fit, fits to any T(k).
 
 T(k) = (1 - delta) [1 + (alpha k)^beta]^gamma + delta, gamma < 0 (Murgia et al. 2017, 1704.07838;
 the plateau delta as in Schneider et al. 2017 and MontePython's Lya_abgd).
@@ -25,7 +25,7 @@ class Shape(eqx.Module):
     Raises
     ------
     ValueError
-        If a concrete value is not finite or outside alpha >= 0, beta > 0, gamma < 0, 0 <= delta < 1.
+        If a concrete value is outside alpha >= 0, beta > 0, gamma < 0, 0 <= delta < 1.
     """
 
     alpha: Array = eqx.field(converter=as_float)
@@ -46,7 +46,7 @@ class Shape(eqx.Module):
                 continue
             if not inside(float(value)):
                 raise ValueError(
-                    f"shape {name} = {float(value):g} is outside its range; give a number in {words}"
+                    f"shape {name} = {float(value):g} is outside its range; use {words}"
                 )
 
 

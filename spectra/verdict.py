@@ -69,6 +69,9 @@ class Subject(eqx.Module):
     cosmology, power : parameters and the table of P_CDM.
     half_mode : of ``transfer``.
     references : thermal relics to compare with.
+    excess, excess_margin : (m,) worst (T^2 - T^2_ref)/(1 - T^2_ref) against each of them and its
+        smooth form; see :func:`spectra.constraints.half_mode_excess`.
+    area_deficit : delta_A of ``transfer``, scalar.
     host_mass_msun_h : mass of the Milky Way's halo [Msun/h].
     spectrum : the momentum spectrum; None when only T(k) is known.
     """
@@ -78,6 +81,9 @@ class Subject(eqx.Module):
     power: PowerTable
     half_mode: HalfMode
     references: References
+    excess: Array
+    excess_margin: Array
+    area_deficit: Array
     host_mass_msun_h: Array
     spectrum: Spectrum | None = None
 

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from spectra import constraints as built_in
+from spectra.constraints import half_mode_excess
 from spectra.cosmology import Cosmology
 from spectra.halos import HOST_MASS_MSUN_H, halo_density, satellites
 from spectra.lyman_alpha import area_deficit
@@ -79,20 +81,17 @@ def verdicts(
         power = power_table(cosmology)
     check_cosmology(cosmology, power)
     if references is None:
-        references = reference_relics(
-            reference_masses(masses), cosmology, drive, power, like=dm
-        )
-    own = tuple((constraints or {}).items())
-    subject = Subject(
-        transfer=transfer,
-        cosmology=cosmology,
-        power=power,
-        half_mode=half_mode(transfer, cosmology),
-        references=references,
-        host_mass_msun_h=jnp.asarray(host_mass_msun_h, dtype=float),
-        spectrum=dm,
+        references = reference_relics(reference_masses(masses), cosmology, drive, power, like=dm)
+    report = _judge(
+        dm,
+        transfer,
+        cosmology,
+        power,
+        references,
+        jnp.asarray(host_mass_msun_h, dtype=float),
+        masses,
+        tuple((constraints or {}).items()),
     )
-    report = _judge(subject, masses, own)
     # jit sorts names; the report is read from the summaries down
     return {name: report[name] for name in _order(report, masses)}
 
@@ -108,7 +107,22 @@ def _order(report, masses) -> list[str]:
 
 
 @eqx.filter_jit
-def _judge(subject: Subject, masses, own) -> dict[str, Verdict]:
+def _judge(dm, transfer, cosmology, power, references, host_mass, masses, own):
+    excess, margin = jax.vmap(lambda reference: half_mode_excess(transfer, reference))(
+        references.transfers
+    )
+    subject = Subject(
+        transfer=transfer,
+        cosmology=cosmology,
+        power=power,
+        half_mode=half_mode(transfer, cosmology),
+        references=references,
+        excess=excess,
+        excess_margin=margin,
+        area_deficit=area_deficit(transfer, power, cosmology),
+        host_mass_msun_h=host_mass,
+        spectrum=dm,
+    )
     report = {name: constraint(subject) for name, constraint in _single(masses)}
     rule = [report[f"half-mode-{mass_label(mass)}keV"] for mass in masses]
     listed = ", ".join(f"{mass:g}" for mass in masses)

@@ -203,9 +203,7 @@ def perturbativity(model: ScalarDecay) -> Verdict:
     )
 
 
-def spectrum_verdicts(
-    spectrum: Spectrum, cosmology: Cosmology | None = None
-) -> dict[str, Verdict]:
+def spectrum_verdicts(spectrum: Spectrum, cosmology: Cosmology | None = None) -> dict[str, Verdict]:
     """The bounds that any fermion spectrum has to pass, by name. F must be the physical one."""
     cosmology = Cosmology() if cosmology is None else cosmology
     return {

@@ -52,10 +52,15 @@ def solve(
     drive = drive_of(cosmology)
 
     import sterile
+    from spectra.power import power_table
+    from spectra.references import reference_relics
     from spectra.scales import half_mode
-    from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers
+    from spectra.verdicts import reference_masses
     from spectra.verdicts import verdicts as verdicts_of
     from sterile import bounds, report
+
+    with session.progress("matter power"):
+        power = power_table(cosmology)
 
     with session.progress("production and transfer function"):
         point = sterile.evaluate(
@@ -68,23 +73,25 @@ def solve(
         )
         _ = float(point.yield_n)
     with session.progress("verdicts"):
-        references = reference_transfers(
-            REFERENCE_MASSES_KEV, cosmology, drive, like=point.spectrum
+        references = reference_relics(
+            reference_masses(), cosmology, drive, power, like=point.spectrum
         )
         verdicts = verdicts_of(
-            point.spectrum, point.transfer, cosmology, drive=drive, references=references
+            point.spectrum, point.transfer, cosmology, references=references, power=power
         )
+        verdicts |= bounds.verdicts(model, point, cosmology)
     scalars = {
         name: getattr(point, name)
         for name in (
             "mass_kev omega_h2 yield_n yield_s_max q_mean q_rms k_t2_half_h_mpc k_t_half_h_mpc "
-            "m_hm_t_half_msun_h lambda_fs_mpc"
+            "m_hm_t_half_msun_h lambda_fs_mpc delta_a n_satellites n_galaxies_z6_mpc3"
         ).split()
     }
     scalars["temperature_ratio"] = point.spectrum.temperature_ratio
     half = half_mode(point.transfer, cosmology)
     warnings = report.structure_warnings(point.transfer, half)
-    warnings += [line for line in bounds.warnings(model, point) if line not in warnings]
+    warnings += report.spectrum_warnings(point.spectrum)
+    warnings += [line for line in bounds.warnings(model, point, cosmology) if line not in warnings]
     result = report.json_object(
         scalars,
         status=int(point.status),
@@ -103,7 +110,6 @@ def solve(
             cosmology=cosmology,
             transfer=point.transfer,
             references=references,
-            reference_masses_kev=REFERENCE_MASSES_KEV,
             production=point.production,
             config_toml=config.text,
         ),
@@ -130,12 +136,15 @@ def transfer(
     session.start()
     from spectra.cosmology import Cosmology
     from spectra.drive import drive as drive_of
+    from spectra.power import power_table
     from spectra.psd import read_psd
+    from spectra.references import reference_relics
     from spectra.scales import free_streaming, half_mode
+    from spectra.spectrum import with_omega_h2
     from spectra.transfer import transfer as transfer_of
-    from spectra.verdicts import REFERENCE_MASSES_KEV, reference_transfers
+    from spectra.verdicts import reference_masses, structure_numbers
     from spectra.verdicts import verdicts as verdicts_of
-    from sterile import report
+    from sterile import bounds, report
 
     dm = read_psd(psd, mass_kev, temperature_ratio)
     cosmology = Cosmology() if omega_h2 is None else Cosmology(omega_dm=omega_h2)
@@ -148,8 +157,13 @@ def transfer(
             asked = curve
         _ = float(curve.t[0])
     with session.progress("verdicts"):
-        references = reference_transfers(REFERENCE_MASSES_KEV, cosmology, drive, like=dm)
-        verdicts = verdicts_of(dm, curve, cosmology, drive=drive, references=references)
+        power = power_table(cosmology)
+        references = reference_relics(reference_masses(), cosmology, drive, power, like=dm)
+        verdicts = verdicts_of(dm, curve, cosmology, references=references, power=power)
+        # a file's normalisation is free: what is judged is this shape as all dark matter
+        whole = with_omega_h2(dm, cosmology.omega_dm, cosmology)
+        verdicts |= bounds.spectrum_verdicts(whole, cosmology)
+        del verdicts["overclosure"]
         half = half_mode(curve, cosmology)
         scalars = report.spectrum_scalars(dm, cosmology)
         scalars |= {
@@ -157,13 +171,14 @@ def transfer(
             "k_t_half_h_mpc": half.k_t_half_h_mpc,
             "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
             "lambda_fs_mpc": free_streaming(dm, cosmology),
+            **structure_numbers(curve, power, cosmology),
         }
     result = report.json_object(
         scalars,
         status=int(curve.status) or int(half.status_t2),
         transfer=asked,
         verdicts=verdicts,
-        warnings=report.structure_warnings(curve, half),
+        warnings=report.structure_warnings(curve, half) + report.spectrum_warnings(dm),
     )
     _require_finite(result, "q_mean", "t2")
     _finish(
@@ -176,16 +191,53 @@ def transfer(
             cosmology=cosmology,
             transfer=curve,
             references=references,
-            reference_masses_kev=REFERENCE_MASSES_KEV,
         ),
     )
 
 
 @app.command()
-def verdict(result_path: Result, as_json: Json = False) -> None:
-    """The verdicts stored in a result file."""
-    from spectra import store
+def verdict(
+    result_path: Annotated[
+        Path | None, typer.Argument(metavar="[OUT.h5]", help="A result of solve or transfer.")
+    ] = None,
+    alpha: Annotated[
+        float | None, typer.Option(help="Of T = [1 + (alpha k)^beta]^gamma [Mpc/h].")
+    ] = None,
+    beta: Annotated[float | None, typer.Option(help="Likewise, positive.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Likewise, negative.")] = None,
+    delta: Annotated[float, typer.Option(help="Plateau of T at large k, 0 to 1.")] = 0.0,
+    references: Annotated[
+        str, typer.Option(help="Thermal relics to compare with: solver or viel2005.")
+    ] = "solver",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The verdicts stored in a result file, or those on a cut-off {alpha, beta, gamma}."""
     from sterile import report
+
+    shape = {"--alpha": alpha, "--beta": beta, "--gamma": gamma}
+    given = [name for name, value in shape.items() if value is not None]
+    if (result_path is None) == (not given):
+        raise ValueError("give either a result file OUT.h5 or --alpha, --beta and --gamma")
+    if given and len(given) < len(shape):
+        missing = ", ".join(name for name in shape if name not in given)
+        raise ValueError(f"{missing}: missing; a cut-off needs --alpha, --beta and --gamma")
+    _check_output(output)
+    if given:
+        result = _shape_result(alpha, beta, gamma, delta, references)
+    else:
+        result = _stored_verdicts(result_path)
+    if output is not None:
+        from spectra import plots
+
+        plots.save(plots.figure_verdicts(result["verdicts"]), output)
+    print(json.dumps(result, allow_nan=False) if as_json else report.table(result))
+
+
+def _stored_verdicts(result_path: Path) -> dict:
+    from spectra import store
 
     record = store.read(result_path)
     prefix = "verdicts/"
@@ -196,8 +248,44 @@ def verdict(result_path: Result, as_json: Json = False) -> None:
     }
     if not verdicts:
         raise ValueError(f"{result_path}: holds no verdicts; run solve or transfer with -o again")
-    result = {"verdicts": verdicts, "warnings": list(record.warnings)}
-    print(json.dumps(result, allow_nan=False) if as_json else report.table(result))
+    summary = record.attributes.get("summary", {})
+    return {**summary, "verdicts": verdicts, "warnings": list(record.warnings)}
+
+
+# wide enough for every integral; T is a formula here
+_SHAPE_K_H_MPC = (1e-3, 1e3, 800)
+
+
+def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: str) -> dict:
+    session.start()
+    import numpy as np
+
+    from spectra.power import power_table
+    from spectra.references import reference_relics
+    from spectra.scales import half_mode
+    from spectra.shapes import Shape, shape_transfer
+    from spectra.verdicts import reference_masses, structure_numbers
+    from spectra.verdicts import verdicts as verdicts_of
+    from sterile import report
+
+    curve = shape_transfer(Shape(alpha, beta, gamma, delta), np.geomspace(*_SHAPE_K_H_MPC))
+    with session.progress("verdicts"):
+        power = power_table()
+        relics = reference_relics(reference_masses(), power=power, kind=kind)
+        verdicts = verdicts_of(None, curve, references=relics, power=power)
+        half = half_mode(curve)
+        scalars = {
+            "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
+            "k_t_half_h_mpc": half.k_t_half_h_mpc,
+            "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
+            **structure_numbers(curve, power),
+        }
+    return report.json_object(
+        scalars,
+        status=int(half.status_t2),
+        verdicts=verdicts,
+        warnings=report.structure_warnings(curve, half),
+    )
 
 
 @app.command()

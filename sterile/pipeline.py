@@ -124,7 +124,9 @@ def evaluate_many(
     solved, order = [], []
     for grid, indices in buckets.items():
         batch = jax.tree.map(lambda leaf: leaf[np.array(indices)], models)  # noqa: B023
-        solved.append(_evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid, power))
+        solved.append(
+            _evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
+        )
         order += indices
     back = np.argsort(order)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *solved)

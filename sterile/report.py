@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from spectra.scales import free_streaming_class
+from spectra.scales import free_streaming_class, has_several_scales
 from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
 from spectra.store import Record
@@ -34,7 +34,12 @@ _LABELS = {
     "k_t_half_h_mpc": ("k where T = 1/2", "h/Mpc"),
     "m_hm_t_half_msun_h": ("half-mode mass (T = 1/2)", "Msun/h"),
     "lambda_fs_mpc": ("free-streaming horizon", "Mpc"),
+    "delta_a": ("Lyman-alpha area deficit", ""),
+    "n_satellites": ("Milky-Way satellites", ""),
+    "n_galaxies_z6_mpc3": ("haloes at z = 6", "Mpc^-3"),
 }
+# relics drawn beside a spectrum
+SHOWN_REFERENCES_KEV = (2.0, 3.3, 5.3)
 
 
 def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, float]:
@@ -71,8 +76,13 @@ def json_object(
 
 def verdict_entry(verdict) -> dict[str, object]:
     """A verdict as plain values; numbers that are not finite are absent."""
-    numbers = {name: getattr(verdict, name) for name in ("value", "threshold", "margin")}
-    return {"status": verdict.status, **_finite(numbers), "source": verdict.source}
+    numbers = ("value", "threshold", "margin", "log_likelihood")
+    return {
+        "status": verdict.status,
+        **_finite({name: getattr(verdict, name) for name in numbers}),
+        "source": verdict.source,
+        "convention": verdict.convention,
+    }
 
 
 def _finite(numbers: dict) -> dict[str, float]:
@@ -86,6 +96,16 @@ def structure_warnings(transfer, half) -> list[str]:
     return [MESSAGES[Status(code)] for code in sorted(codes)]
 
 
+def spectrum_warnings(spectrum: Spectrum) -> list[str]:
+    """Sentences about what the spectrum alone tells."""
+    if not bool(has_several_scales(spectrum)):
+        return []
+    return [
+        "the spectrum has several scales (<q> below 0.8 of the rms): the warmness map and every "
+        "thermal-equivalent mass are not reliable, look at the tests of T^2 itself"
+    ]
+
+
 def table(result: dict) -> str:
     """The terminal's page for a JSON object: aligned rows, verdicts, warnings."""
     rows = []
@@ -96,12 +116,18 @@ def table(result: dict) -> str:
                 note = f"  ({free_streaming_class(result[key])}, a label, not a verdict)"
             rows.append((label, f"{result[key]:.6g}", unit + note))
     for name, entry in result.get("verdicts", {}).items():
-        margin = f"margin {entry['margin']:+.3f}" if "margin" in entry else ""
-        rows.append((name, entry["status"], margin))
+        rows.append((name, entry["status"], _numbers(entry)))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows]
     lines += [f"warning: {warning}" for warning in result.get("warnings", ())]
     return "\n".join(lines)
+
+
+def _numbers(entry: dict) -> str:
+    words = f"margin {entry['margin']:+.3f}" if "margin" in entry else ""
+    if "value" in entry and "threshold" in entry:
+        words += f"  ({entry['value']:.4g}, threshold {entry['threshold']:.4g})"
+    return words.strip()
 
 
 def record(
@@ -111,14 +137,14 @@ def record(
     cosmology,
     transfer,
     references=None,
-    reference_masses_kev=(),
     production=None,
     config_toml: str = "",
 ) -> Record:
     """The HDF5 record of a result.
 
-    ``result``: its JSON object. ``references``: Transfer with a leading axis of masses, on the
-    wavenumbers of ``transfer``. ``production``: from ``sterile.solve``, when there is one.
+    ``result``: its JSON object. ``references``: :class:`spectra.References` on the wavenumbers of
+    ``transfer``; those of :data:`SHOWN_REFERENCES_KEV` are kept. ``production``: from
+    ``sterile.solve``, when there is one.
     """
     datasets = {
         "spectrum/q": spectrum.q,
@@ -128,8 +154,10 @@ def record(
         "transfer/t2": transfer.t2,
     }
     if references is not None:
-        datasets["transfer/reference_masses_kev"] = reference_masses_kev
-        datasets["transfer/reference_t2"] = references.t2
+        datasets["transfer/reference_masses_kev"] = SHOWN_REFERENCES_KEV
+        datasets["transfer/reference_t2"] = [
+            references.transfer(mass).t2 for mass in SHOWN_REFERENCES_KEV
+        ]
     if production is not None:
         datasets |= _production_datasets(production)
     verdicts = result.get("verdicts", {})

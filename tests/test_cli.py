@@ -106,7 +106,14 @@ def test_transfer_json_at_chosen_wavenumbers(transfer):
         "threshold",
         "margin",
         "source",
+        "convention",
     }
+    assert answer["verdicts"]["galaxies-z6"]["log_likelihood"] == 0.0
+    satellites = answer["verdicts"]["milky-way-satellites"]
+    assert answer["n_satellites"] == pytest.approx(satellites["value"], rel=1e-12)
+    assert 0.0 < answer["delta_a"] < 1.0 and answer["n_galaxies_z6_mpc3"] > 0.0
+    # a file's normalisation is free
+    assert "overclosure" not in answer["verdicts"]
     assert answer["status"] == 0 and answer["warnings"] == []
 
 
@@ -184,6 +191,9 @@ def test_verdict_plot_and_export_of_a_result(run, result, tmp_path):
     code, out, _ = run("verdict", result, "--json")
     assert code == 0 and json.loads(out)["verdicts"]["half-mode"]["status"] == "allowed"
     assert "half-mode" in run("verdict", result)[1]
+    margins = tmp_path / "margins.png"
+    assert run("verdict", result, "-o", margins)[0] == 0
+    assert margins.read_bytes().startswith(b"\x89PNG")
     figure = tmp_path / "figure.png"
     code, out, _ = run("plot", result, "-o", figure, "--json")
     assert code == 0 and json.loads(out)["files"] == [str(figure)]
@@ -196,6 +206,42 @@ def test_verdict_plot_and_export_of_a_result(run, result, tmp_path):
     one_error_line(run("export", result, "--format", "clas", "-o", folder), "did you mean 'class'")
     one_error_line(run("plot", result, "-o", tmp_path / "figure.xyz"), "unknown figure type")
     one_error_line(run("plot", result, "-o", tmp_path / "no" / "f.png"), "does not exist")
+
+
+def test_verdict_of_a_cut_off(run):
+    # thermal 3.5 keV in the closed form, against golden numbers of an independent calculation
+    words = ["--alpha", "0.011711150350", "--beta", "2.24", "--gamma", str(-5.0 / 1.12)]
+    code, out, err = run("verdict", *words, "--json")
+    answer = json.loads(out)
+    assert code == 0, err
+    assert answer["k_t2_half_h_mpc"] == pytest.approx(27.762500274, rel=1e-6)
+    assert answer["m_hm_t_half_msun_h"] == pytest.approx(1.9811467181e8, rel=1e-6)
+    assert answer["delta_a"] == pytest.approx(0.46269420632, rel=2e-5)
+    assert answer["n_satellites"] == pytest.approx(79.152339091, rel=2e-5)
+    assert answer["n_galaxies_z6_mpc3"] == pytest.approx(3.8826362338, rel=2e-5)
+    assert "free-streaming" not in answer["verdicts"]  # no momenta
+    # the closed form is hotter than the solver's relic: the difference is documented
+    assert answer["verdicts"]["half-mode-3.5keV"]["margin"] < 0.0
+    code, out, _ = run("verdict", *words, "--references", "viel2005", "--json")
+    same = json.loads(out)["verdicts"]["half-mode-3.5keV"]
+    assert same["status"] == "allowed" and abs(same["value"]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        ([], "give either a result file"),
+        (["--alpha", "0.01"], "--beta, --gamma: missing"),
+        (["--alpha", "-1", "--beta", "2", "--gamma", "-1"], "alpha = -1"),
+        (["--alpha", "0.01", "--beta", "2", "--gamma", "1"], "gamma = 1"),
+        (["--alpha", "nan", "--beta", "2", "--gamma", "-1"], "alpha = nan"),
+        (["--alpha", "0.01", "--beta", "2", "--gamma", "-1", "--delta", "2"], "delta = 2"),
+        (["--alpha", "0.01", "--beta", "2", "--gamma", "-1", "--references", "x"], "viel2005"),
+        (["x.h5", "--alpha", "0.01"], "give either a result file"),
+    ],
+)
+def test_bad_cut_offs_are_one_line(run, words, expected):
+    one_error_line(run("verdict", *words), expected)
 
 
 @pytest.mark.parametrize(

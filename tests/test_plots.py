@@ -72,3 +72,15 @@ def test_early_and_late_add_up():
     assert np.allclose(early + late, GROWTH[-1])
     # half the neutrinos are made before the scalars decouple, half way through the history
     assert early.sum() / GROWTH[-1].sum() == pytest.approx(0.5, abs=0.03)
+
+
+def test_figure_of_margins(tmp_path):
+    entries = {
+        "half-mode": {"status": "forbidden", "margin": -37.0},
+        "satellites": {"status": "allowed", "margin": 0.2},
+        "phase-space": {"status": "undecided"},
+    }
+    figure = plots.figure_verdicts(entries)
+    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
+    assert labels == list(entries)
+    plots.save(figure, tmp_path / "figure.pdf")

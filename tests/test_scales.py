@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import spectra
+from spectra.scales import has_several_scales, warm_equivalent_mass_kev
 from spectra.status import Status
 
 GOLDEN = Path(__file__).parent / "golden" / "scales"
@@ -132,6 +133,34 @@ def test_free_streaming_against_an_independent_quadrature():
     for name, dm, expected in golden_spectra():
         # the reference prints eight digits; required is 1e-5
         assert spectra.free_streaming(dm) == pytest.approx(expected, rel=1e-7), name
+
+
+@pytest.mark.golden
+def test_three_definitions_of_free_streaming():
+    with open(GOLDEN / "lambda_fs.csv") as file:
+        rows = list(csv.DictReader(line for line in file if not line.startswith("#")))
+    expected = {row["spectrum"] + row["m_keV"]: row for row in rows}
+    for name, dm, _ in golden_spectra():
+        for velocity, column in (
+            ("of-mean", "lambda_v_of_mean_p"),
+            ("of-rms", "lambda_v_of_rms_p"),
+        ):
+            found = spectra.free_streaming(dm, velocity=velocity)
+            assert found == pytest.approx(float(expected[name][column]), rel=1e-7), name
+    with pytest.raises(ValueError, match="of-rms"):
+        spectra.free_streaming(dm, velocity="rms")
+
+
+@pytest.mark.golden
+def test_warmness_map():
+    # freeze-in by two-body decay against thermal relics; independent numbers to four digits
+    q = np.geomspace(1e-6, 60.0, 600)
+    for thermal, mass in ((3.5, 9.064), (5.3, 15.76), (6.5, 20.69)):
+        decay = spectra.Spectrum(q, q**-0.5 * np.exp(-q), mass, 0.3321005727)
+        assert warm_equivalent_mass_kev(decay) == pytest.approx(thermal, rel=3e-4)
+    assert not has_several_scales(decay)
+    two = spectra.Spectrum(q, np.exp(-q) / q + 1e-3 * np.exp(-q / 5.0), 7.0, 0.33)
+    assert has_several_scales(two)
 
 
 @pytest.mark.analytic

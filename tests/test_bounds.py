@@ -1,0 +1,146 @@
+"""Bounds that are not structure: closed forms, statuses, derivatives."""
+
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import spectra
+import sterile
+from spectra.spectrum import with_omega_h2
+from sterile import bounds, xray
+
+PLANCK = spectra.Cosmology()
+RELIC = spectra.thermal_relic(3.5)
+
+
+def point(spectrum, omega_h2=0.12):
+    return SimpleNamespace(
+        spectrum=spectrum, omega_h2=jnp.asarray(omega_h2), mass_kev=spectrum.mass_kev
+    )
+
+
+@pytest.mark.analytic
+def test_tremaine_gunn():
+    # independent values: 6 km/s and 100 pc, 10 km/s and 300 pc; Pauli lower by 2^(1/4)
+    assert bounds.tremaine_gunn_mass_kev(6.0, 100.0) == pytest.approx(0.766, abs=5e-4)
+    assert bounds.tremaine_gunn_mass_kev(10.0, 300.0) == pytest.approx(0.389, abs=5e-4)
+    pauli = bounds.tremaine_gunn_mass_kev(6.0, 100.0, occupation=1.0)
+    assert pauli == pytest.approx(0.7656 / 2**0.25, rel=1e-4)
+    # a thermal relic has F = 1 at q = 0
+    assert bounds.phase_space(RELIC).threshold == pytest.approx(0.41, rel=1e-4)
+    assert bounds.pauli(spectra.Spectrum(RELIC.q, RELIC.f, 0.1, 0.7)).status == "forbidden"
+
+
+@pytest.mark.analytic
+def test_phase_space_of_a_divergent_spectrum_is_undecided():
+    q = np.geomspace(1e-4, 40.0, 400)
+    decay = spectra.Spectrum(q, q**-0.5 * np.exp(-q), 7.0, 0.33)
+    assert bounds.phase_space(decay).status == "undecided"
+
+
+@pytest.mark.analytic
+def test_extra_radiation():
+    # relativistic: one neutrino times the fourth power of the temperatures' ratio
+    ratio = float(RELIC.temperature_ratio) / (4.0 / 11.0) ** (1.0 / 3.0)
+    hot = bounds.extra_radiation(RELIC, 1e-13, PLANCK)
+    assert hot == pytest.approx(ratio**4, rel=1e-6)
+    # non-relativistic: 3 p = <p^2>/m n falls as 1/a relative to radiation
+    late = [float(bounds.extra_radiation(RELIC, a, PLANCK)) for a in (1e-3, 2e-3)]
+    assert late[0] / late[1] == pytest.approx(2.0, rel=1e-6)
+    assert bounds.radiation(RELIC, "bbn").status == "allowed"
+    hot_relic = with_omega_h2(
+        spectra.Spectrum(RELIC.q, RELIC.f, 1e-3, RELIC.temperature_ratio), 0.12
+    )
+    assert bounds.radiation(hot_relic, "bbn").status == "constrained"
+    with pytest.raises(ValueError, match="epoch"):
+        bounds.radiation(RELIC, "today")
+
+
+@pytest.mark.analytic
+def test_line_rate_and_limits():
+    # textbook: 1.36e-29/s at 1 keV and sin^2 2 theta = 1e-7; XRISM's 1e-27/s is 4.1e-10 at 7.1 keV
+    assert xray.decay_rate_per_s(1.0, 1e-7) == pytest.approx(1.361e-29, rel=1e-3)
+    limits = xray.shipped_limits()
+    at_limit = xray.line_verdict(7.1, 4.07e-10, limits["xray-xrism2025"])
+    assert at_limit.margin == pytest.approx(0.0, abs=3e-3)
+    # Perseus' claim, 7e-11, survives XRISM alone and fails the blank sky
+    assert xray.line_verdict(7.1, 7e-11, limits["xray-xrism2025"]).status == "allowed"
+    assert xray.line_verdict(7.1, 7e-11, limits["xray-xmm2020"]).status == "forbidden"
+    assert xray.line_verdict(20.0, 7e-11, limits["xray-xmm2020"]).status == "undecided"
+    assert xray.line_verdict(7.1, 0.0, limits["xray-xmm2020"]).status == "allowed"
+    half = xray.line_verdict(7.1, 3e-11, limits["xray-xmm2020"], fraction=0.5)
+    assert half.status == "allowed"
+
+
+@pytest.mark.invariants
+def test_users_limit_table(tmp_path):
+    path = tmp_path / "limit.dat"
+    path.write_text("# m_keV sin2\n5 1e-9\n10 1e-11\n20 1e-12\n")
+    limit = xray.read_limit(path)
+    assert xray.line_verdict(10.0, 2e-11, limit).status == "forbidden"
+    # straight in logarithms between the rows: the rate limit at sqrt(50) keV
+    middle = xray.line_verdict(np.sqrt(50.0), 1e-10, limit)
+    assert middle.margin == pytest.approx(0.0, abs=1e-6)
+    assert xray.line_verdict(30.0, 2e-11, limit).status == "undecided"
+    for text, words in (("5 1\n4 1\n", "increase"), ("5 1 1\n", "two columns"), ("a b\n", "table")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=words):
+            xray.read_limit(path)
+    with pytest.raises(FileNotFoundError):
+        xray.read_limit(tmp_path / "none.dat")
+
+
+@pytest.mark.invariants
+def test_report_of_a_scalar_model():
+    model = sterile.ScalarDecay(100.0, 1e-8, 1e-9)
+    report = bounds.verdicts(model, point(RELIC))
+    assert set(report) == {
+        "overclosure", "tremaine-gunn-pauli", "tremaine-gunn-phase-space", "n-eff-bbn",
+        "n-eff-recombination", "scalar-lifetime", "higgs-invisible", "perturbativity",
+    }  # fmt: skip
+    assert {entry.status for entry in report.values()} == {"allowed"}
+    for entry in report.values():
+        assert np.isfinite(entry.log_likelihood) != ("no likelihood" in entry.convention)
+    assert bounds.overclosure(0.13).status == "forbidden"
+    assert bounds.overclosure(0.13).log_likelihood == pytest.approx(-0.5 * (0.01 / 0.0012) ** 2)
+    assert bounds.overclosure(0.01).log_likelihood == 0.0
+    # the mass that the abundance fixes comes back to rounding
+    assert bounds.overclosure(0.12 * (1 + 1e-9)).status == "allowed"
+    assert bounds.scalar_lifetime(sterile.ScalarDecay(100.0, 1e-8, 1e-12)).value < 1.0
+    assert bounds.invisible_higgs(sterile.ScalarDecay(30.0, 1e-2, 1e-9)).status == "forbidden"
+
+
+@pytest.mark.invariants
+def test_mixing_models_get_the_lines():
+    mixing = SimpleNamespace(sin2_2theta=7e-11)
+    spectrum = spectra.Spectrum(RELIC.q, RELIC.f, 7.1, 0.7)
+    report = bounds.verdicts(mixing, point(spectrum))
+    assert report["xray-xmm2020"].status == "forbidden"
+    assert "scalar-lifetime" not in report
+    rare = bounds.verdicts(mixing, point(spectrum, omega_h2=0.012))
+    assert rare["xray-xmm2020"].status == "allowed"
+
+
+@pytest.mark.gradients
+def test_margins_have_derivatives():
+    def margins(x):
+        mass, portal, yukawa, omega, mixing = jnp.exp(x)
+        spectrum = spectra.Spectrum(RELIC.q, RELIC.f, mass, RELIC.temperature_ratio)
+        model = sterile.ScalarDecay(30.0, portal, yukawa)
+        entries = bounds.verdicts(model, point(spectrum, omega))
+        entries["line"] = xray.line_verdict(mass, mixing, xray.shipped_limits()["xray-xmm2020"])
+        return jnp.stack([entry.margin for entry in entries.values()])
+
+    x = jnp.log(jnp.asarray([7.1, 2e-4, 1e-9, 0.11, 1e-11]))
+    margins = jax.jit(margins)
+    forward, reverse = jax.jacfwd(margins)(x), jax.jacrev(margins)(x)
+    assert np.allclose(forward, reverse, rtol=1e-12, atol=1e-14)
+    step = 1e-4
+    for i in range(5):
+        move = step * jnp.eye(5)[i]
+        difference = (margins(x + move) - margins(x - move)) / (2.0 * step)
+        # second order in the step
+        assert np.allclose(forward[:, i], difference, rtol=1e-5, atol=1e-8)
