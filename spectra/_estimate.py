@@ -20,15 +20,32 @@ def thinned(dm: Spectrum) -> Spectrum:
     return Spectrum(dm.q[keep], dm.f[keep], dm.mass_kev, dm.temperature_ratio)
 
 
-def particles_beyond_the_ends(dm: Spectrum) -> tuple[Array, Array]:
-    """Particles the table would lack below its first and above its last momentum, if f went on.
+class Beyond(eqx.Module):
+    """What a table would lack if f went on beyond its ends, as fractions of what it holds, scalars.
 
-    As fractions of those in the table, scalars, at most one: a power law below, an exponential
-    above, each with the slope of its last two nodes. Zero where f ends in zero: a cut is a cut.
+    Attributes
+    ----------
+    slow : particles below the first momentum.
+    fast : particles above the last one.
+    fast_square : their sum of q^2.
     """
-    weight = dm.q**3 * dm.f
-    step = jnp.diff(jnp.log(dm.q))
-    total = jnp.sum(0.5 * (weight[1:] + weight[:-1]) * step)
+
+    slow: Array
+    fast: Array
+    fast_square: Array
+
+
+def beyond_the_ends(dm: Spectrum) -> Beyond:
+    """A power law below, an exponential above, each with the slope of its last two nodes.
+
+    Zero where f ends in zero: a cut is a cut. At most one.
+    """
+    q, f = dm.q, dm.f
+    step = jnp.diff(jnp.log(q))
+
+    def total(power):
+        weight = q ** (3.0 + power) * f
+        return jnp.sum(0.5 * (weight[1:] + weight[:-1]) * step)
 
     def slope(one, other, width):
         both = (one > 0.0) & (other > 0.0)
@@ -36,17 +53,34 @@ def particles_beyond_the_ends(dm: Spectrum) -> tuple[Array, Array]:
         return jnp.where(both, jnp.log(ratio), 0.0) / width
 
     # a steeper head than q^-2.9 and a tail flatter than q^-0.1 cannot go on for long
-    head = jnp.maximum(slope(dm.f[0], dm.f[1], step[0]) + 3.0, 0.1)
-    tail = jnp.maximum(-slope(dm.f[-2], dm.f[-1], step[-1]), 0.1)
-    below = weight[0] / head
-    above = weight[-1] * (1.0 + 2.0 / tail + 2.0 / tail**2) / tail
-    return jnp.minimum(below / total, 1.0), jnp.minimum(above / total, 1.0)
+    head = jnp.maximum(slope(f[0], f[1], step[0]) + 3.0, 0.1)
+    tail = jnp.maximum(-slope(f[-2], f[-1], step[-1]), 0.1)
+    inverse = 1.0 / tail
+    # integrals of x^2 and x^4 times exp(-tail (x - 1)) from one, x = q over the last momentum
+    second = inverse * (1.0 + inverse * (2.0 + inverse * 2.0))
+    fourth = inverse * (
+        1.0 + inverse * (4.0 + inverse * (12.0 + inverse * (24.0 + inverse * 24.0)))
+    )
+    fractions = (
+        q[0] ** 3 * f[0] / head / total(0.0),
+        q[-1] ** 3 * f[-1] * second / total(0.0),
+        q[-1] ** 5 * f[-1] * fourth / total(2.0),
+    )
+    return Beyond(*(jnp.minimum(fraction, 1.0) for fraction in fractions))
 
 
 @remembered
-@eqx.filter_jit
 def coarser(drive: Drive) -> Drive:
-    """The drive on every second time node.
+    """The drive on every second time node; its large tables are shared, not copied."""
+    changed = _every_second(drive)
+    return eqx.tree_at(
+        lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
+    )
+
+
+@eqx.filter_jit
+def _every_second(drive: Drive) -> dict:
+    """The tables of :func:`coarser` that differ.
 
     The baryons' weights of a node left out go to its neighbours: cubic interpolation, quadratic
     next to the end of the integral.
@@ -75,7 +109,7 @@ def coarser(drive: Drive) -> Drive:
     made = eqx.tree_at(
         lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
     )
-    return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+    return {**changed, "cold_today": cold_overdensity(made)}
 
 
 def twice(drive: Drive) -> Drive:

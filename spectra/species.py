@@ -15,7 +15,13 @@ from spectra._volterra import cold_overdensities, overdensities, total_matter
 from spectra.cosmology import Cosmology
 from spectra.drive import Drive
 from spectra.spectrum import Spectrum
-from spectra.transfer import prepared, solver_status
+from spectra.transfer import (
+    FAST_FRACTION,
+    TABLE_ERROR,
+    ends_error,
+    prepared,
+    solver_status,
+)
 
 HIGHEST_Z = 200.0
 
@@ -35,7 +41,7 @@ class SpeciesTransfer(eqx.Module):
         cold dark matter: of all dark matter, of baryons, of both together.
     t_velocity_dark_matter, t_velocity_baryon : (nz, n) ratios of velocity divergences
         theta = -d delta / d tau (continuity: exact for slow particles inside the horizon).
-    status : int32 :class:`spectra.status.Status`.
+    status : int32 :class:`spectra.status.Status`; of the momentum table only the ends are judged.
     """
 
     z: Array
@@ -91,6 +97,9 @@ def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
     warm, warm_growth = _at_redshifts(z, histories, drive)
     of_cold, cold_growth = _at_redshifts(z, cold_overdensities(drive), drive)
     matter = total_matter(*warm, drive.cosmology) / total_matter(*of_cold, drive.cosmology)
+    size = jnp.abs(matter)
+    missing = jnp.max(2.0 * size * ends_error(species, shares, fast, size))
+    unresolved = (fast > FAST_FRACTION) | (missing > TABLE_ERROR)
     return SpeciesTransfer(
         z=z,
         k_h_mpc=drive.k_h_mpc,
@@ -99,7 +108,7 @@ def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
         t_matter=matter,
         t_velocity_dark_matter=warm_growth[0] / cold_growth[0],
         t_velocity_baryon=warm_growth[1] / cold_growth[1],
-        status=solver_status(species, fast, matter, jnp.zeros(1), cosmology, drive),
+        status=solver_status(unresolved, matter, cosmology, drive),
     )
 
 

@@ -15,8 +15,6 @@ from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
 MINIMUM_NODES = 4
 _KEV_GEV = 1e-6
 _ZETA_3 = 1.2020569031595942
-# q^3 f at a table's end, relative to its peak, above which the table is cut too early
-_END_FRACTION = 1e-3
 
 
 class Spectrum(eqx.Module):
@@ -164,12 +162,6 @@ def with_omega_h2(
     """The same shape with f rescaled so that its abundance is ``target_omega_h2``."""
     factor = target_omega_h2 / omega_h2(spectrum, cosmology)
     return Spectrum(spectrum.q, spectrum.f * factor, spectrum.mass_kev, spectrum.temperature_ratio)
-
-
-def is_resolved(spectrum: Spectrum) -> Array:
-    """True when q^3 f at both ends of the table is below 1e-3 of its peak, boolean scalar."""
-    weight = spectrum.q**3 * spectrum.f
-    return jnp.maximum(weight[0], weight[-1]) < _END_FRACTION * jnp.max(weight)
 
 
 # 13 e-folds: q^3 f is 1e-12 of its peak at the lower end, 1e-17 at the upper

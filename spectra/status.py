@@ -31,8 +31,8 @@ MESSAGES = {
         "the drive was made for another cosmology; build it with spectra.drive(cosmology)"
     ),
     Status.SPECTRUM_UNRESOLVED: (
-        "the momentum table does not cover the spectrum: q^3 f is not negligible at its ends, "
-        "or its momenta lie outside the solver's velocity range; extend the table"
+        "the momentum table does not resolve or cover the spectrum: too few momenta, particles "
+        "beyond its ends, or momenta outside the solver's velocity range; refine or extend it"
     ),
     Status.NON_FINITE: "a result is not finite; check the input spectrum and cosmology",
 }

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra._estimate import coarser, particles_beyond_the_ends, thinned, twice
+from spectra._estimate import beyond_the_ends, coarser, thinned, twice
 from spectra._mixture import species_shares, velocity_histogram
 from spectra._remember import concrete, remembered
 from spectra._response import external_modes, external_overdensity, kernel_table
@@ -30,18 +30,19 @@ from spectra.cosmology import Cosmology
 from spectra.drive import DRIVE_FIELDS, MATCH_TOLERANCE, Drive, interpolate_wavenumbers
 from spectra.drive import drive as drive_of
 from spectra.precision import require_x64
-from spectra.spectrum import Spectrum, is_resolved
+from spectra.spectrum import Spectrum
 from spectra.status import Status
 
 K_RANGE_H_MPC = (0.1, 300.0)
 # number fraction beyond u = 1e-5 that is noticed; those particles count as free-streamed away
-_FAST_FRACTION = 1e-3
-# in T: how well the tables of the drive and the equations reproduce tight Boltzmann-code runs
-_DRIVE_ERROR = 1e-4
+FAST_FRACTION = 1e-3
+# in T: how well the tables of the drive and the equations reproduce tight Boltzmann-code runs. It
+# grows where waves enter the horizon before the first time node, their gravity counted as cold
+_DRIVE_ERROR, _DRIVE_ERROR_K_H_MPC = 1e-4, 100.0
 # growth between equality and today lowers T by up to four times the fraction that streams freely
 _GROWTH = 4.0
-# error in T^2 by the momentum table above which a spectrum counts as unresolved
-_TABLE_ERROR = 5e-3
+# estimated error in T^2 by the momentum table above which a spectrum counts as unresolved
+TABLE_ERROR = 2e-3
 
 
 class Transfer(eqx.Module):
@@ -131,7 +132,8 @@ def _transfer(species, shares, cosmology: Cosmology, drive: Drive, coarse: Drive
     t = _matter_ratio(modes, slow, kernel, cold, drive)
     fixed = (species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
     t2_error, table_error = _errors(*jax.lax.stop_gradient(fixed))
-    status = solver_status(species, fast, t, table_error, cosmology, drive)
+    unresolved = (fast > FAST_FRACTION) | (jnp.max(table_error) > TABLE_ERROR)
+    status = solver_status(unresolved, t, cosmology, drive)
     return Transfer(drive.k_h_mpc, t, t * t, status, t2_error, table_error)
 
 
@@ -152,18 +154,37 @@ def _errors(species, shares, cosmology, coarse, t, full, fast):
     kernel = jnp.concatenate([full[2], thin[2]], axis=1)
     both = _matter_ratio(modes, slow, kernel, cold, twice(coarse))
     of_full, of_thin = jnp.split(both, 2)
-    ends = [particles_beyond_the_ends(each) for each in species]
-    below = sum(share * low for share, (low, _) in zip(shares, ends))
-    above = fast + sum(share * high for share, (_, high) in zip(shares, ends))
     size = jnp.abs(t)
-    ends_error = _GROWTH * (below * jnp.abs(1.0 - size) + above * size)
-    # a fourth-order rule is off by a fifteenth of the change; a half where it has not converged yet
-    table_error = 0.5 * jnp.abs(of_thin**2 - of_full**2) + 2.0 * size * ends_error + ends_error**2
-    solver_error = jnp.abs(of_full**2 - t**2) + 2.0 * size * _DRIVE_ERROR + _DRIVE_ERROR**2
-    return solver_error + table_error, table_error
+    # a fourth-order rule is off by a fifteenth of the change, but only once it has converged
+    table = _envelope(of_thin - of_full) + ends_error(species, shares, fast, size)
+    drive = _DRIVE_ERROR * (1.0 + (coarse.k_h_mpc / _DRIVE_ERROR_K_H_MPC) ** 2)
+    solver = _envelope(of_full - t) + drive
+    return tuple(
+        jnp.minimum(2.0 * size * error + error**2, 1.0) for error in (solver + table, table)
+    )
 
 
-def solver_status(species, fast, t, table_error, cosmology, drive) -> Array:
+def _envelope(change: Array) -> Array:
+    """|change| (n,), where it passes through zero the root mean square over all k."""
+    return jnp.maximum(jnp.abs(change), jnp.sqrt(jnp.mean(change**2)))
+
+
+def ends_error(species, shares, fast, size) -> Array:
+    """Error of |T| = ``size`` (any shape) by particles beyond the tables, or ``fast`` for the grid.
+
+    Missing slow ones would raise T towards one. Missing fast ones lower it by what growth makes of
+    their share, or, while T is close to one, by their part in the mean square velocity.
+    """
+    beyond = [beyond_the_ends(each) for each in species]
+    slow, lost, heat = (
+        sum(share * getattr(each, name) for share, each in zip(shares, beyond))
+        for name in ("slow", "fast", "fast_square")
+    )
+    deficit = jnp.abs(1.0 - size)
+    return _GROWTH * (slow * deficit + jnp.minimum(lost * size, heat * deficit) + fast * size)
+
+
+def solver_status(unresolved, t, cosmology, drive) -> Array:
     """int32 :class:`spectra.status.Status` of results ``t`` (any shape)."""
     mismatch = jnp.any(
         jnp.stack(
@@ -174,8 +195,6 @@ def solver_status(species, fast, t, table_error, cosmology, drive) -> Array:
             ]
         )
     )
-    resolved = jnp.all(jnp.stack([is_resolved(each) for each in species]))
-    unresolved = ~resolved | (fast > _FAST_FRACTION) | (jnp.max(table_error) > _TABLE_ERROR)
     return jnp.where(
         ~jnp.all(jnp.isfinite(t)),
         Status.NON_FINITE,

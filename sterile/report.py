@@ -93,7 +93,11 @@ def _finite(numbers: dict) -> dict[str, float]:
 def structure_warnings(transfer, half) -> list[str]:
     """Sentences for the status codes of a transfer function and its half-mode."""
     codes = {int(transfer.status), int(half.status_t2)} - {Status.SUCCESS}
-    return [MESSAGES[Status(code)] for code in sorted(codes)]
+    sentences = {code: MESSAGES[Status(code)] for code in sorted(codes)}
+    if Status.SPECTRUM_UNRESOLVED in sentences and transfer.table_error is not None:
+        error = float(transfer.table_error.max())
+        sentences[Status.SPECTRUM_UNRESOLVED] += f"; estimated error of T^2: {error:.1g}"
+    return list(sentences.values())
 
 
 def spectrum_warnings(spectrum: Spectrum) -> list[str]:

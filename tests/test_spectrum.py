@@ -100,13 +100,6 @@ def test_abundance_rescaling(target, scale):
     assert spectrum_module.q_mean(rescaled) == pytest.approx(2.5, rel=1e-10)
 
 
-@pytest.mark.invariants
-def test_unresolved_tables_are_noticed():
-    assert spectrum_module.is_resolved(power_exponential(-0.5))
-    assert not spectrum_module.is_resolved(power_exponential(-0.5, high=3.0))
-    assert not spectrum_module.is_resolved(power_exponential(-0.5, low=1.0))
-
-
 @pytest.mark.gradients
 def test_moments_are_linear_in_f():
     dm = power_exponential(-0.5)

@@ -1,11 +1,14 @@
 """Derivatives of T(k): forward = reverse = finite difference."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import spectra
+from spectra._volterra import cold_overdensity, overdensities
+from spectra.transfer import at_wavenumbers
 
 pytestmark = pytest.mark.gradients
 
@@ -79,3 +82,83 @@ def test_gradient_with_respect_to_f_itself_is_finite_where_f_vanishes():
         lambda f: jnp.sum(spectra.transfer(spectra.Spectrum(Q, f, 7.0, 0.33), k_h_mpc=K).t2)
     )(cut)
     assert np.all(np.isfinite(gradient))
+
+
+def small_system():
+    """A drive on few wavenumbers, and an external history and a kernel with structure in both."""
+    drive = at_wavenumbers(spectra.drive(), K)
+    rows = jnp.linspace(0.0, 1.0, drive.kernel_rows)[:, None]
+    return drive, drive.response_cold.T, jnp.exp(-((rows * jnp.log(K)) ** 2))
+
+
+@pytest.mark.parametrize("name", ["distance", "horizon", "poisson_cold", "baryon_weights"])
+def test_derivative_in_every_coefficient(name):
+    """Tables of a drive may depend on parameters, of a cosmology say: dA x is not forgotten."""
+    drive, external, kernel = small_system()
+
+    def today(scale):
+        changed = eqx.tree_at(lambda d: getattr(d, name), drive, getattr(drive, name) * scale)
+        return overdensities(external, kernel, changed)[0][-1]
+
+    forward = jax.jit(jax.jacfwd(today))(1.0)
+    reverse = jax.jit(jax.jacrev(today))(1.0)
+    h = 1e-5
+    difference = (jax.jit(today)(1.0 + h) - jax.jit(today)(1.0 - h)) / (2.0 * h)
+    np.testing.assert_allclose(reverse, forward, rtol=1e-10)
+    # second-order differences, and rounding over the step of overdensities of order 1e3
+    np.testing.assert_allclose(forward, difference, rtol=1e-6, atol=1e-7)
+
+
+def test_second_derivatives_in_the_kernel():
+    """Fisher matrices and Newton steps: forward over reverse, reverse over reverse."""
+    drive, external, kernel = small_system()
+
+    def value(x):
+        return jnp.sum(overdensities(external, kernel ** x[0] * (1.0 + x[1]), drive)[0][-1])
+
+    point = jnp.array([1.0, 0.1])
+    one = jax.jit(jax.jacfwd(jax.grad(value)))(point)
+    other = jax.jit(jax.jacrev(jax.grad(value)))(point)
+    np.testing.assert_allclose(one, other, rtol=1e-9)
+    np.testing.assert_allclose(one, one.T, rtol=1e-9)
+
+
+def test_batched_gradients_are_those_one_by_one():
+    gradient = jax.jit(jax.grad(lambda m: jnp.sum(transfer_of((m, POINT[1], POINT[2])))))
+    masses = jnp.log(jnp.array([3.0, 7.0, 20.0]))
+    batch = jax.jit(jax.vmap(gradient))(masses)
+    np.testing.assert_allclose(batch, [gradient(m) for m in masses], rtol=1e-10)
+
+
+def test_the_substitution_solves_the_equations():
+    """Every equation written out with dense matrices, for one wavenumber."""
+    drive, external, kernel = small_system()
+    dark_matter, baryons = overdensities(external, kernel, drive)
+    at = 1
+    answer = baryons[:, at] - drive.baryon_external[at]
+    source = drive.poisson_cold * dark_matter[:, at] + drive.poisson_baryon * answer
+    rows = drive.distance_row[:, :, None] + np.arange(4)
+    streaming = jnp.sum(kernel[rows, at] * drive.distance_weights, axis=2) * drive.distance
+    k_squared = (K[at] * drive.cosmology.h) ** 2
+    pull = (drive.gravity_weights * streaming) @ source
+    drift = drive.horizon * (drive.gravity_weights @ source)
+    np.testing.assert_allclose(
+        dark_matter[:, at],
+        external[:, at] + pull - (drift + 3.0 * source) / k_squared,
+        rtol=1e-10,
+    )
+    np.testing.assert_allclose(
+        answer,
+        drive.baryon_weights @ source - k_squared * (drive.baryon_pressure @ answer),
+        rtol=1e-9,
+        atol=1e-12 * float(jnp.max(jnp.abs(answer))),
+    )
+
+
+def test_cold_dark_matter_has_a_kernel_of_one():
+    drive, _, kernel = small_system()
+    dark_matter, baryons = overdensities(drive.response_cold.T, jnp.ones_like(kernel), drive)
+    share = 0.02237 / 0.14237
+    mean = (1.0 - share) * dark_matter[-1] + share * baryons[-1]
+    np.testing.assert_allclose(cold_overdensity(drive), mean, rtol=1e-12)
+    np.testing.assert_allclose(drive.cold_today, mean, rtol=1e-12)
