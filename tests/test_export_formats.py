@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ import pytest
 from export_cases import GOLDEN, START, WRITTEN_AT, decay_spectrum, install_golden_tables, write_all
 
 import spectra
+import spectra.cold_species as cold_species_module
 from spectra import export
 from spectra.cold_species import COLUMNS, camb_species
 from spectra.export import _check, _linear, camb, gevolution
@@ -507,6 +509,20 @@ def test_artefacts_are_told(files):
 
 
 @pytest.mark.invariants
+@pytest.mark.parametrize("name", ["2lpt", "monofonic", "hdf5"])
+def test_a_start_too_late_is_told(name, tmp_path):
+    """The rms contrast of these particles is 0.16 at z = 99, so 0.6 at 25 and above 1 at 9."""
+    install_golden_tables()
+    path = tmp_path / "t.dat"
+    for z, safe, said in ((25.0, True, "transients"), (9.0, False, "crossed")):
+        at = {"hdf5": z}.get(name)
+        export.write(path, name, spectrum=decay_spectrum(), z=at, force=True)
+        report = export.check(path, name, export.simulation(20.0, 512, z))
+        assert report.safe is safe
+        assert any(said in line for line in report.problems + report.notes)
+
+
+@pytest.mark.invariants
 def test_missing_files(tmp_path):
     for name in export.FORMATS:
         with pytest.raises(FileNotFoundError):
@@ -520,6 +536,48 @@ def test_rubbish_is_not_safe(name, tmp_path):
     for content in (b"", b"\x00\xff\x89HDF not really", b"hello: world\n1 2 3\n"):
         path.write_bytes(content)
         assert not export.check(path, name, RUN).safe
+
+
+@pytest.mark.invariants
+def test_other_names_of_formats():
+    for name in ("lpt", "2LPTic", "N-GenIC", "MP-Gadget", "CLASS"):
+        assert export.canonical(name) in export.FORMATS
+
+
+@pytest.mark.invariants
+def test_species_tables_are_kept_and_checked(tmp_path, monkeypatch):
+    """One run of CAMB per cosmology and redshift; a damaged file is made again."""
+    runs = []
+
+    def camb_stands_still(cosmology, z):
+        runs.append(z)
+        return {name: np.arange(3.0) + z for name in COLUMNS}, {"z": z}
+
+    monkeypatch.setattr(cold_species_module, "camb_species", camb_stands_still)
+    monkeypatch.setenv("STERILE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(cold_species_module, "_cached", cold_species_module._cached.__wrapped__)
+    cosmology = spectra.Cosmology(h=0.7)
+    first = cold_species_module.cold_species(cosmology, 5.0)
+    again = cold_species_module.cold_species(cosmology, 5.0)
+    assert runs == [5.0] and np.array_equal(first["cdm"], again["cdm"])
+    cold_species_module.cold_species(spectra.Cosmology(h=0.7, n_s=0.9), 5.0)
+    assert runs == [5.0]  # n_s does not matter
+    (file,) = (tmp_path / "tables").iterdir()
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(bytes(content[:-200]))
+    cold_species_module.cold_species(cosmology, 5.0)
+    cold_species_module.cold_species(cosmology, 6.0)
+    assert runs == [5.0, 5.0, 6.0]
+    with pytest.raises(ValueError, match="outside"):
+        cold_species_module.cold_species(cosmology, 201.0)
+
+
+@pytest.mark.invariants
+def test_without_camb_the_way_out_is_said(monkeypatch):
+    monkeypatch.setitem(sys.modules, "camb", None)
+    with pytest.raises(ValueError, match="pip install camb"):
+        camb_species(spectra.Cosmology(), 3.0)
 
 
 @pytest.mark.analytic

@@ -173,6 +173,7 @@ def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None
     name, path = canonical(format), Path(path)
     cosmology = Cosmology() if cosmology is None else cosmology
     findings = _FORMATS[name].check(path, run, cosmology)
+    _check.check_linear(findings, run)
     _check.note_cut(findings, run, cosmology)
     return Report(
         format=name,

@@ -14,6 +14,8 @@ _MOST_PER_SIDE = 32768
 _AMPLITUDE_K_H_MPC = (0.05, 0.02, 0.1)  # below the acoustic damping, above which T may differ
 _REDSHIFT_TOLERANCE = 0.1  # in 1 + z, from an amplitude: cosmologies differ by per cents
 _SPURIOUS = 10.1
+# rms density contrast at the start: above the second, Lagrangian perturbation theory has failed
+_LARGE, _CROSSED = 0.3, 1.0
 
 
 @dataclass(frozen=True)
@@ -145,25 +147,64 @@ def check_coverage(
         )
 
 
-def amplitude_redshift(findings: Findings) -> float | None:
-    """Redshift at which P(k) has its large-scale amplitude in the default cosmology, or None."""
+def _amplitudes(findings: Findings) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """ln(1 + z), ln P of the default cosmology there and ln P of the file, at one large scale."""
     from spectra.power import ln_primordial, power_table
 
     k, power = findings.k_h_mpc, findings.power
+    if k is None or not np.all(power > 0.0):
+        return None
     usable = [at for at in _AMPLITUDE_K_H_MPC if k[0] <= at <= k[-1]]
-    if not usable or not np.all(power > 0.0):
+    if not usable:
         return None
     ln_k = math.log(usable[0])
     table = power_table()
     nodes, rows = np.asarray(table.ln_k), np.asarray(table.ln_shape)
     tilt = float(ln_primordial(ln_k, table.cosmology))
     expected = np.array([np.interp(ln_k, nodes, row) for row in rows]) + tilt
-    here = np.interp(ln_k, np.log(k), np.log(power))
-    ln_one_plus_z = np.asarray(table.ln_one_plus_z)
+    here = float(np.interp(ln_k, np.log(k), np.log(power)))
+    return np.asarray(table.ln_one_plus_z), expected, here
+
+
+def amplitude_redshift(findings: Findings) -> float | None:
+    """Redshift at which P(k) has its large-scale amplitude in the default cosmology, or None."""
+    found = _amplitudes(findings)
+    if found is None:
+        return None
+    ln_one_plus_z, expected, here = found
     # P falls with z, as (1 + z)^-2 beyond the table
     within = np.interp(-here, -expected, ln_one_plus_z)
     beyond = min(expected[0] - here, 0.0) + max(expected[-1] - here, 0.0)
     return float(np.expm1(within + 0.5 * beyond))
+
+
+def check_linear(findings: Findings, run: Simulation) -> None:
+    """Note whether the density field that the particles carry is still small at the start.
+
+    Its variance is the integral of k^3 P/2 pi^2 over ln k up to the Nyquist wavenumber, scaled to
+    the run's redshift by the large-scale amplitude of the default cosmology.
+    """
+    found = _amplitudes(findings)
+    if found is None:
+        return
+    ln_one_plus_z, expected, here = found
+    growth = math.exp(float(np.interp(math.log1p(run.z), ln_one_plus_z, expected)) - here)
+    k = findings.k_h_mpc
+    inside = (k >= run.fundamental) & (k <= run.nyquist)
+    if inside.sum() < 2:
+        return
+    delta2 = k[inside] ** 3 * findings.power[inside] / (2.0 * math.pi**2)
+    rms = math.sqrt(growth * np.trapezoid(delta2, np.log(k[inside])))
+    if rms > _CROSSED:
+        findings.problems.append(
+            f"at z = {run.z:g} the particles' density contrast is {rms:.2g} already: trajectories "
+            "have crossed; start earlier"
+        )
+    elif rms > _LARGE:
+        findings.notes.append(
+            f"the particles' density contrast at z = {run.z:g} is {rms:.2g}: first-order initial "
+            "conditions will leave transients; start earlier, or use second or third order"
+        )
 
 
 def check_redshift_of(findings: Findings, path: Path, expected: float, why: str) -> None:

@@ -88,15 +88,14 @@ def _add(file: h5py.File, q, cumulative, today, seed, particle_type) -> None:
     data = file[f"PartType{particle_type}/Velocities"]
     # peculiar v = sqrt(a) times what the file holds
     factor = np.sqrt(1.0 + z) * 1e5 / _velocity_unit(file)
-    generator = np.random.default_rng(seed)
     total, count = np.zeros(3), data.shape[0]
-    for pass_mean in (False, True):  # the mean is known only after the first pass
+    for writing in (False, True):  # the mean is known only after a first pass over the same draws
         generator = np.random.default_rng(seed)
         mean = total / max(count, 1)
         for start in range(0, count, _CHUNK):
             rows = slice(start, min(start + _CHUNK, count))
             kick = draw_velocities(rows.stop - start, q, cumulative, today, z, generator)
-            if pass_mean:
+            if writing:
                 data[rows] = (data[rows] + factor * (kick - mean)).astype(data.dtype)
             else:
                 total += kick.sum(axis=0)
