@@ -434,14 +434,14 @@ def test_a_full_disk_leaves_the_old_files(name, tmp_path, monkeypatch):
     path = tmp_path / "x"
     export.write(path, name, spectrum=decay_spectrum(), z=WRITTEN_AT.get(name, START))
     before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
-    real = Path.write_text
+    real = Path.write_bytes
 
-    def full(self, text, **options):
+    def full(self, data):
         if "note" in self.name:  # the last file of each format
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(self, text, **options)
+        return real(self, data)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ValueError, match="No space left on device"):
         export.write(
             path, name, spectrum=decay_spectrum(8.0), z=WRITTEN_AT.get(name, START), force=True
@@ -451,19 +451,18 @@ def test_a_full_disk_leaves_the_old_files(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.invariants
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
-def test_hdf5_on_a_full_disk(tmp_path):
-    from spectra.export._files import write_together
-
-    def fill(path):
-        path.unlink()
-        path.symlink_to("/dev/full")
-        with open(path, "w") as file:
-            file.write("x" * 100000)
-
-    with pytest.raises(ValueError, match="No space left"):
-        write_together({tmp_path / "a.h5": fill}, force=False)
-    assert os.listdir(tmp_path) == []
+@pytest.mark.parametrize("name", ["gadget4", "hdf5", "velocities"])
+def test_a_limit_of_the_system_is_one_line(name, tmp_path):
+    """A real failure to write, by the limit on the size of files (HDF5 would crash on it)."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(ValueError, match="could not be written .File too large.") as error:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            export.write(tmp_path / "x", name, spectrum=decay_spectrum(), z=START)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(error.value) and os.listdir(tmp_path) == []
 
 
 @pytest.mark.invariants

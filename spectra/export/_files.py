@@ -1,10 +1,12 @@
 """Several files, written all or none; the two small ones beside every data file."""
 
+import io
 import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import h5py
 import numpy as np
 
 from spectra.store import check_writable
@@ -12,13 +14,11 @@ from spectra.store import check_writable
 MARK = "# sterile-spectra export:"
 
 
-def write_together(
-    contents: Mapping[Path, str | Callable[[Path], None]], force: bool
-) -> list[Path]:
+def write_together(contents: Mapping[Path, str | bytes], force: bool) -> list[Path]:
     """Write all these files or, when one cannot be written, none of them.
 
-    ``contents``: path → ASCII text, or a function that writes to the path it is given. Each file is
-    written under another name beside its own; all are renamed once all are complete.
+    ``contents``: path → ASCII text, or bytes. Each file is written under another name beside its
+    own; all are renamed once all are complete.
 
     Raises
     ------
@@ -39,18 +39,15 @@ def write_together(
             )
             os.close(handle)
             temporary[path] = Path(name)
-            if isinstance(content, str):
-                Path(name).write_text(content, encoding="ascii")
-            else:
-                content(Path(name))
+            data = content.encode("ascii") if isinstance(content, str) else content
+            Path(name).write_bytes(data)
         umask = os.umask(0)
         os.umask(umask)
         for path, name in temporary.items():
             os.chmod(name, 0o666 & ~umask)  # mkstemp files are private
             os.replace(name, path)
-    except (OSError, RuntimeError) as error:  # HDF5 reports a full disk as either
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise ValueError(f"{path}: could not be written ({reason})") from None
+    except OSError as error:
+        raise ValueError(f"{path}: could not be written ({error.strerror or error})") from None
     finally:
         for name in temporary.values():
             name.unlink(missing_ok=True)
@@ -59,7 +56,7 @@ def write_together(
 
 def with_companions(
     path: Path, content, *, format: str, z: float, parameters: str, note: str
-) -> dict[Path, str | Callable[[Path], None]]:
+) -> dict[Path, str | bytes]:
     """The data file, ``PATH.params.txt`` for the target code and ``PATH.note.txt`` for its user."""
     mark = f"{MARK} format={format} z={z:.10g}"
     return {
@@ -67,6 +64,14 @@ def with_companions(
         companion(path, "params"): f"{mark}\n{parameters.strip()}\n",
         companion(path, "note"): f"{note.strip()}\n",
     }
+
+
+def hdf5_bytes(fill: Callable[[h5py.File], None]) -> bytes:
+    """The HDF5 file that ``fill`` makes, in memory: HDF5 itself crashes on a full disk."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        fill(file)
+    return memory.getvalue()
 
 
 def companion(path: Path, kind: str) -> Path:

@@ -15,6 +15,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     state = linear_state(spectrum, cosmology, z)
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
     normalise = int(z == 0.0)
+    today = state if normalise else linear_state(spectrum, cosmology, 0.0)
     return write_together(
         with_companions(
             path,
@@ -27,7 +28,7 @@ PowerSpectrumFile              {path.name}
 InputSpectrum_UnitLength_in_cm 3.085678e24
 ReNormalizeInputSpectrum       {normalise}
 PrimordialIndex                1.0
-Sigma8                         {sigma8_of(state.k_h_mpc, state.power):.8g}
+Sigma8                         {sigma8_of(today.k_h_mpc, today.power):.8g}
 Omega0                         {omega_m / h**2:.10g}
 OmegaLambda                    {1.0 - omega_m / h**2:.10g}
 OmegaBaryon                    {float(cosmology.omega_b) / h**2:.10g}

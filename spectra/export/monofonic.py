@@ -21,6 +21,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     state = linear_state(spectrum, cosmology, z)
     columns = state.positive_columns("monofonic")
     columns["massive_neutrino"] = columns["total"]
+    today = state if z == 0.0 else linear_state(spectrum, cosmology, 0.0)
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
     return write_together(
         with_companions(
@@ -39,7 +40,7 @@ Omega_b       = {float(cosmology.omega_b) / h**2:.10g}
 Omega_L       = {1.0 - omega_m / h**2:.10g}
 H0            = {100.0 * h:.10g}
 n_s           = {float(cosmology.n_s):.10g}
-sigma_8       = {sigma8_of(state.k_h_mpc, state.power):.8g}
+sigma_8       = {sigma8_of(today.k_h_mpc, today.power):.8g}
 """,
             note=f"""\
 The table is at z = {z:g}, monofonIC's target redshift; monofonIC scales back to the start itself.

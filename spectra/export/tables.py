@@ -7,7 +7,7 @@ import numpy as np
 
 from spectra.cosmology import Cosmology
 from spectra.export import _check
-from spectra.export._files import with_companions, write_together
+from spectra.export._files import hdf5_bytes, with_companions, write_together
 from spectra.export._linear import LinearState, linear_state
 
 _COLUMNS = {
@@ -42,22 +42,23 @@ def write_hdf5(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     """Write the same columns, the spectrum and the cosmology at redshift ``z``, with units."""
     state = linear_state(spectrum, cosmology, z)
 
-    def fill(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = "sterile-spectra linear"
-            file.attrs["z"] = state.z
-            for name, value in vars(cosmology).items():
-                file.attrs[name] = float(value)
-            for name, (unit, description) in _COLUMNS.items():
-                data = file.create_dataset(name, data=getattr(state, name))
-                data.attrs["unit"], data.attrs["description"] = unit, description
-            group = file.create_group("spectrum")
-            group["q"], group["f"] = np.asarray(spectrum.q), np.asarray(spectrum.f)
-            group.attrs["mass_kev"] = float(spectrum.mass_kev)
-            group.attrs["temperature_ratio"] = float(spectrum.temperature_ratio)
+    def fill(file: h5py.File) -> None:
+        file.attrs["format"] = "sterile-spectra linear"
+        file.attrs["z"] = state.z
+        for name, value in vars(cosmology).items():
+            file.attrs[name] = float(value)
+        for name, (unit, description) in _COLUMNS.items():
+            data = file.create_dataset(name, data=getattr(state, name))
+            data.attrs["unit"], data.attrs["description"] = unit, description
+        group = file.create_group("spectrum")
+        group["q"], group["f"] = np.asarray(spectrum.q), np.asarray(spectrum.f)
+        group.attrs["mass_kev"] = float(spectrum.mass_kev)
+        group.attrs["temperature_ratio"] = float(spectrum.temperature_ratio)
 
     return write_together(
-        with_companions(path, fill, format="hdf5", z=z, parameters=_parameters(state), note=_NOTE),
+        with_companions(
+            path, hdf5_bytes(fill), format="hdf5", z=z, parameters=_parameters(state), note=_NOTE
+        ),
         force,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.export import _check
-from spectra.export._files import with_companions, write_together
+from spectra.export._files import hdf5_bytes, with_companions, write_together
 from spectra.export._linear import check_redshift
 from spectra.spectrum import Spectrum
 
@@ -36,25 +36,24 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
             "particles are not slow; start the simulation later"
         )
 
-    def fill(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = "sterile-spectra velocities"
-            file.attrs["z"] = z
-            file.attrs["momentum_over_mass_today"] = today
-            file.attrs["mean_speed_km_s"] = mean
-            file.attrs["rms_speed_km_s"] = rms
-            for name, values, unit, description in (
-                ("q", q, "1", "comoving momentum over temperature, p a/T_ref"),
-                ("cumulative", cumulative, "1", "share of particles below q"),
-                ("speed_km_s", speed, "km/s", "peculiar speed of q at redshift z"),
-            ):
-                data = file.create_dataset(name, data=values)
-                data.attrs["unit"], data.attrs["description"] = unit, description
+    def fill(file: h5py.File) -> None:
+        file.attrs["format"] = "sterile-spectra velocities"
+        file.attrs["z"] = z
+        file.attrs["momentum_over_mass_today"] = today
+        file.attrs["mean_speed_km_s"] = mean
+        file.attrs["rms_speed_km_s"] = rms
+        for name, values, unit, description in (
+            ("q", q, "1", "comoving momentum over temperature, p a/T_ref"),
+            ("cumulative", cumulative, "1", "share of particles below q"),
+            ("speed_km_s", speed, "km/s", "peculiar speed of q at redshift z"),
+        ):
+            data = file.create_dataset(name, data=values)
+            data.attrs["unit"], data.attrs["description"] = unit, description
 
     return write_together(
         with_companions(
             path,
-            fill,
+            hdf5_bytes(fill),
             format="velocities",
             z=z,
             parameters=f"""\
