@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from spectra._hdf5 import hdf5_bytes
 from spectra.store import write_atomically
 
 CACHE_VARIABLE = "STERILE_CACHE_DIR"
@@ -33,14 +34,14 @@ def checksum(tables: dict[str, np.ndarray]) -> str:
 def write_tables(path, tables: dict[str, np.ndarray], attributes: dict) -> None:
     """Write arrays, attributes and their checksum to HDF5, whole or not at all."""
 
-    def fill(temporary):
-        with h5py.File(temporary, "w") as file:
-            file.attrs.update(attributes)
-            file.attrs["checksum"] = checksum(tables)
-            for name, values in tables.items():
-                file.create_dataset(name, data=values)
+    def fill(file):
+        file.attrs.update(attributes)
+        file.attrs["checksum"] = checksum(tables)
+        for name, values in tables.items():
+            file.create_dataset(name, data=values)
 
-    write_atomically(path, fill)
+    content = hdf5_bytes(fill)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def read_tables(path) -> tuple[dict[str, np.ndarray], dict]:

@@ -9,6 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from spectra._hdf5 import hdf5_bytes
+
 # raise when the tables or their meaning change: older files are then made anew
 FORMAT_VERSION = 2
 CACHE_VARIABLE = "STERILE_CACHE_DIR"
@@ -39,16 +41,20 @@ def write_drive(path, tables: dict, attributes: dict) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     tables = {name: np.asarray(value) for name, value in tables.items()}
+
+    def fill(file: h5py.File) -> None:
+        file.attrs.update(attributes)
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["sha256"] = _checksum(tables)
+        for name, value in tables.items():
+            packing = {"compression": "gzip", "shuffle": True} if value.size > 1000 else {}
+            file.create_dataset(name, data=value, **packing)
+
+    content = hdf5_bytes(fill)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)
     try:
-        with h5py.File(temporary, "w") as out:
-            out.attrs.update(attributes)
-            out.attrs["format_version"] = FORMAT_VERSION
-            out.attrs["sha256"] = _checksum(tables)
-            for name, value in tables.items():
-                packing = {"compression": "gzip", "shuffle": True} if value.size > 1000 else {}
-                out.create_dataset(name, data=value, **packing)
+        Path(temporary).write_bytes(content)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -11,6 +11,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from spectra._hdf5 import hdf5_bytes
+
 FORMAT_VERSION = 1
 DISTRIBUTION = "sterile-spectra"
 
@@ -128,27 +130,27 @@ def write(path, record: Record) -> Path:
                 f"known: {', '.join(_ATTRIBUTE_GROUPS)}"
             )
 
-    def fill(temporary: Path) -> None:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format_version"] = FORMAT_VERSION
-            file.attrs["created_utc"] = datetime.datetime.now(datetime.UTC).isoformat(
-                timespec="seconds"
-            )
-            file.attrs["package_version"] = package_version()
-            file.attrs["config_toml"] = record.config_toml
-            file.attrs["citation"] = record.citation
-            file.attrs.create("warnings", list(record.warnings), dtype=h5py.string_dtype())
-            for name, values in record.datasets.items():
-                unit, description = SCHEMA[name]
-                dataset = file.create_dataset(name, data=np.asarray(values))
-                dataset.attrs["unit"] = unit
-                dataset.attrs["description"] = description
-            for group, entries in record.attributes.items():
-                attributes = file.require_group(group).attrs
-                for name, value in entries.items():
-                    attributes[name] = value
+    def fill(file: h5py.File) -> None:
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["created_utc"] = datetime.datetime.now(datetime.UTC).isoformat(
+            timespec="seconds"
+        )
+        file.attrs["package_version"] = package_version()
+        file.attrs["config_toml"] = record.config_toml
+        file.attrs["citation"] = record.citation
+        file.attrs.create("warnings", list(record.warnings), dtype=h5py.string_dtype())
+        for name, values in record.datasets.items():
+            unit, description = SCHEMA[name]
+            dataset = file.create_dataset(name, data=np.asarray(values))
+            dataset.attrs["unit"] = unit
+            dataset.attrs["description"] = description
+        for group, entries in record.attributes.items():
+            attributes = file.require_group(group).attrs
+            for name, value in entries.items():
+                attributes[name] = value
 
-    return write_atomically(path, fill)
+    content = hdf5_bytes(fill)
+    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
 
 
 def read(path) -> Record:

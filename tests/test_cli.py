@@ -199,7 +199,7 @@ def test_verdict_plot_and_export_of_a_result(run, result, tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG")
     folder = tmp_path / "class"
     code, out, _ = run("export", result, "--format", "class", "-o", folder)
-    assert code == 0 and sorted(os.listdir(folder)) == ["class.ini", "psd.dat"]
+    assert code == 0 and {"class.ini", "psd.dat"} < set(os.listdir(folder))
     one_error_line(run("export", result, "--format", "class", "-o", folder), "exists")
     assert run("export", result, "--format", "class", "-o", folder, "--force")[0] == 0
     one_error_line(run("export", result, "--format", "clas", "-o", folder), "did you mean 'class'")

@@ -1,15 +1,102 @@
-"""One module per target format, one door: :func:`write`."""
+"""One module per target format, one door out, :func:`write`, and one back, :func:`check`."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from spectra.cosmology import Cosmology
-from spectra.export import class_code
+from spectra.export import (
+    _check,
+    camb,
+    class_code,
+    gadget4,
+    gevolution,
+    lpt,
+    monofonic,
+    mp_gadget,
+    music,
+    tables,
+    velocities,
+)
+from spectra.export._check import Simulation, simulation
+from spectra.export._files import declared_format
 from spectra.spectrum import Spectrum
 
-_WRITERS = {"class": class_code.write}
-FORMATS = tuple(_WRITERS)
+
+@dataclass(frozen=True)
+class Format:
+    """How one target is written and read.
+
+    Attributes
+    ----------
+    write : path and keyword arguments of :func:`write` → files written.
+    check : path, :class:`Simulation` and cosmology → what a reader like the target's finds.
+    z : redshift the target expects: a default, or None where the starting redshift must be given.
+    other_z : whether it takes any other.
+    """
+
+    write: Callable[..., Sequence[Path]]
+    check: Callable[[Path, Simulation, Cosmology], _check.Findings]
+    z: float | None = 0.0
+    other_z: bool = True
+
+
+_FORMATS = {
+    "class": Format(class_code.write, class_code.check, other_z=False),
+    "camb": Format(camb.write, camb.check),
+    "monofonic": Format(monofonic.write, monofonic.check),
+    "music": Format(music.write, music.check, z=None),
+    "music-camb": Format(music.write_camb, music.check_camb, z=None),
+    "gadget4": Format(gadget4.write, gadget4.check),
+    "2lpt": Format(lpt.write, lpt.check, other_z=False),
+    "2lpt-camb": Format(lpt.write_camb, lpt.check_camb, other_z=False),
+    "mp-gadget": Format(mp_gadget.write, mp_gadget.check),
+    "gevolution": Format(gevolution.write, gevolution.check, z=None),
+    "velocities": Format(velocities.write, velocities.check, z=None),
+    "csv": Format(tables.write_csv, tables.check_csv),
+    "hdf5": Format(tables.write_hdf5, tables.check_hdf5),
+}
+# names other people use
+_ALIASES = {"lpt": "2lpt", "2lptic": "2lpt", "n-genic": "gadget4", "mpgadget": "mp-gadget"}
+FORMATS = tuple(_FORMATS)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Whether a file is safe for a simulation.
+
+    Attributes
+    ----------
+    format, file : what was read.
+    problems : why the file is not safe; empty when it is.
+    notes : what the user should know.
+    k_min_h_mpc, k_max_h_mpc : the range the simulation needs [h/Mpc]: 2 pi/L, and sqrt(3) times
+        the Nyquist wavenumber of the particles.
+    """
+
+    format: str
+    file: Path
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    k_min_h_mpc: float
+    k_max_h_mpc: float
+
+    @property
+    def safe(self) -> bool:
+        """No problem was found."""
+        return not self.problems
+
+
+def canonical(format: str) -> str:
+    """The registered name of a format; ``ValueError`` naming the nearest when there is none."""
+    name = str(format).lower()
+    name = _ALIASES.get(name, name)
+    if name not in _FORMATS:
+        near = difflib.get_close_matches(name, [*FORMATS, *_ALIASES], n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known formats: {', '.join(FORMATS)}"
+        raise ValueError(f"unknown export format '{format}'; {hint}")
+    return name
 
 
 def write(
@@ -19,34 +106,93 @@ def write(
     spectrum: Spectrum,
     transfer=None,
     cosmology: Cosmology | None = None,
+    z: float | None = None,
     force: bool = False,
 ) -> Sequence[Path]:
-    """Write a spectrum for another code to read.
+    """Write a spectrum for another code to read: all of the dark matter is of this spectrum.
+
+    Beside each data file PATH go PATH.params.txt, lines for the target's parameter file, and
+    PATH.note.txt, what to switch off there.
 
     Parameters
     ----------
-    path : where to: a directory for ``class`` (made if missing).
+    path : where to: a file, but for ``class`` a directory (made if missing).
     format : one of :data:`FORMATS`.
     spectrum : what to write.
-    transfer : its transfer function; sets how far in k the other code is asked to go.
+    transfer : its transfer function; sets how far in k CLASS is asked to go.
     cosmology : the default one when left out.
+    z : redshift of the table. Left out: today where the target expects that.
     force : replace files that exist.
 
     Returns
     -------
-    The files written.
+    The files written: all of them, or none.
 
     Raises
     ------
     ValueError
-        If the format is unknown (the message names the nearest), a file exists and
-        ``force`` is off, or the path is not writable.
+        If the format is unknown (the message names the nearest), cannot hold this spectrum, needs
+        or does not take a redshift, z is outside 0..200, a file exists and ``force`` is off, or
+        the path is not writable.
     """
-    if format not in _WRITERS:
-        near = difflib.get_close_matches(str(format).lower(), FORMATS, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"known formats: {', '.join(FORMATS)}"
-        raise ValueError(f"unknown export format '{format}'; {hint}")
-    cosmology = Cosmology() if cosmology is None else cosmology
-    return _WRITERS[format](
-        Path(path), spectrum=spectrum, transfer=transfer, cosmology=cosmology, force=force
+    name = canonical(format)
+    target = _FORMATS[name]
+    if z is None and target.z is None:
+        raise ValueError(f"format {name} is read at the starting redshift; give z (--z)")
+    if z is not None and float(z) != target.z and not target.other_z:
+        raise ValueError(f"format {name} is always read at z = {target.z:g}; leave out z (--z)")
+    return target.write(
+        Path(path),
+        spectrum=spectrum,
+        transfer=transfer,
+        cosmology=Cosmology() if cosmology is None else cosmology,
+        z=float(target.z if z is None else z),
+        force=force,
     )
+
+
+def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None) -> Report:
+    """Read a file as its target would, and say whether it is safe for a simulation.
+
+    Parameters
+    ----------
+    path : the data file (for ``class`` the directory).
+    format : one of :data:`FORMATS`.
+    run : from :func:`simulation`: box, particles, starting redshift.
+    cosmology : turns transfer functions into P(k); the default one when left out.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        If the format is unknown or there is no such file.
+    """
+    name, path = canonical(format), Path(path)
+    cosmology = Cosmology() if cosmology is None else cosmology
+    findings = _FORMATS[name].check(path, run, cosmology)
+    _check.check_linear(findings, run)
+    _check.note_cut(findings, run, cosmology)
+    return Report(
+        format=name,
+        file=path,
+        problems=tuple(findings.problems),
+        notes=tuple(findings.notes),
+        k_min_h_mpc=run.fundamental,
+        k_max_h_mpc=3.0**0.5 * run.nyquist,
+    )
+
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Report",
+    "Simulation",
+    "canonical",
+    "check",
+    "declared_format",
+    "simulation",
+    "write",
+]

@@ -5,9 +5,16 @@ from pathlib import Path
 import numpy as np
 
 from spectra.cosmology import Cosmology
+from spectra.export import _check
+from spectra.export._files import companion, table_text, write_together
 from spectra.spectrum import Spectrum
-from spectra.store import write_atomically
 
+_PSD, _INI = "psd.dat", "class.ini"
+_NOTE = """\
+class.ini is complete: run CLASS in this directory. m_ncdm, T_ncdm and omega_ncdm are given
+together, so that CLASS rescales f. Set no other non-cold species for the dark matter, leave the
+fluid approximation off, and do not multiply P(k) by a fitting formula for warm dark matter.
+"""
 _LN_STEP = 0.005  # CLASS interpolates f linearly in q: relative error step^2/8 q^2 f''/f
 _LOWEST_Q_OVER_MEAN = 1e-5  # below its first node CLASS takes f constant
 _TAIL_FRACTION = 1e-14  # of the peak of q^3 f; cut there, while f is still positive
@@ -19,32 +26,24 @@ _TRAPEZOID_NODES = (100, 200, 400)
 _OMEGA_CDM = 1e-10  # the synchronous gauge needs some cold dark matter
 
 
-def write(
-    folder: Path, *, spectrum: Spectrum, transfer, cosmology: Cosmology, force: bool
-) -> tuple[Path, Path]:
-    """Write ``folder/psd.dat`` and ``folder/class.ini``; see :func:`spectra.export.write`.
+def write(folder: Path, *, spectrum: Spectrum, transfer, cosmology: Cosmology, force: bool, **_):
+    """Write ``folder/psd.dat``, ``folder/class.ini`` and a note; see :func:`spectra.export.write`.
 
     The species is all of the dark matter, omega_ncdm = omega_dm, whatever f's
     normalisation ("rescale"). Where CLASS's Gauss-Laguerre nodes would miss the spectrum, q is
     divided and T_ncdm multiplied by the same number: the momenta stay the same.
     """
-    psd, ini = folder / "psd.dat", folder / "class.ini"
+    psd, ini = folder / _PSD, folder / _INI
     if folder.exists() and not folder.is_dir():
         raise ValueError(
             f"{folder} is a file, but the class format writes a directory; give another path"
         )
-    for file in (psd, ini):
-        if file.exists() and not force:
-            raise ValueError(f"{file} exists; remove it or use force to replace it")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"{folder}: could not be made ({error.strerror})") from None
     q, f = psd_table(np.asarray(spectrum.q), np.asarray(spectrum.f))
     scale, quadrature = choose_quadrature(q, f)
-    table = np.column_stack([q / scale, f])
-    # no header: CLASS reads a comment line as data
-    write_atomically(psd, lambda path: np.savetxt(path, table, fmt="%.10e"))
     text = class_ini(
         mass_ev=1e3 * float(spectrum.mass_kev),
         temperature_ratio=float(spectrum.temperature_ratio) * scale,
@@ -52,8 +51,43 @@ def write(
         k_max_h_mpc=_largest_k(transfer),
         quadrature=quadrature,
     )
-    write_atomically(ini, lambda path: path.write_text(text, encoding="ascii"))
-    return psd, ini
+    # no header: CLASS reads a comment line as data
+    contents = {psd: table_text(q / scale, f), ini: text, companion(psd, "note"): _NOTE}
+    return write_together(contents, force)
+
+
+def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+    """CLASS's reader of ``psd.dat`` in the directory ``path``: no header, no zeros, dense in q."""
+    findings = _check.Findings()
+    folder = path if path.is_dir() else path.parent
+    lines = _check.read_lines(folder / _PSD if path.is_dir() else path)
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        row = _check.numbers(line)
+        if len(row) != 2 or len(line.split()) != 2:
+            what = "a header or comment, read as data" if "#" in line else "not two numbers"
+            findings.problems.append(f"line {number}: {what}")
+            return findings
+        rows.append(row)
+    table = np.array(rows, dtype=float).reshape(-1, 2)
+    q, f = table.T
+    if q.size < 4 or np.any(np.diff(q) <= 0.0) or not np.all(np.isfinite(table)):
+        findings.problems.append("q does not increase from row to row")
+        return findings
+    if f[-1] <= 0.0:
+        findings.problems.append(
+            "f ends with zeros, of which CLASS takes a logarithmic slope: it hangs"
+        )
+    if np.any(f < 0.0):
+        findings.problems.append("f is negative")
+    weight = q**3 * f
+    if weight[0] > 1e-6 * weight.max():
+        findings.problems.append(f"the table begins at q = {q[0]:g}; CLASS takes f constant below")
+    if weight[-1] > 1e-6 * weight.max():
+        findings.problems.append(f"the table ends at q = {q[-1]:g}; CLASS makes up a tail beyond")
+    if not (folder / _INI).exists():
+        findings.notes.append(f"no {_INI} beside it: give m_ncdm, T_ncdm and omega_ncdm together")
+    return findings
 
 
 def psd_table(q: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

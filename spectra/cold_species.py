@@ -1,0 +1,125 @@
+"""Cold dark matter and baryons apart: CAMB's transfer functions at one redshift, kept on disk.
+
+Initial conditions need every species' overdensity and velocity. CAMB (Lewis, Challinor & Lasenby
+2000, astro-ph/9911177) gives them; one run serves one cosmology and one redshift.
+"""
+
+import hashlib
+import json
+from functools import lru_cache
+
+import numpy as np
+
+from spectra import _cache
+from spectra.cosmology import Cosmology
+from spectra.power import HIGHEST_Z, POWER_FIELDS
+
+# the columns of CAMB's transfer files, in their order
+COLUMNS = (
+    "k_h_mpc",
+    "cdm",
+    "baryon",
+    "photon",
+    "massless_neutrino",
+    "massive_neutrino",
+    "total",
+    "no_neutrino",
+    "total_with_dark_energy",
+    "weyl",
+    "velocity_cdm",
+    "velocity_baryon",
+    "velocity_baryon_cdm",
+)
+HIGHEST_K_H_MPC = 310.0
+# bumped when the recipe below changes: old cache files are then not found
+_RECIPE = 1
+
+
+def cold_species(cosmology: Cosmology | None = None, z: float = 0.0) -> dict[str, np.ndarray]:
+    """Transfer functions of cold dark matter, baryons and radiation by CAMB, at one redshift.
+
+    Computed once (half a minute), then read from the user's cache, whose files carry a checksum;
+    a damaged one is replaced.
+
+    Parameters
+    ----------
+    cosmology : the default one when left out; n_s and a_s do not matter.
+    z : redshift, 0 to 200.
+
+    Returns
+    -------
+    Name of :data:`COLUMNS` → array (n,): k [h/Mpc], increasing; overdensities delta/k^2 [Mpc^2], k
+    in 1/Mpc, for unit initial curvature, synchronous gauge; velocities -k v/(aH)/k^2 [Mpc^2] in the
+    Newtonian gauge, but ``velocity_baryon_cdm``, which is without k/(aH). Neutrinos are massless.
+
+    Raises
+    ------
+    ValueError
+        If z is outside its range, or CAMB is needed and not installed.
+    """
+    cosmology = Cosmology() if cosmology is None else cosmology
+    z = float(z)
+    if not 0.0 <= z <= HIGHEST_Z:
+        raise ValueError(f"z = {z:g} is outside [0, {HIGHEST_Z:g}]; give a redshift in that range")
+    return dict(_cached(tuple(float(getattr(cosmology, name)) for name in POWER_FIELDS), z))
+
+
+def cache_file_name(values: tuple[float, ...], z: float) -> str:
+    """File name of a table: ``values`` of :data:`spectra.power.POWER_FIELDS`, redshift ``z``."""
+    # single-precision inputs must find the table of the same number
+    rounded = [f"{value:.7g}" for value in (*values, z)]
+    key = json.dumps([_RECIPE, HIGHEST_K_H_MPC, rounded])
+    return f"species-{hashlib.sha256(key.encode()).hexdigest()[:24]}.h5"
+
+
+@lru_cache(maxsize=8)
+def _cached(values: tuple[float, ...], z: float) -> dict[str, np.ndarray]:
+    path = _cache.table_directory() / cache_file_name(values, z)
+    if path.exists():
+        try:
+            return _cache.read_tables(path)[0]
+        except ValueError:
+            pass  # damaged: made again below
+    tables, attributes = camb_species(Cosmology(**dict(zip(POWER_FIELDS, values))), z)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _cache.write_tables(path, tables, attributes)
+    except (OSError, ValueError):
+        pass  # a cache is a convenience: without one the next run only takes longer
+    return tables
+
+
+def camb_species(cosmology: Cosmology, z: float) -> tuple[dict[str, np.ndarray], dict]:
+    """Arrays and attributes of one table, computed by CAMB; see :func:`cold_species`."""
+    try:
+        import camb
+    except ImportError:
+        raise ValueError(
+            "transfer functions of separate species need CAMB, which is not installed; "
+            "pip install camb"
+        ) from None
+    fields = {name: float(value) for name, value in vars(cosmology).items()}
+    settings = camb.CAMBparams()
+    settings.set_cosmology(
+        H0=100.0 * fields["h"],
+        ombh2=fields["omega_b"],
+        omch2=fields["omega_dm"],
+        mnu=0.0,
+        num_massive_neutrinos=0,
+        nnu=fields["n_eff"],
+        TCMB=fields["t_cmb_kelvin"],
+        YHe=fields["y_he"],
+    )
+    settings.WantCls = False
+    settings.set_matter_power(
+        redshifts=[z], kmax=HIGHEST_K_H_MPC * fields["h"], nonlinear=False, silent=True
+    )
+    settings.Transfer.high_precision = True
+    data = camb.get_results(settings).get_matter_transfer_data().transfer_data[:, :, 0]
+    tables = {name: np.asarray(row, dtype=float) for name, row in zip(COLUMNS, data)}
+    attributes = {
+        **{name: fields[name] for name in POWER_FIELDS},
+        "z": z,
+        "source": f"CAMB {camb.__version__}, transfer functions, massless neutrinos",
+    }
+    return tables, attributes

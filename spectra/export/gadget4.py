@@ -1,0 +1,101 @@
+"""GADGET-4 (N-GenIC): log10 k and log10 of k^3 P/2 pi^2."""
+
+from pathlib import Path
+
+import numpy as np
+
+from spectra.cosmology import Cosmology
+from spectra.export import _check
+from spectra.export._files import declared_redshift, table_text, with_companions, write_together
+from spectra.export._linear import linear_state, sigma8_of
+
+
+def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
+    """Write the spectrum at redshift ``z``: the start, or 0 to be normalised to sigma_8."""
+    state = linear_state(spectrum, cosmology, z)
+    h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
+    normalise = int(z == 0.0)
+    today = state if normalise else linear_state(spectrum, cosmology, 0.0)
+    return write_together(
+        with_companions(
+            path,
+            delta2_text(state.k_h_mpc, state.power),
+            format="gadget4",
+            z=z,
+            parameters=f"""\
+PowerSpectrumType              2
+PowerSpectrumFile              {path.name}
+InputSpectrum_UnitLength_in_cm 3.085678e24
+ReNormalizeInputSpectrum       {normalise}
+PrimordialIndex                1.0
+Sigma8                         {sigma8_of(today.k_h_mpc, today.power):.8g}
+Omega0                         {omega_m / h**2:.10g}
+OmegaLambda                    {1.0 - omega_m / h**2:.10g}
+OmegaBaryon                    {float(cosmology.omega_b) / h**2:.10g}
+HubbleParam                    {h:.10g}
+{"" if normalise else f"TimeBegin                      {1.0 / (1.0 + z):.10g}"}
+""",
+            note=f"""\
+The table is at z = {z:g}. With ReNormalizeInputSpectrum 0 GADGET-4 takes it as that of the start
+(write it with --z of the start); with 1 as that of today, normalised to Sigma8, which here includes
+the suppression. PrimordialIndex is 1: the tilt is in the table, any other value tilts it twice.
+Outside the table GADGET-4 has no power, without a word; a line with # would end its reading.
+""",
+        ),
+        force,
+    )
+
+
+def delta2_text(k_h_mpc: np.ndarray, power: np.ndarray) -> str:
+    """Two columns, log10 k [h/Mpc] and log10 of k^3 P/2 pi^2, no header."""
+    return table_text(np.log10(k_h_mpc), np.log10(k_h_mpc**3 * power / (2.0 * np.pi**2)))
+
+
+def read_pairs(path: Path, findings: _check.Findings) -> np.ndarray:
+    """Number pairs (n, 2) as ``fscanf`` finds them: up to the first word that is no number."""
+    words = "".join(_check.read_lines(path)).split()
+    values = _check.numbers(" ".join(words))
+    if len(values) < len(words):
+        findings.problems.append(
+            f"reading stops at '{words[len(values)][:20]}', after {len(values) // 2} row(s)"
+        )
+    elif len(values) % 2:
+        findings.problems.append("an odd number of entries: the last row is not complete")
+    return np.array(values[: len(values) // 2 * 2], dtype=float).reshape(-1, 2)
+
+
+def read_delta2(path: Path, findings: _check.Findings) -> bool:
+    """Fill in k and P from two logarithmic columns; False when there is no table."""
+    pairs = read_pairs(path, findings)
+    # the target sorts the rows itself
+    pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
+    if not np.all(np.isfinite(pairs)):
+        findings.problems.append("an entry is not a number")
+        return False
+    if pairs.size and pairs[0, 0] >= 0.0:
+        findings.problems.append("the first column is k, but the target wants log10 k")
+        return False
+    with np.errstate(over="ignore"):
+        k, delta2 = 10.0 ** pairs[:, 0], 10.0 ** pairs[:, 1]
+    if not _check.check_wavenumbers(findings, k):
+        return False
+    if not np.all(np.isfinite(delta2)):
+        findings.problems.append("the second column is no logarithm")
+        return False
+    findings.k_h_mpc, findings.power = k, 2.0 * np.pi**2 * delta2 / k**3
+    return True
+
+
+def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+    """N-GenIC's reader: no header, logarithms, the grid covered, at the start or today."""
+    findings = _check.Findings()
+    if not read_delta2(path, findings):
+        return findings
+    k = findings.k_h_mpc
+    _check.check_coverage(findings, k[0], k[-1], run, "GADGET-4 has no power")
+    if declared_redshift(path) == 0.0:
+        findings.notes.append("a table of today: set ReNormalizeInputSpectrum to 1, with Sigma8")
+    else:
+        why = f"with ReNormalizeInputSpectrum 0 it is taken as that of z = {run.z:g}"
+        _check.check_redshift_of(findings, path, run.z, why)
+    return findings
