@@ -99,7 +99,9 @@ def _half_mode_numbers(transfer: Transfer, reference: Transfer) -> tuple[Array, 
 
 
 # --- Lyman-alpha --------------------
-AREA_SOURCE = "area criterion of Murgia et al. 1704.07838; relics of Irsic et al. 1702.01764"
+AREA_SOURCE = (
+    "area criterion of Murgia et al. 1704.07838; relics of Irsic et al. 1702.01764 (recalled)"
+)
 
 
 def lyman_alpha_area(subject: Subject, mass_kev: float, failed: VerdictStatus) -> Verdict:

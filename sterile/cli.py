@@ -12,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from sterile import cli_files as files
 from sterile import session
+from sterile.cli_options import ComputationFailed, Json, Out, check_output
 
 app = typer.Typer(
     name="sterile",
@@ -22,18 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-Out = Annotated[
-    Path | None, typer.Option("-o", "--output", help="HDF5 file to write.", show_default=False)
-]
-Result = Annotated[Path, typer.Argument(metavar="OUT.h5", help="A result of solve or transfer.")]
-
-
 _NEW_COSMOLOGY = "first use of this cosmology, CLASS runs"
-
-
-class ComputationFailed(Exception):
-    """A computation ran and its result is not usable; the message says why."""
 
 
 @app.command()
@@ -46,7 +37,7 @@ def solve(
     from sterile import config as configuration
 
     config = configuration.load(config_path)
-    _check_output(output)
+    check_output(output)
     session.start()
     from spectra.drive import drive as drive_of
 
@@ -136,7 +127,7 @@ def transfer(
 ) -> None:
     """T²(k), half-mode, free-streaming and verdicts of a tabulated spectrum."""
     wavenumbers = _numbers("--k", k) if k is not None else None
-    _check_output(output)
+    check_output(output)
     session.start()
     from spectra.cosmology import Cosmology
     from spectra.drive import drive as drive_of
@@ -200,99 +191,6 @@ def transfer(
 
 
 @app.command()
-def verdict(
-    result_path: Annotated[
-        Path | None, typer.Argument(metavar="[OUT.h5]", help="A result of solve or transfer.")
-    ] = None,
-    alpha: Annotated[
-        float | None, typer.Option(help="Of T = [1 + (alpha k)^beta]^gamma [Mpc/h].")
-    ] = None,
-    beta: Annotated[float | None, typer.Option(help="Likewise, positive.")] = None,
-    gamma: Annotated[float | None, typer.Option(help="Likewise, negative.")] = None,
-    delta: Annotated[float, typer.Option(help="Plateau of T at large k, 0 to 1.")] = 0.0,
-    references: Annotated[
-        str, typer.Option(help="Thermal relics to compare with: solver or viel2005.")
-    ] = "solver",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """The verdicts stored in a result file, or those on a cut-off {alpha, beta, gamma}."""
-    from sterile import report
-
-    shape = {"--alpha": alpha, "--beta": beta, "--gamma": gamma}
-    given = [name for name, value in shape.items() if value is not None]
-    if (result_path is None) == (not given):
-        raise ValueError("give either a result file OUT.h5 or --alpha, --beta and --gamma")
-    if given and len(given) < len(shape):
-        missing = ", ".join(name for name in shape if name not in given)
-        raise ValueError(f"{missing}: missing; a cut-off needs --alpha, --beta and --gamma")
-    _check_output(output)
-    if given:
-        result = _shape_result(alpha, beta, gamma, delta, references)
-    else:
-        result = _stored_verdicts(result_path)
-    if output is not None:
-        from spectra import plots
-
-        plots.save(plots.figure_verdicts(result["verdicts"]), output)
-    print(json.dumps(result, allow_nan=False) if as_json else report.table(result))
-
-
-def _stored_verdicts(result_path: Path) -> dict:
-    from spectra import store
-
-    record = store.read(result_path)
-    prefix = "verdicts/"
-    verdicts = {
-        name.removeprefix(prefix): entry
-        for name, entry in record.attributes.items()
-        if name.startswith(prefix)
-    }
-    if not verdicts:
-        raise ValueError(f"{result_path}: holds no verdicts; run solve or transfer with -o again")
-    summary = record.attributes.get("summary", {})
-    return {**summary, "verdicts": verdicts, "warnings": list(record.warnings)}
-
-
-# wide enough for every integral; T is a formula here
-_SHAPE_K_H_MPC = (1e-3, 1e3, 800)
-
-
-def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: str) -> dict:
-    session.start()
-    import numpy as np
-
-    from spectra.power import power_table
-    from spectra.references import reference_relics
-    from spectra.scales import half_mode
-    from spectra.shapes import Shape, shape_transfer
-    from spectra.verdicts import reference_masses, structure_numbers
-    from spectra.verdicts import verdicts as verdicts_of
-    from sterile import report
-
-    curve = shape_transfer(Shape(alpha, beta, gamma, delta), np.geomspace(*_SHAPE_K_H_MPC))
-    with session.progress("verdicts"):
-        power = power_table()
-        relics = reference_relics(reference_masses(), power=power, kind=kind)
-        verdicts = verdicts_of(None, curve, references=relics, power=power)
-        half = half_mode(curve)
-        scalars = {
-            "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
-            "k_t_half_h_mpc": half.k_t_half_h_mpc,
-            "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
-            **structure_numbers(curve, power),
-        }
-    return report.json_object(
-        scalars,
-        status=int(half.status_t2),
-        verdicts=verdicts,
-        warnings=report.structure_warnings(curve, half),
-    )
-
-
-@app.command()
 def scan(
     config_path: Annotated[Path, typer.Argument(metavar="SCAN.toml", help="The scan to do.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="HDF5 file of the results.")],
@@ -338,158 +236,6 @@ def scan(
 
 
 @app.command()
-def plot(
-    result_path: Annotated[
-        Path, typer.Argument(metavar="OUT.h5", help="A result of solve, transfer or scan.")
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")],
-    as_json: Json = False,
-) -> None:
-    """Draw what a file holds: build-up, spectrum, T²(k); or the plane of a scan."""
-    from spectra import store
-    from sterile.scan.store import is_scan
-
-    if is_scan(result_path):
-        draw = _plane(result_path)
-    else:
-        record = store.read(result_path)
-
-        def draw():
-            return plots.figure_record(record, result_path)
-
-    store.check_writable(output)
-    from spectra import plots
-
-    with session.progress("figure"):
-        plots.save(draw(), output)
-    _report_files([output], as_json)
-
-
-def _plane(path: Path):
-    """Read a scan's results now, draw them later."""
-    from sterile.scan import load
-
-    results = load(path)
-    if results.damaged:
-        print(
-            f"{path}: {results.damaged} damaged rows left out; recompute them with --resume",
-            file=sys.stderr,
-        )
-
-    def draw():
-        session.start()
-        from sterile.scan.plane import figure_plane
-
-        return figure_plane(results)
-
-    return draw
-
-
-@app.command()
-def export(
-    result_path: Annotated[
-        Path | None, typer.Argument(metavar="[OUT.h5]", help="A result of solve or transfer.")
-    ] = None,
-    format: Annotated[
-        str | None, typer.Option("--format", help="The code to write for: class, gadget4, ...")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Directory or file to write.")
-    ] = None,
-    z: Annotated[
-        float | None, typer.Option("--z", help="Redshift of the table; with --check, of the start.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
-    check: Annotated[
-        Path | None, typer.Option("--check", help="Read this file back instead of writing one.")
-    ] = None,
-    box_mpc_h: Annotated[
-        float | None, typer.Option("--box-mpc-h", help="Side of the box to check for [Mpc/h].")
-    ] = None,
-    particles: Annotated[
-        str | None, typer.Option(help="Particles to check for: 512 a side, 512^3 or 134217728.")
-    ] = None,
-    as_json: Json = False,
-) -> int:
-    """Write the spectrum for another code to read, or check such a file (--check)."""
-    from spectra.export import FORMATS, canonical, declared_format
-
-    if format is None and check is not None:
-        format = declared_format(check)
-    if format is None:
-        raise ValueError(f"--format is missing; give one of {', '.join(FORMATS)}")
-    name = canonical(format)
-    if check is not None:
-        return _check_export(check, name, box_mpc_h, particles, z, as_json, result_path)
-    if result_path is None or output is None:
-        raise ValueError("give a result file and -o PATH, or --check FILE")
-    from spectra import store
-
-    record = store.read(result_path)
-    names = ("spectrum/q", "spectrum/f", "transfer/k_h_mpc", "transfer/t", "transfer/t2")
-    store.require(record, result_path, *names)
-    session.start()
-    import jax.numpy as jnp
-
-    from spectra.cosmology import Cosmology
-    from spectra.export import write
-    from spectra.spectrum import Spectrum
-    from spectra.status import Status
-    from spectra.transfer import Transfer
-
-    q, f, k, t, t2 = (record.datasets[name] for name in names)
-    with session.progress("export"):
-        files = write(
-            output,
-            name,
-            spectrum=Spectrum(q, f, **record.attributes["spectrum"]),
-            transfer=Transfer(k, t, t2, jnp.asarray(Status.SUCCESS, dtype=jnp.int32)),
-            cosmology=Cosmology(**record.attributes["cosmology"]),
-            z=z,
-            force=force,
-        )
-    _report_files(files, as_json)
-    return 0
-
-
-def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> int:
-    given = {"--box-mpc-h": box_mpc_h, "--particles": particles, "--z": z}
-    missing = [option for option, value in given.items() if value is None]
-    if missing:
-        raise ValueError(f"--check needs {', '.join(missing)} as well")
-    session.start()
-    from spectra.export import check, simulation
-
-    cosmology = None
-    if result_path is not None:
-        from spectra import store
-        from spectra.cosmology import Cosmology
-
-        cosmology = Cosmology(**store.read(result_path).attributes["cosmology"])
-    report = check(path, name, simulation(box_mpc_h, particles, z), cosmology)
-    if as_json:
-        print(
-            json.dumps(
-                {
-                    "file": str(report.file),
-                    "format": report.format,
-                    "safe": report.safe,
-                    "problems": report.problems,
-                    "notes": report.notes,
-                    "k_min_h_mpc": report.k_min_h_mpc,
-                    "k_max_h_mpc": report.k_max_h_mpc,
-                }
-            )
-        )
-    else:
-        needs = f"k from {report.k_min_h_mpc:.4g} to {report.k_max_h_mpc:.4g} h/Mpc"
-        print(f"{report.file}: {'safe' if report.safe else 'NOT safe'} for {name} ({needs})")
-        for label, lines in (("problem", report.problems), ("note", report.notes)):
-            print("".join(f"  {label}: {line}\n" for line in lines), end="")
-    return 0 if report.safe else 1
-
-
-@app.command()
 def info(as_json: Json = False) -> None:
     """Versions, devices, precision and cache: what a bug report needs."""
     session.start()
@@ -518,6 +264,10 @@ def info(as_json: Json = False) -> None:
         print(f"{name:<{width}}  {', '.join(fact) if isinstance(fact, list) else fact}")
 
 
+for command in (files.verdict, files.plot, files.export):
+    app.command()(command)
+
+
 def _numbers(option: str, text: str) -> list[float]:
     numbers = []
     for word in text.split(","):
@@ -528,14 +278,6 @@ def _numbers(option: str, text: str) -> list[float]:
                 f"{option}: '{word.strip()}' is not a number; give numbers separated by commas"
             ) from None
     return numbers
-
-
-def _check_output(output: Path | None) -> None:
-    """Fail before the computation, not after it, when the result could not be written."""
-    if output is not None:
-        from spectra.store import check_writable
-
-        check_writable(output)
 
 
 def _require_finite(result: dict, *names: str) -> None:
@@ -560,11 +302,6 @@ def _finish(result: dict, output: Path | None, as_json: bool, make_record) -> No
         print(report.table(result))
         if output is not None:
             print(f"written: {output}")
-
-
-def _report_files(files, as_json: bool) -> None:
-    names = [str(file) for file in files]
-    print(json.dumps({"files": names}) if as_json else "\n".join(f"written: {n}" for n in names))
 
 
 def _fail(message: str, code: int) -> int:
