@@ -33,7 +33,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-external: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m external
+	$(BIN)/python -m pytest -m "external or slow"
 
 lint: $(VENV)/.installed-test
 	$(PIP) install --quiet -c constraints.txt -e '.[lint]'

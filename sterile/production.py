@@ -151,12 +151,13 @@ def freeze_in_yield(model: ScalarDecay):
     return contact + 135.0 * width * m0 / (4.0 * np.pi**3 * g * HIGGS_MASS_GEV**2)
 
 
-def choose_grid(model: ScalarDecay, plasma: Plasma) -> Grid | None:
+def choose_grid(model: ScalarDecay, plasma: Plasma | None = None) -> Grid | None:
     """The grid for concrete parameters, decided on the host; None under jit or vmap.
 
     One of six: the Higgs resonance absent (m_S > 63.5 GeV), narrow (m_S < 61 GeV) or broad, and
     coarser steps where S neither thermalises nor decays while it is made.
     """
+    plasma = Plasma() if plasma is None else plasma
     try:
         numbers = [float(jax.lax.stop_gradient(number)) for number in _regime(model, plasma)]
     except (jax.errors.ConcretizationTypeError, TypeError):

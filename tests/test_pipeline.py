@@ -92,6 +92,7 @@ def _model(coupling):
     return sterile.ScalarDecay(100.0, coupling, 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_many_models_in_their_own_order():
     couplings = jnp.array([1e-8, 1e-6, 3e-9])
@@ -104,6 +105,7 @@ def test_many_models_in_their_own_order():
     assert np.all(np.asarray(many.status) == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_jit_without_a_grid_takes_the_right_regime():
     traced = jax.jit(lambda m, c, y: sterile.solve(sterile.ScalarDecay(m, c, y), PAPER).yield_n)

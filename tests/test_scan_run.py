@@ -123,7 +123,7 @@ from scan_cases import SCAN, Cheap
 import sterile.scan
 try:
     print("started", flush=True)
-    sterile.scan.run(SCAN, {path!r}, workers=1, resume=True, evaluation=Cheap(seconds=0.05))
+    sterile.scan.run(SCAN, {path!r}, workers=1, resume=True, evaluation=Cheap(seconds={seconds}))
 except KeyboardInterrupt:
     from sterile.scan.runner import interrupted
     print(interrupted({path!r}), file=sys.stderr)
@@ -131,9 +131,9 @@ except KeyboardInterrupt:
 """
 
 
-def start(path):
-    """A process that scans into ``path``, about a second from start to end."""
-    code = RUN.format(tests=os.path.dirname(__file__), path=str(path))
+def start(path, seconds=0.05):
+    """A process that scans into ``path``; by default about a second from start to end."""
+    code = RUN.format(tests=os.path.dirname(__file__), path=str(path), seconds=seconds)
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -171,7 +171,7 @@ def test_kill_at_fifty_random_moments_then_resume(serial, tmp_path):
 
 def test_ctrl_c_ends_cleanly(serial, tmp_path):
     path = tmp_path / "r.h5"
-    process = start(path)
+    process = start(path, seconds=0.5)  # slow enough not to end before the signal
     while not path.exists() or scan.load(path).done.sum() == 0:
         assert process.poll() is None
         time.sleep(0.01)
