@@ -13,13 +13,13 @@ from spectra.store import write_atomically
 CACHE_VARIABLE = "STERILE_CACHE_DIR"
 
 
-def table_directory() -> Path:
-    """``tables`` in ``STERILE_CACHE_DIR`` if set, else in ``sterile`` of the user's cache."""
+def cache_directory(kind: str) -> Path:
+    """``kind`` in ``STERILE_CACHE_DIR`` if set, else in ``sterile`` of the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen:
-        return Path(chosen) / "tables"
+        return Path(chosen) / kind
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "sterile" / "tables"
+    return Path(base) / "sterile" / kind
 
 
 def checksum(tables: dict[str, np.ndarray]) -> str:

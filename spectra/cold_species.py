@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from spectra import _cache
+from spectra._camb import run_camb
 from spectra.cosmology import Cosmology
 from spectra.power import HIGHEST_Z, POWER_FIELDS
 
@@ -74,7 +75,7 @@ def cache_file_name(values: tuple[float, ...], z: float) -> str:
 
 @lru_cache(maxsize=8)
 def _cached(values: tuple[float, ...], z: float) -> dict[str, np.ndarray]:
-    path = _cache.table_directory() / cache_file_name(values, z)
+    path = _cache.cache_directory("tables") / cache_file_name(values, z)
     if path.exists():
         try:
             return _cache.read_tables(path)[0]
@@ -91,35 +92,14 @@ def _cached(values: tuple[float, ...], z: float) -> dict[str, np.ndarray]:
 
 def camb_species(cosmology: Cosmology, z: float) -> tuple[dict[str, np.ndarray], dict]:
     """Arrays and attributes of one table, computed by CAMB; see :func:`cold_species`."""
-    try:
-        import camb
-    except ImportError:
-        raise ValueError(
-            "transfer functions of separate species need CAMB, which is not installed; "
-            "pip install camb"
-        ) from None
-    fields = {name: float(value) for name, value in vars(cosmology).items()}
-    settings = camb.CAMBparams()
-    settings.set_cosmology(
-        H0=100.0 * fields["h"],
-        ombh2=fields["omega_b"],
-        omch2=fields["omega_dm"],
-        mnu=0.0,
-        num_massive_neutrinos=0,
-        nnu=fields["n_eff"],
-        TCMB=fields["t_cmb_kelvin"],
-        YHe=fields["y_he"],
+    results, version = run_camb(
+        cosmology, [z], HIGHEST_K_H_MPC, 0, "a table of transfer functions of separate species"
     )
-    settings.WantCls = False
-    settings.set_matter_power(
-        redshifts=[z], kmax=HIGHEST_K_H_MPC * fields["h"], nonlinear=False, silent=True
-    )
-    settings.Transfer.high_precision = True
-    data = camb.get_results(settings).get_matter_transfer_data().transfer_data[:, :, 0]
+    data = results.get_matter_transfer_data().transfer_data[:, :, 0]
     tables = {name: np.asarray(row, dtype=float) for name, row in zip(COLUMNS, data)}
     attributes = {
-        **{name: fields[name] for name in POWER_FIELDS},
+        **{name: float(getattr(cosmology, name)) for name in POWER_FIELDS},
         "z": z,
-        "source": f"CAMB {camb.__version__}, transfer functions, massless neutrinos",
+        "source": f"CAMB {version}, transfer functions, massless neutrinos",
     }
     return tables, attributes

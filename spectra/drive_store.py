@@ -9,31 +9,22 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from spectra._cache import cache_directory
 from spectra._hdf5 import hdf5_bytes
 
 # raise when the tables or their meaning change: older files are then made anew
 FORMAT_VERSION = 2
-CACHE_VARIABLE = "STERILE_CACHE_DIR"
 
 
 class DamagedFile(Exception):
     """A drive file is not what was written; the message says how."""
 
 
-def cache_directory() -> Path:
-    """Where drives are kept: ``STERILE_CACHE_DIR``, else ``sterile`` in the user's cache."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen) / "drives"
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "sterile" / "drives"
-
-
 def cache_file(fields: dict, derivatives: bool) -> Path:
     """The cache's file for a cosmology, ``fields`` by name."""
     key = repr((FORMAT_VERSION, sorted((name, float(value)) for name, value in fields.items())))
     kind = "drive-tangents" if derivatives else "drive"
-    return cache_directory() / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.h5"
+    return cache_directory("drives") / f"{kind}-{hashlib.sha256(key.encode()).hexdigest()[:16]}.h5"
 
 
 def write_drive(path, tables: dict, attributes: dict) -> None:

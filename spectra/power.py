@@ -18,6 +18,7 @@ import numpy as np
 from jax import Array
 
 from spectra import _cache
+from spectra._camb import PIVOT_MPC, run_camb
 from spectra._deposit import lagrange_six
 from spectra._numerics import integral_weights, interpolate
 from spectra.cosmology import Cosmology
@@ -26,7 +27,6 @@ from spectra.precision import require_x64
 # the fields that shape W; n_s and a_s are analytic
 POWER_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
 SHIPPED_FILE = "power_planck18.h5"
-PIVOT_MPC = 0.05
 K_RANGE_H_MPC = (1e-4, 500.0)
 HIGHEST_Z = 200.0
 K_NODES, Z_NODES = 1300, 36
@@ -89,7 +89,7 @@ def _cached(values: tuple[float, ...]) -> PowerTable:
     fields = dict(zip(POWER_FIELDS, values))
     key = json.dumps([_RECIPE, K_NODES, Z_NODES, K_RANGE_H_MPC, HIGHEST_Z, fields])
     name = f"power-{hashlib.sha256(key.encode()).hexdigest()[:24]}.h5"
-    path = _cache.table_directory() / name
+    path = _cache.cache_directory("tables") / name
     if path.exists():
         try:
             return _assemble(*_cache.read_tables(path))
@@ -149,52 +149,30 @@ def camb_tables(cosmology: Cosmology) -> tuple[dict, dict]:
     the radiation agrees to 6e-5, moves sigma_8 by 1e-6, and takes ten times as long).
     Massless neutrinos, total matter (baryon pressure included, hence the bend beyond 100 h/Mpc).
     """
-    try:
-        import camb
-    except ImportError:
-        raise ValueError(
-            "the power spectrum of a cosmology other than the default one needs CAMB, which is "
-            "not installed; pip install camb"
-        ) from None
-    fields = {name: float(value) for name, value in vars(cosmology).items()}
     # CAMB wants them falling
     z = np.expm1(np.linspace(0.0, math.log1p(HIGHEST_Z), Z_NODES))
 
     def spectra(k_max: float, per_e_fold: int):
-        settings = camb.CAMBparams()
-        settings.set_cosmology(
-            H0=100.0 * fields["h"],
-            ombh2=fields["omega_b"],
-            omch2=fields["omega_dm"],
-            mnu=0.0,
-            num_massive_neutrinos=0,
-            nnu=fields["n_eff"],
-            TCMB=fields["t_cmb_kelvin"],
-            YHe=fields["y_he"],
+        results, version = run_camb(
+            cosmology,
+            z[::-1],
+            k_max,
+            per_e_fold,
+            "the power spectrum of a cosmology other than the default one",
         )
-        settings.InitPower.set_params(As=fields["a_s"], ns=fields["n_s"], pivot_scalar=PIVOT_MPC)
-        settings.WantCls = False
-        settings.set_matter_power(
-            redshifts=list(z[::-1]),
-            kmax=k_max * fields["h"],
-            k_per_logint=per_e_fold,
-            nonlinear=False,
-            silent=True,
-        )
-        settings.Transfer.high_precision = True
-        k, _, power = camb.get_results(settings).get_linear_matter_power_spectrum()
-        return k, power
+        k, _, power = results.get_linear_matter_power_spectrum()
+        return k, power, version
 
-    k_dense, dense = spectra(_ACOUSTIC_K_H_MPC, _DENSE_PER_E_FOLD)
-    k_tail, tail = spectra(1.02 * K_RANGE_H_MPC[1], 0)
+    k_dense, dense, version = spectra(_ACOUSTIC_K_H_MPC, _DENSE_PER_E_FOLD)
+    k_tail, tail, _ = spectra(1.02 * K_RANGE_H_MPC[1], 0)
     # the last nodes of a run are beside its own end: leave a margin
     use = k_dense < 0.8 * _ACOUSTIC_K_H_MPC
     beyond = k_tail > 1.01 * k_dense[use][-1]
     k = np.concatenate([k_dense[use], k_tail[beyond]])
     power = np.concatenate([dense[:, use], tail[:, beyond]], axis=1)
     attributes = {
-        **{name: fields[name] for name in POWER_FIELDS},
-        "source": f"CAMB {camb.__version__}, total matter, linear, massless neutrinos",
+        **{name: float(getattr(cosmology, name)) for name in POWER_FIELDS},
+        "source": f"CAMB {version}, total matter, linear, massless neutrinos",
         "k_nodes": k.size,
     }
     return _tables(k, power, z, cosmology), attributes

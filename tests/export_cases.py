@@ -29,7 +29,7 @@ def install_golden_tables():
     """
     cosmology = spectra.Cosmology()
     values = tuple(float(getattr(cosmology, name)) for name in POWER_FIELDS)
-    folder = _cache.table_directory()
+    folder = _cache.cache_directory("tables")
     folder.mkdir(parents=True, exist_ok=True)
     for z in (0.0, START):
         target = folder / cache_file_name(values, z)

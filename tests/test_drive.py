@@ -36,7 +36,7 @@ def cache(tmp_path, monkeypatch):
         fields = {name: float(getattr(cosmology, name)) for name in DRIVE_FIELDS}
         return TABLES, fields
 
-    monkeypatch.setenv(drive_store.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("STERILE_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(drive_build, "build", build)
     return calls
 
@@ -52,7 +52,7 @@ def test_a_drive_is_made_once_and_then_read(cache):
     assert cache == [(0.11, False)]
     np.testing.assert_array_equal(again[0]["numbers"], made[0]["numbers"])
     assert again[1]["omega_dm"] == 0.11
-    assert not [p for p in drive_store.cache_directory().iterdir() if p.name.startswith(".")]
+    assert not list(drive_store.cache_directory("drives").glob(".*.h5*"))
 
 
 @pytest.mark.invariants
@@ -66,7 +66,7 @@ def test_a_drive_with_derivatives_serves_both(cache):
 @pytest.mark.parametrize("damage", ["cut", "changed", "format"])
 def test_a_damaged_file_is_noticed_and_made_anew(cache, damage):
     cached()
-    (path,) = drive_store.cache_directory().glob("*.h5")
+    (path,) = drive_store.cache_directory("drives").glob("*.h5")
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:3000])
     else:
@@ -96,7 +96,7 @@ def test_processes_that_want_the_same_drive_make_it_once(cache):
 def test_without_classy_the_error_says_what_to_do(cache, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(drive_build.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setenv(drive_store.CACHE_VARIABLE, "/nowhere-to-be-found")
+    monkeypatch.setenv("STERILE_CACHE_DIR", "/nowhere-to-be-found")
     with pytest.raises(ValueError, match="pip install"):
         drive_build.build(spectra.Cosmology(**OTHER))
 
