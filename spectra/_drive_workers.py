@@ -117,7 +117,7 @@ def _serve() -> None:
         try:
             answer = one_wavenumber(setup, task)
         except Exception as error:
-            answer = RuntimeError(f"CLASS failed at k = {task:g}/Mpc: {error}")
+            answer = RuntimeError(f"CLASS failed at k = {task[1]:g} h/Mpc: {error}")
         _send(answers, answer)
 
 

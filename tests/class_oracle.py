@@ -29,6 +29,12 @@ BASE = {
 }
 
 
+def settings_of(cosmology):
+    """What every run for a cosmology has in common."""
+    theirs = {name: float(getattr(cosmology, ours)) for name, ours in CLASS_NAMES.items()}
+    return {**BASE, **theirs}
+
+
 def matter_overdensity(cosmology, k_h_mpc, settings, densities):
     """delta_m today (n,) at k [h/Mpc]; ``densities`` maps CLASS transfer names to omega h^2."""
     from classy import Class
@@ -37,8 +43,7 @@ def matter_overdensity(cosmology, k_h_mpc, settings, densities):
     solver = Class()
     solver.set(
         {
-            **BASE,
-            **{theirs: float(getattr(cosmology, ours)) for theirs, ours in CLASS_NAMES.items()},
+            **settings_of(cosmology),
             **settings,
             "k_output_values": ",".join(f"{k:.12e}" for k in np.sort(k_mpc)),
         }

@@ -197,3 +197,12 @@ def test_neighbouring_cosmologies_are_served_by_derivatives():
     assert 3e-4 < moved < 5e-4
     with pytest.raises(ValueError, match="omega_dm"):
         spectra.transfer(DM, spectra.Cosmology(omega_dm=0.13), drive, k_h_mpc=K)
+
+
+@pytest.mark.external
+def test_a_failure_of_class_says_where():
+    impossible = drive_build.Settings(
+        k_low_h_mpc=0.1, k_high_h_mpc=0.2, k_intervals=6, tolerance=1e-17
+    )
+    with pytest.raises(RuntimeError, match=r"CLASS failed at k = 0\.2 h/Mpc"):
+        drive_build.drive_tables(spectra.Cosmology(), impossible, False, lambda done, total: None)
