@@ -33,6 +33,7 @@ from sterile.collisions import (
     resonance_operator,
     resonance_peak,
 )
+from sterile.elastic import elastic_rate_gev, elastic_table
 from sterile.free_decay import free_phase
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
 from sterile.models import Plasma, ScalarDecay
@@ -134,6 +135,11 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         peak=resonance_peak(mass, model.portal_coupling, resonance),
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
+        elastic=(
+            elastic_table(mass, model.portal_coupling, plasma)
+            if plasma.elastic_scattering
+            else None
+        ),
     )
     yields = yield_weights(grid)
 
@@ -183,16 +189,24 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     step = grid.log_step / steps
     starts = begin + step * np.arange(units * steps).reshape(units, steps)
 
-    def thermal(shift, start):
-        return thermal_at(start + shift, start, plasma.constant_g)
+    # T_EW is a node: the unit decides the phase, as T would only up to rounding
+    all_broken = np.arange(units) + first_unit >= electroweak_unit
 
-    thermals = jax.vmap(jax.vmap(jax.vmap(thermal, (0, None)), (None, 0)), (None, 0))(
-        jnp.asarray(step * NODES), starts
-    )
+    def thermal(shift, start, broken):
+        found = thermal_at(start + shift, start, plasma.constant_g)
+        if particle.elastic is None:
+            return found
+        rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
+        return found._replace(elastic_gev=rate)
+
+    over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))
+    thermals = jax.vmap(over_steps, (None, 0, 0))(jnp.asarray(step * NODES), starts, all_broken)
     zero = jnp.zeros(())
-    _, tangents = jax.vmap(
-        jax.vmap(lambda start: jax.jvp(lambda d: thermal(d, start), (zero,), (zero + 1.0,)))
-    )(starts)
+
+    def tangent(start, broken):
+        return jax.jvp(lambda shift: thermal(shift, start, broken), (zero,), (zero + 1.0,))[1]
+
+    tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
     tables = None
     if not plasma.contact_only and first_unit > 0:
         tables = _tables(model, particle, begin, units, steps, grid)
