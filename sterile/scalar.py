@@ -37,6 +37,7 @@ from sterile.elastic import elastic_rate_gev, elastic_table
 from sterile.free_decay import free_phase
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
 from sterile.models import Plasma, ScalarDecay
+from sterile.moments import first_population, moment_step
 from sterile.rosenbrock import NODES
 from sterile.scalar_step import (
     Particle,
@@ -149,23 +150,26 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
     start = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
     carry = (start, jnp.zeros(()), jnp.zeros(()))
+    if plasma.method != "momentum":
+        carry = first_population(particle, yields, first, start)
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
-    for phase in (hot, coupled) if grid.late_is_free else (hot, coupled, late):
+    free = grid.late_is_free and plasma.method == "momentum"
+    for phase in (hot, coupled) if free else (hot, coupled, late):
         carry, history, times = _run_phase(
             model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry
         )
         histories.append(history)
         clocks.append(times)
-    if grid.late_is_free:
+    if free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)
         _, history = free_phase(particle, yields, starts, step, plasma.constant_g, carry)
         histories.append(history)
         clocks.append(starts + step)
-    f, decayed, rest = (jnp.concatenate(parts) for parts in zip(*histories))
+    f, decayed, rest = (jnp.concatenate(parts) for parts in list(zip(*histories))[:3])
     clock = jnp.concatenate(clocks)
     return _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
 
@@ -207,8 +211,12 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
         return jax.jvp(lambda shift: thermal(shift, start, broken), (zero,), (zero + 1.0,))[1]
 
     tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
+    advance = implicit_step
+    if plasma.method != "momentum":
+        advance = moment_step(plasma.method, plasma.constant_g)
+    collisionless = grid.late_is_free and phase == phases(grid)[-1]
     tables = None
-    if not plasma.contact_only and first_unit > 0:
+    if not plasma.contact_only and first_unit > 0 and not collisionless:
         tables = _tables(model, particle, begin, units, steps, grid)
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
@@ -239,6 +247,8 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
             value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
 
         def operator(thermal, value):
+            if collisionless:
+                return jnp.zeros((grid.momenta, grid.momenta))
             return loss_operator(particle, thermal, value, broken)
 
         def slope(thermal, value, thermal_slope, value_slope):
@@ -252,7 +262,7 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
 
         @jax.checkpoint
         def one_step(carry, inputs):
-            carry = implicit_step(particle, yields, *inputs, step, carry)
+            carry = advance(particle, yields, *inputs, step, carry)
             return carry, carry
 
         return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))

@@ -118,7 +118,7 @@ def _right_hand_side(particle, thermal, operator, fit, yields, state):
     source = rates.loss_equilibrium * rates.equilibrium / fit.scale * jnp.exp(-log_psi)
     change = (source - (rates.loss + rates.decay) * g) / hubble + drift * g
     if thermal.elastic_gev is not None:
-        elastic = scattering(_hopping(particle, thermal, rates), f)
+        elastic = scattering(hopping(particle, thermal, rates), f)
         change = change + elastic / (hubble * fit.scale) * jnp.exp(-log_psi)
     decayed = jnp.sum(yields * rates.decay * f) / hubble
     heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
@@ -126,7 +126,8 @@ def _right_hand_side(particle, thermal, operator, fit, yields, state):
     return jnp.concatenate([change, decayed[None], heating[None]])
 
 
-def _hopping(particle, thermal, rates):
+def hopping(particle, thermal, rates):
+    """C_el as :func:`sterile.elastic.hopping_rates`."""
     return hopping_rates(
         rates.momentum_gev,
         particle.mass_gev,
@@ -138,7 +139,11 @@ def _hopping(particle, thermal, rates):
 
 def _psi(particle, thermal, fit):
     """ln(psi/scale) and -d ln psi/dx, each (n,)."""
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return psi_of_energy(particle, thermal, fit, jnp.exp(particle.log_q) * thermal.comoving_gev)
+
+
+def psi_of_energy(particle, thermal, fit, p):
+    """The same for momenta p [GeV]."""
     e = energy(p, particle.mass_gev)
     exponent = fit.balance * (e / thermal.temperature_gev - fit.exponent)
     swell = jnp.expm1(fit.growth * thermal.shift)
@@ -185,10 +190,10 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     block = -g[:, None] * operator * scale[None, :] / hubble
     block = block + jnp.diag(drift - (rates.loss + rates.decay) / hubble)
     if particle.elastic is not None:
-        hopping = _hopping(particle, thermal, rates)
-        change = change + scattering(hopping, f) / (hubble * scale)
+        hops = hopping(particle, thermal, rates)
+        change = change + scattering(hops, f) / (hubble * scale)
         # columns, weighted by number, keep the matrix dominant where rows need not
-        block = block + scattering_matrix(hopping) * scale[None, :] / (scale[:, None] * hubble)
+        block = block + scattering_matrix(hops) * scale[None, :] / (scale[:, None] * hubble)
     jacobian = jnp.concatenate([block, yield_row[None], heat_row[None]])
     jacobian = jnp.pad(jacobian, ((0, 0), (0, 2)))
     if particle.gravitates:
