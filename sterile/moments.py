@@ -90,21 +90,20 @@ def moment_step(method, constant_g):
         rates = rates_of(particle, thermal, operator, f)
         hubble, _, weights = expansion(particle, thermal, rates, f, state[-1])
         source = rates.loss_equilibrium * rates.equilibrium / fit.scale * jnp.exp(-log_psi)
-        # per unit psi: a number that has died away cannot be divided by
-        change = (source - (rates.loss + rates.decay) * state[0] * shape) / hubble
-        flow = jnp.sum(yields * change)
+        gain, change = source / hubble, -(rates.loss + rates.decay) * shape / hubble
+        flow = jnp.sum(yields * gain) + jnp.sum(yields * change) * state[0]
         parts = [(flow + drift * state[0])[None]]
         if coupled:
-            p, e = rates.momentum_gev, rates.energy_gev
-            kinetic = yields * p**2 / (3.0 * e)
             if thermal.elastic_gev is not None:
-                change = change + scattering(hopping(particle, thermal, rates), shape) * (
-                    state[0] / hubble
-                )
-            temperature = jnp.exp(log_temperature)
-            heating = jnp.sum(kinetic * change) / temperature - flow
-            cooling = jnp.sum(kinetic * shape * (2.0 - (p / e) ** 2)) / temperature
-            parts.append((heating / jnp.maximum(state[0], 1e-3) - cooling)[None])
+                change = change + scattering(hopping(particle, thermal, rates), shape) / hubble
+            p, e = rates.momentum_gev, rates.energy_gev
+            kinetic = p**2 / (3.0 * e) * jnp.exp(-log_temperature)
+            excess = yields * (kinetic - 1.0)
+            # per particle: of the gain alone, that may come when none is left
+            heating = jnp.sum(excess * gain) / jnp.maximum(state[0], 1e-3)
+            heating = heating + jnp.sum(excess * change)
+            cooling = jnp.sum(yields * kinetic * shape * (2.0 - (p / e) ** 2))
+            parts.append((heating - cooling)[None])
         decays = rates.decay * f / hubble
         parts.append(jnp.sum(yields * decays)[None])
         heat = jnp.sum(weights * rates.energy_gev * decays) / thermal.comoving_gev**4

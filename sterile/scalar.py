@@ -297,5 +297,5 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
 
     temperature, hubble, ratio = jax.vmap(at)(clock, f, rest)
     return ScalarHistory(
-        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, ratio
+        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, ratio, rest
     )
