@@ -30,6 +30,7 @@ class PlasmaSection(_Section):
     preset: Literal[PRESETS] = "paper"
     bath_statistics: str | None = None
     elastic_scattering: bool | None = None
+    method: str | None = None
     electroweak_temperature_gev: float | None = None
     dark_sector_in_hubble: bool | None = None
     contact_only: bool | None = None

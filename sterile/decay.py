@@ -28,6 +28,7 @@ _SIDE = 40  # theta nodes on either side of the peak; 64 changes F by less than 
 _REFINE = 4
 _BELOW = 15  # coarse steps by which the lattice is continued to small momenta
 _TIME_STENCIL = 6
+_OVERSHOOT = 0.3  # of ln f between two nodes; more is ringing
 _Q_LOWEST = 1e-3
 _DARK = 1e-250
 
@@ -150,7 +151,14 @@ def _log_rate_table(history, model, grid):
     log_q = grid.log_q[0] + step * (np.arange(refine.shape[0]) - _BELOW * _REFINE)
     # a mode that has died to zero beside a living one must not make ln f ring
     occupied = jnp.maximum(history.f, 1e-40 * jnp.max(history.f, axis=1, keepdims=True))
-    f = jnp.exp(jnp.log(jnp.maximum(occupied, _DARK)) @ refine.T)
+    log_f = jnp.log(jnp.maximum(occupied, _DARK))
+    # nor a cliff, where the resonance has emptied the fast modes beside full slow ones
+    left = np.clip(np.arange(refine.shape[0]) // _REFINE - _BELOW, 0, grid.momenta - 2)
+    lower = jnp.minimum(log_f[:, left], log_f[:, left + 1]) - _OVERSHOOT
+    upper = jnp.maximum(log_f[:, left], log_f[:, left + 1]) + _OVERSHOOT
+    within = jnp.clip(log_f @ refine.T, lower, upper)
+    below = np.arange(refine.shape[0]) < _BELOW * _REFINE
+    f = jnp.exp(jnp.where(below, log_f @ refine.T, within))
     p = jnp.exp(log_q - history.clock[:, None])
     g = f * p**2 / energy(p, model.scalar_mass_gev)
     # cubic cells; the tail, which falls by more than e a cell, must not turn negative

@@ -76,14 +76,19 @@ def in_range(model: ScalarDecay) -> Array:
     return inside[0] & inside[1] & inside[2]
 
 
+METHODS = ("momentum", "moments", "number-density")
+
+
 class Plasma(eqx.Module):
     """How the bath is treated; the defaults are the published treatment (1502.01011, 1609.01289).
 
     Attributes
     ----------
     bath_statistics : "maxwell-boltzmann".
-    elastic_scattering : False.
-        Both are switches with one setting so far; another one raises.
+        A switch with one setting so far; another one raises.
+    elastic_scattering : whether S scatters off the bath (:mod:`sterile.elastic`).
+    method : "momentum", the whole distribution; "moments", its number and temperature; or
+        "number-density", its number alone, in kinetic equilibrium (:mod:`sterile.moments`).
     electroweak_temperature_gev : temperature T_EW of the electroweak step [GeV], 100 to 200.
     dark_sector_in_hubble : whether S and N gravitate (rho_S and rho_N in H).
     contact_only : the unbroken phase at every temperature, no electroweak step.
@@ -98,6 +103,7 @@ class Plasma(eqx.Module):
     bath_statistics: str = eqx.field(static=True, default="maxwell-boltzmann")
     elastic_scattering: bool = eqx.field(static=True, default=False)
     electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=_as_float)
+    method: str = eqx.field(static=True, default="momentum")
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)
     contact_only: bool = eqx.field(static=True, default=False)
     constant_g: float | None = eqx.field(static=True, default=None)
@@ -108,10 +114,15 @@ class Plasma(eqx.Module):
                 f'plasma bath_statistics = "{self.bath_statistics}" is not available; '
                 'the allowed value is "maxwell-boltzmann"'
             )
-        if self.elastic_scattering is not False:
+        if not isinstance(self.elastic_scattering, bool):
             raise ValueError(
-                f"plasma elastic_scattering = {self.elastic_scattering} is not available; "
-                "the allowed value is false"
+                f"plasma elastic_scattering = {self.elastic_scattering!r} is neither true nor "
+                "false; give one of the two"
+            )
+        if self.method not in METHODS:
+            allowed = ", ".join(f'"{name}"' for name in METHODS)
+            raise ValueError(
+                f'plasma method = "{self.method}" is not available; the allowed values are {allowed}'
             )
         _require_range(
             "plasma",

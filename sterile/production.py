@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 
 import equinox as eqx
 import jax
@@ -19,6 +20,7 @@ from spectra.constants import (
 )
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
+from sterile import accuracy
 from sterile import plasma as bath
 from sterile.amplitudes import (
     CONTACT_OVER_COUPLING_SQUARED,
@@ -39,6 +41,8 @@ SMOOTH_ABOVE_GEV = 63.5
 _THERMAL_FRACTION = 0.01
 # change of Y_S + Y_N/2 by collisions below which S counts as decoupled, as the figures have it
 DECOUPLED = 1e-2
+# momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300
+_WIDEST_Q = 40.0
 
 FREEZE_IN = Grid(coupled_units=35, coupled_steps=2, late_units=72, late_steps=2, late_is_free=True)
 FREEZE_OUT = Grid(coupled_steps=6)
@@ -80,6 +84,7 @@ class Production(eqx.Module):
     scalar : :class:`sterile.lattice.ScalarHistory`.
     status : int32 :class:`sterile.status.Status`.
     model, plasma, grid : what was solved.
+    error : :class:`sterile.accuracy.ErrorEstimate` where asked for.
     """
 
     q: Array
@@ -97,6 +102,7 @@ class Production(eqx.Module):
     model: ScalarDecay
     plasma: Plasma
     grid: Grid
+    error: accuracy.ErrorEstimate | None = None
 
     def spectrum(self, mass_kev=None, omega_h2=0.12) -> Spectrum:
         """The :class:`spectra.Spectrum` of N, T_ref = T_gamma.
@@ -226,10 +232,16 @@ def _with_resonance(grid: Grid, resonance: str) -> Grid:
     return dataclasses.replace(grid, resonance=resonance, late_is_free=free)
 
 
-def solve(model: ScalarDecay, plasma: Plasma | None = None, grid: Grid | None = None) -> Production:
+def solve(
+    model: ScalarDecay,
+    plasma: Plasma | None = None,
+    grid: Grid | None = None,
+    error_estimate: bool = False,
+    tolerance: float | None = None,
+) -> Production:
     """Produce sterile neutrinos from one model.
 
-    Works under jit, vmap and grad.
+    Works under jit, vmap and grad; with a tolerance, on concrete parameters alone.
 
     Parameters
     ----------
@@ -238,6 +250,11 @@ def solve(model: ScalarDecay, plasma: Plasma | None = None, grid: Grid | None = 
     grid : resolution, static. When left out it is chosen from the values of the parameters; under
         jit and vmap, where they are unknown, every resonance regime is compiled and the right one
         runs (all three, under vmap). Give ``choose_grid`` of a representative model there.
+    error_estimate : static; whether to solve on a coarser grid, too, and report the difference as
+        ``Production.error``. Costs a tenth to a fifth of the solution.
+    tolerance : largest error of Y_N, <q> and q^2 F_N (over its peak) to accept, 5e-5 to 0.1.
+        The grid is refined, up to three times, until the estimate is below it; if it never is, the
+        status is TOLERANCE_NOT_MET.
 
     Returns
     -------
@@ -246,43 +263,93 @@ def solve(model: ScalarDecay, plasma: Plasma | None = None, grid: Grid | None = 
     Raises
     ------
     ValueError
-        If JAX is not in 64-bit mode.
+        If JAX is not in 64-bit mode, the tolerance is out of range, or given for traced parameters.
     """
     require_x64()
     plasma = Plasma() if plasma is None else plasma
     grid = choose_grid(model, plasma) if grid is None else grid
-    return _solve(model, plasma, grid)
+    if tolerance is None:
+        return _solve(model, plasma, grid, error_estimate)
+    if not 5e-5 <= tolerance <= 0.1:
+        raise ValueError(
+            f"tolerance = {tolerance:g} is outside the allowed range [5e-05, 0.1]; the estimate "
+            f"itself is no better than {accuracy.FLOOR:g}"
+        )
+    if grid is None:
+        raise ValueError(
+            "tolerance needs concrete scalar parameters, to decide on refinements; leave it out "
+            "under jit and vmap and use error_estimate"
+        )
+    return _refine(model, plasma, grid, tolerance)
+
+
+def _refine(model, plasma, grid, tolerance):
+    """Refine the grid until the estimate of the error is below the tolerance."""
+
+    def accepted(production):
+        return int(production.status) == 0 and float(production.error.largest()) <= tolerance
+
+    production = _solve(model, plasma, grid, True)
+    for _ in range(accuracy.REFINEMENTS):
+        if accepted(production) or int(production.status) == Status.OUT_OF_RANGE:
+            return production
+        grid = accuracy.refined(grid)
+        finer = _solve(model, plasma, grid)
+        error = accuracy.between(finer, production)
+        production = dataclasses.replace(finer, error=error)
+    if accepted(production) or int(production.status) != 0:
+        return production
+    return dataclasses.replace(production, status=jnp.int32(Status.TOLERANCE_NOT_MET))
 
 
 @eqx.filter_jit
-def _solve(model, plasma, grid):
+def _solve(model, plasma, grid, error_estimate=False):
     if grid is None and plasma.contact_only:
         grid = FREEZE_OUT
     if grid is not None:
-        return _assemble(model, plasma, grid, *_produce(model, plasma, grid))
+        grid = _widened(grid, plasma)
+        return _assemble(model, plasma, grid, *_produce(model, plasma, error_estimate, grid))
     # one lattice for all, so that the branches return one shape
     branches = [
-        functools.partial(_produce, grid=_with_resonance(FREEZE_OUT_NARROW, resonance))
+        functools.partial(
+            _produce,
+            error_estimate=error_estimate,
+            grid=_widened(_with_resonance(FREEZE_OUT_NARROW, resonance), plasma),
+        )
         for resonance in ("narrow", "broad", "none")
     ]
     edges = jnp.array([NARROW_BELOW_GEV, SMOOTH_ABOVE_GEV])
     index = jnp.searchsorted(edges, model.scalar_mass_gev, side="right")
     solved = jax.lax.switch(index, branches, model, plasma)
-    return _assemble(model, plasma, FREEZE_OUT_NARROW, *solved)
+    return _assemble(model, plasma, _widened(FREEZE_OUT_NARROW, plasma), *solved)
 
 
-def _produce(model, plasma, grid):
+def _widened(grid, plasma):
+    """The grid with room for a shape that is kept in kinetic equilibrium, q ~ (m_S/T)^(1/2)."""
+    if plasma.method == "momentum" or grid.log_q[-1] > math.log(_WIDEST_Q):
+        return grid
+    more = math.ceil((math.log(_WIDEST_Q) - grid.log_q[-1]) / grid.log_step)
+    return dataclasses.replace(grid, momenta=grid.momenta + more)
+
+
+def _produce(model, plasma, error_estimate, grid):
     scalar = solve_scalar(model, plasma, grid)
     q = momentum_grid(scalar, model)
     f = decay_spectrum(scalar, model, grid, q, scalar.clock[-1])
-    return scalar, *tabulate(q, f)
+    coarser = accuracy.coarser_solution(model, plasma, grid, q) if error_estimate else None
+    return scalar, (q, f), coarser
 
 
-def _assemble(model, plasma, grid, scalar, q, f):
+def _assemble(model, plasma, grid, scalar, computed, coarser):
+    q, f = tabulate(*computed)
     spectrum_yield, mean, root = spectrum_moments(q, f)
     yield_s = scalar.f @ yield_weights(grid)
     yield_n = 2.0 * scalar.decayed[-1]
     finite = jnp.all(jnp.isfinite(f)) & jnp.isfinite(yield_n) & (yield_n > 0.0)
+    error = None
+    if coarser is not None:
+        means = mean, accuracy.energy_q_mean(scalar)
+        error = accuracy.difference(*computed, (yield_n, spectrum_yield), means, coarser)
     mismatch = jnp.abs(spectrum_yield / yield_n - 1.0) > 1e-3
     status = jnp.where(
         ~in_range(model),
@@ -309,6 +376,7 @@ def _assemble(model, plasma, grid, scalar, q, f):
         model=model,
         plasma=plasma,
         grid=grid,
+        error=error,
     )
 
 

@@ -33,9 +33,11 @@ from sterile.collisions import (
     resonance_operator,
     resonance_peak,
 )
+from sterile.elastic import elastic_rate_gev, elastic_table
 from sterile.free_decay import free_phase
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
 from sterile.models import Plasma, ScalarDecay
+from sterile.moments import first_population, moment_step
 from sterile.rosenbrock import NODES
 from sterile.scalar_step import (
     Particle,
@@ -134,6 +136,11 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         peak=resonance_peak(mass, model.portal_coupling, resonance),
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
+        elastic=(
+            elastic_table(mass, model.portal_coupling, plasma)
+            if plasma.elastic_scattering
+            else None
+        ),
     )
     yields = yield_weights(grid)
 
@@ -143,23 +150,26 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
     start = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
     carry = (start, jnp.zeros(()), jnp.zeros(()))
+    if plasma.method != "momentum":
+        carry = first_population(particle, yields, first, start)
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
-    for phase in (hot, coupled) if grid.late_is_free else (hot, coupled, late):
+    free = grid.late_is_free and plasma.method == "momentum"
+    for phase in (hot, coupled) if free else (hot, coupled, late):
         carry, history, times = _run_phase(
             model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry
         )
         histories.append(history)
         clocks.append(times)
-    if grid.late_is_free:
+    if free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)
         _, history = free_phase(particle, yields, starts, step, plasma.constant_g, carry)
         histories.append(history)
         clocks.append(starts + step)
-    f, decayed, rest = (jnp.concatenate(parts) for parts in zip(*histories))
+    f, decayed, rest = (jnp.concatenate(parts) for parts in list(zip(*histories))[:3])
     clock = jnp.concatenate(clocks)
     return _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
 
@@ -183,18 +193,30 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     step = grid.log_step / steps
     starts = begin + step * np.arange(units * steps).reshape(units, steps)
 
-    def thermal(shift, start):
-        return thermal_at(start + shift, start, plasma.constant_g)
+    # T_EW is a node: the unit decides the phase, as T would only up to rounding
+    all_broken = np.arange(units) + first_unit >= electroweak_unit
 
-    thermals = jax.vmap(jax.vmap(jax.vmap(thermal, (0, None)), (None, 0)), (None, 0))(
-        jnp.asarray(step * NODES), starts
-    )
+    def thermal(shift, start, broken):
+        found = thermal_at(start + shift, start, plasma.constant_g)
+        if particle.elastic is None:
+            return found
+        rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
+        return found._replace(elastic_gev=rate)
+
+    over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))
+    thermals = jax.vmap(over_steps, (None, 0, 0))(jnp.asarray(step * NODES), starts, all_broken)
     zero = jnp.zeros(())
-    _, tangents = jax.vmap(
-        jax.vmap(lambda start: jax.jvp(lambda d: thermal(d, start), (zero,), (zero + 1.0,)))
-    )(starts)
+
+    def tangent(start, broken):
+        return jax.jvp(lambda shift: thermal(shift, start, broken), (zero,), (zero + 1.0,))[1]
+
+    tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
+    advance = implicit_step
+    if plasma.method != "momentum":
+        advance = moment_step(plasma.method, plasma.constant_g)
+    collisionless = grid.late_is_free and phase == phases(grid)[-1]
     tables = None
-    if not plasma.contact_only and first_unit > 0:
+    if not plasma.contact_only and first_unit > 0 and not collisionless:
         tables = _tables(model, particle, begin, units, steps, grid)
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
@@ -225,6 +247,8 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
             value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
 
         def operator(thermal, value):
+            if collisionless:
+                return jnp.zeros((grid.momenta, grid.momenta))
             return loss_operator(particle, thermal, value, broken)
 
         def slope(thermal, value, thermal_slope, value_slope):
@@ -238,7 +262,7 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
 
         @jax.checkpoint
         def one_step(carry, inputs):
-            carry = implicit_step(particle, yields, *inputs, step, carry)
+            carry = advance(particle, yields, *inputs, step, carry)
             return carry, carry
 
         return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))
@@ -273,5 +297,5 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
 
     temperature, hubble, ratio = jax.vmap(at)(clock, f, rest)
     return ScalarHistory(
-        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, ratio
+        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, ratio, rest
     )

@@ -11,6 +11,7 @@ from jax import Array
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile import plasma as bath
 from sterile.collisions import energy
+from sterile.elastic import ElasticTable, hopping_rates, scattering, scattering_matrix
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
 _DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
@@ -24,6 +25,7 @@ class Thermal(NamedTuple):
     temperature_gev: Array
     density_gev4: Array
     slope: Array  # d ln a_T / d ln T
+    elastic_gev: Array | None = None  # gamma, where S scatters
 
 
 class Particle(NamedTuple):
@@ -37,16 +39,22 @@ class Particle(NamedTuple):
     peak: NamedTuple
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
+    elastic: ElasticTable | None = None
 
 
 class Fit(NamedTuple):
-    """psi = scale exp(-balance (E/T - E_0/T_0) - free (e^{growth shift} - 1)/growth)."""
+    """psi = scale exp(-balance (E/T - E_0/T_0) - free (e^{growth shift} - 1)/growth).
+
+    Where S scatters, times exp(-kinetic ((E - m)/T - (E_0 - m)/T_0)).
+    """
 
     scale: Array
     balance: Array
     exponent: Array
     free: Array
     growth: Array
+    kinetic: Array | None = None
+    kinetic_exponent: Array | None = None
 
 
 class Rates(NamedTuple):
@@ -109,22 +117,45 @@ def _right_hand_side(particle, thermal, operator, fit, yields, state):
     hubble, _, number = expansion(particle, thermal, rates, f, rest)
     source = rates.loss_equilibrium * rates.equilibrium / fit.scale * jnp.exp(-log_psi)
     change = (source - (rates.loss + rates.decay) * g) / hubble + drift * g
+    if thermal.elastic_gev is not None:
+        elastic = scattering(hopping(particle, thermal, rates), f)
+        change = change + elastic / (hubble * fit.scale) * jnp.exp(-log_psi)
     decayed = jnp.sum(yields * rates.decay * f) / hubble
     heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
     heating = heating / (hubble * thermal.comoving_gev**4)
     return jnp.concatenate([change, decayed[None], heating[None]])
 
 
+def hopping(particle, thermal, rates):
+    """C_el as :func:`sterile.elastic.hopping_rates`."""
+    return hopping_rates(
+        rates.momentum_gev,
+        particle.mass_gev,
+        thermal.temperature_gev,
+        thermal.elastic_gev,
+        particle.log_step,
+    )
+
+
 def _psi(particle, thermal, fit):
     """ln(psi/scale) and -d ln psi/dx, each (n,)."""
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return psi_of_energy(particle, thermal, fit, jnp.exp(particle.log_q) * thermal.comoving_gev)
+
+
+def psi_of_energy(particle, thermal, fit, p):
+    """The same for momenta p [GeV]."""
     e = energy(p, particle.mass_gev)
     exponent = fit.balance * (e / thermal.temperature_gev - fit.exponent)
     swell = jnp.expm1(fit.growth * thermal.shift)
     cooling = (e / thermal.slope - p**2 / e) / thermal.temperature_gev  # d(E/T)/dx
-    return -exponent - fit.free * swell / fit.growth, fit.balance * cooling + fit.free * (
-        swell + 1.0
-    )
+    log_psi = -exponent - fit.free * swell / fit.growth
+    drift = fit.balance * cooling + fit.free * (swell + 1.0)
+    if fit.kinetic is not None:
+        above_rest = (e - particle.mass_gev) / thermal.temperature_gev
+        rest_cooling = particle.mass_gev / (thermal.temperature_gev * thermal.slope)
+        log_psi = log_psi - fit.kinetic * (above_rest - fit.kinetic_exponent)
+        drift = drift + fit.kinetic * (cooling - rest_cooling)
+    return log_psi, drift
 
 
 def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
@@ -143,6 +174,12 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     free = unbalanced * jnp.minimum(rates.decay / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
     fit = Fit(scale, balance, exponent, free, growth)
+    if particle.elastic is not None:
+        exchange = thermal.elastic_gev / hubble
+        fit = fit._replace(
+            kinetic=(1.0 - balance) * exchange / (1.0 + exchange),
+            kinetic_exponent=exponent - particle.mass_gev / thermal.temperature_gev,
+        )
 
     g = f / scale
     _, drift = _psi(particle, thermal, fit)
@@ -152,6 +189,11 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     heat_row = heat_row / (hubble * thermal.comoving_gev**4)
     block = -g[:, None] * operator * scale[None, :] / hubble
     block = block + jnp.diag(drift - (rates.loss + rates.decay) / hubble)
+    if particle.elastic is not None:
+        hops = hopping(particle, thermal, rates)
+        change = change + scattering(hops, f) / (hubble * scale)
+        # columns, weighted by number, keep the matrix dominant where rows need not
+        block = block + scattering_matrix(hops) * scale[None, :] / (scale[:, None] * hubble)
     jacobian = jnp.concatenate([block, yield_row[None], heat_row[None]])
     jacobian = jnp.pad(jacobian, ((0, 0), (0, 2)))
     if particle.gravitates:

@@ -18,6 +18,7 @@ class Status(enum.IntEnum):
     NON_FINITE = 21
     NOT_CONVERGED = 22
     MASS_ABOVE_KINEMATIC_LIMIT = 23
+    TOLERANCE_NOT_MET = 24
     EVALUATION_FAILED = 40
     WORKER_DIED = 41
 
@@ -38,6 +39,10 @@ MESSAGES = {
         "the mass that this abundance needs is above m_S/2, where S cannot decay to N N: the "
         "yields stand, the mass and all that follows from it do not"
     ),
+    Status.TOLERANCE_NOT_MET: (
+        "the estimated error is above the tolerance after three refinements of the grid; the "
+        "numbers are the best found, with their error"
+    ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"
     ),
@@ -50,7 +55,8 @@ MESSAGES = {
 
 def is_failure(code):
     """Whether there is no result to use; other codes above 0 are caveats. Numbers or arrays."""
-    return (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
+    failed = (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
+    return failed & (code != Status.TOLERANCE_NOT_MET)
 
 
 def name_of(code: int) -> str:
