@@ -27,6 +27,7 @@ _HOMES = {
     "Forecast": "fisher",
     "sample": "chains",
     "ranks": "calibration",
+    "tabulate": "table",
     "fit_spectrum": "spectrum",
     "FAMILIES": "families",
     "run": "runner",

@@ -12,17 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sterile.fit.target import Target, potential
+from sterile.fit.target import Target, potential, value_and_gradient
 
-# what is kept of each draw: name → (unit, description)
-STATISTICS = {
-    "lp": ("1", "log posterior density in the unbounded coordinates, not normalised"),
-    "acceptance_rate": ("1", "mean Metropolis probability of the trajectory"),
-    "step_size": ("1", "leapfrog step"),
-    "n_steps": ("1", "leapfrog steps of the trajectory"),
-    "diverging": ("1", "whether the energy error exceeded 1000"),
-    "energy": ("1", "Hamiltonian energy"),
-}
+# what is kept of each draw; units and descriptions are in sterile.fit.store
+STATISTICS = ("lp", "acceptance_rate", "step_size", "n_steps", "diverging", "energy")
 _STEP_SIZE = 0.5
 
 
@@ -68,7 +61,8 @@ def begin(target: Target, start, key, sampler: Sampler, inverse_mass=None) -> Ch
     start = jnp.asarray(start, dtype=float)
     if inverse_mass is None:
         inverse_mass = jnp.eye(start.size)
-    state = _begin(target, start, key, inverse_mass, sampler)
+    known = value_and_gradient(target, start)
+    state = _begin(target, start, known, key, inverse_mass, sampler)
     return Chain(np.empty((0, start.size)), {name: np.empty(0) for name in STATISTICS}, state)
 
 
@@ -130,10 +124,12 @@ def _settings(sampler: Sampler) -> dict:
 
 
 @eqx.filter_jit
-def _begin(target, start, key, inverse_mass, sampler):
+def _begin(target, start, known, key, inverse_mass, sampler):
+    from numpyro.infer.util import ParamInfo
+
     initialise, _ = _kernels()
     return initialise(
-        start,
+        ParamInfo(start, *known),
         inverse_mass_matrix=inverse_mass,
         rng_key=key,
         model_args=(target,),
@@ -143,11 +139,13 @@ def _begin(target, start, key, inverse_mass, sampler):
 
 @eqx.filter_jit
 def _step(target, state, size, sampler):
+    from numpyro.infer.util import ParamInfo
+
     initialise, step = _kernels()
     # numpyro's kernel remembers its settings from the initialisation; of the state made here
     # nothing is used, and the compiler drops it
     initialise(
-        jnp.zeros(size),
+        ParamInfo(jnp.zeros(size), jnp.zeros(()), jnp.zeros(size)),
         inverse_mass_matrix=jnp.eye(size),
         rng_key=state.rng_key,
         model_args=(target,),

@@ -239,13 +239,13 @@ def _model_at(model, vary, value) -> ScalarDecay:
 
 def _solution(value, vary, at, plasma, grid, mass_kev) -> Solution:
     model = _model_at(at, vary, value)
-    slope = float(_coupling_slope(jax.lax.stop_gradient(model), plasma, grid))
+    slope = float(coupling_slope(jax.lax.stop_gradient(model), plasma, grid))
     branch = BRANCHES[0] if slope > _RISING else BRANCHES[1]
     return Solution(value, branch, slope, model, value if vary == "mass_kev" else mass_kev)
 
 
 @eqx.filter_jit
-def _coupling_slope(model, plasma, grid):
+def coupling_slope(model, plasma, grid):
     """dln Y_N/dln lambda."""
 
     def ln_yield(shift):

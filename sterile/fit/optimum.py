@@ -1,13 +1,19 @@
 """Best fits: the maximum of a posterior, found from several starts by optimistix's BFGS."""
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from sterile.fit import priors
-from sterile.fit.target import WALL, Target, coordinates_of, evaluate, potential
+from sterile.fit.target import (
+    WALL,
+    Target,
+    coordinates_of,
+    evaluate,
+    potential,
+    value_and_gradient,
+)
 
 _STEPS = 80
 # change of the potential and of z at which a search ends: 1e-3 of a standard deviation and below
@@ -49,7 +55,8 @@ def maximum(target: Target, start: Array, stretch: bool = False) -> Maximum:
     bound: z is its logit, and a maximum at an end is reported in ``at_bound``.
     """
     z = jnp.asarray(_climb(target, jnp.asarray(start, dtype=float), stretch))
-    value, gradient, found = _look(target, z, stretch)
+    value, gradient = value_and_gradient(target, z, stretch)
+    found = _evaluate(target, z)
     values = {name: float(number) for name, number in found.values.items()}
     at_bound = tuple(name for name, prior in target.priors.items() if _near_end(prior, values[name]))
     inside = np.array([name not in at_bound for name in target.names])
@@ -82,15 +89,8 @@ def _climb(target: Target, start: Array, stretch: bool) -> Array:
 
 
 @eqx.filter_jit
-def _look(target, z, stretch):
-    value, gradient = jax.value_and_grad(lambda z: potential(target, z, stretch))(z)
-    return value, gradient, evaluate(target, z)
-
-
-@eqx.filter_jit
-def potential_at(target: Target, z: Array, stretch: bool) -> Array:
-    """The compiled potential, scalar."""
-    return potential(target, z, stretch)
+def _evaluate(target, z):
+    return evaluate(target, z)
 
 
 def starts(target: Target, count: int, seed: int) -> list[Array]:
@@ -106,7 +106,7 @@ def starts(target: Target, count: int, seed: int) -> list[Array]:
         if abundance is not None:
             values["omega_h2"] = float(abundance.mean)
         z = coordinates_of(target, values)
-        tried.append((float(potential_at(target, z, True)), z))
+        tried.append((float(value_and_gradient(target, z)[0]), z))
     tried.sort(key=lambda each: each[0])
     return [z for value, z in tried[:count] if value < WALL]
 

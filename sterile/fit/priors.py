@@ -1,6 +1,7 @@
 """Priors, and the coordinate in which each parameter is unbounded."""
 
 import math
+from collections.abc import Mapping
 
 import equinox as eqx
 import jax
@@ -134,3 +135,8 @@ def draw(prior: Prior, random: np.random.Generator, size: int) -> np.ndarray:
     else:
         s = random.normal(0.5 * (low + high), prior.second, size)
     return np.exp(s) if prior.logarithmic else s
+
+
+def in_order(priors: Mapping[str, Prior]) -> dict[str, Prior]:
+    """The priors by name: jit sorts a dict's keys, so that inside and outside are one order."""
+    return dict(sorted(priors.items()))

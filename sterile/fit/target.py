@@ -33,7 +33,7 @@ class Target(eqx.Module):
     """
 
     observe: Callable
-    priors: dict[str, Prior]
+    priors: dict[str, Prior] = eqx.field(converter=priors.in_order)
     terms: tuple[Term, ...]
 
     def __check_init__(self):
@@ -173,6 +173,12 @@ def potential(target: Target, z: Array, stretch: bool = True) -> Array:
     density = found.log_prior + found.log_likelihood + (found.log_stretch if stretch else 0.0)
     finite = jnp.isfinite(density)
     return jnp.where(finite, -jnp.where(finite, density, 0.0), WALL)
+
+
+@eqx.filter_jit
+def value_and_gradient(target: Target, z: Array, stretch: bool = True) -> tuple[Array, Array]:
+    """The compiled potential and its gradient (d,): one program for searches and samplers."""
+    return jax.value_and_grad(lambda z: potential(target, z, stretch))(z)
 
 
 def check_terms(target: Target) -> None:
