@@ -10,7 +10,7 @@ import numpy as np
 
 from spectra.cosmology import Cosmology
 from sterile.fit.curve import Curve, refined, zero_curves
-from sterile.fit.pipeline import (
+from sterile.fit.observables import (
     MODEL_PARAMETERS,
     PARAMETERS,
     SCALARS,

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from sterile.fit.pipeline import SCALARS, number_of, pipeline, require_parameter
+from sterile.fit.observables import SCALARS, number_of, pipeline, require_parameter
 from sterile.fit.root import Sampled, roots
 from sterile.models import _SCALAR_DECAY_RANGES, Plasma, ScalarDecay
 from sterile.production import abundance_per_kev, choose_grid, freeze_out_grid, solve

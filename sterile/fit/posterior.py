@@ -10,7 +10,7 @@ import numpy as np
 
 from sterile.fit import likelihoods
 from sterile.fit.evidence import effective_size, mixture, split_r_hat
-from sterile.fit.pipeline import PRODUCTION_SCALARS, SCALARS
+from sterile.fit.observables import PRODUCTION_SCALARS, SCALARS
 from sterile.fit.target import Target, values_at
 
 # R-hat above which chains have not mixed, and effective draws per chain below which they are few

@@ -4,7 +4,7 @@ import math
 
 from sterile import config as configuration
 from sterile.fit.likelihoods import Margin, Normal, Published, Term
-from sterile.fit.pipeline import SCALARS, pipeline
+from sterile.fit.observables import SCALARS, pipeline
 from sterile.fit.priors import Prior
 from sterile.fit.settings import Settings
 from sterile.fit.target import Target, check_terms

@@ -72,7 +72,7 @@ def run(
 
 def _best(settings, output: Path, say: Progress) -> dict:
     """method = "map" or "fisher"."""
-    from sterile.fit.fisher import fisher
+    from sterile.fit.forecasts import fisher
     from sterile.fit.optimum import maximum, starts
     from sterile.fit.problem import target_of
 
@@ -220,7 +220,7 @@ class _Chains:
     def _model(target, z):
         import dataclasses
 
-        from sterile.fit.pipeline import MODEL_PARAMETERS
+        from sterile.fit.observables import MODEL_PARAMETERS
         from sterile.fit.target import values_at
 
         values = values_at(target, z)

@@ -15,7 +15,7 @@ from spectra.drive import drive as drive_of
 from spectra.spectrum import Spectrum
 from spectra.transfer import at_wavenumbers, transfer
 from sterile.fit.families import FAMILIES, tabulated
-from sterile.fit.fisher import Forecast, forecast
+from sterile.fit.forecasts import Forecast, forecast
 
 _STEPS = 120
 _TOLERANCE = 1e-9

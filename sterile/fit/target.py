@@ -27,7 +27,7 @@ class Target(eqx.Module):
     Attributes
     ----------
     observe : (values, names) -> {name: number or Verdict}, such as
-        :class:`sterile.fit.pipeline.Pipeline`; a pytree.
+        :class:`sterile.fit.observables.Pipeline`; a pytree.
     priors : parameter → :class:`Prior`.
     terms : likelihood terms, at most one an observable.
     """

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sterile.fit import likelihoods, priors
-from sterile.fit.target import Target, coordinates_of, evaluate, observed_names, values_at
+from sterile.fit import priors
+from sterile.fit.target import Target, coordinates_of, evaluate, values_at
 
 # eigenvalue of the matrix with unit diagonal below which a direction counts as not measured
 _DEGENERATE = 1e-8
@@ -144,20 +144,3 @@ def _natural_mass(target, z):
     mass = target.observe(values_at(target, z), ("mass_kev",))["mass_kev"]
     return jnp.log(mass) if target.priors["mass_kev"].logarithmic else mass
 
-
-def observables(target: Target, values: Mapping[str, float]) -> dict[str, float]:
-    """Each term's observable at a point: the scalar, or the constraint's margin."""
-    seen = _seen(target, {name: jnp.asarray(value) for name, value in values.items()})
-    return {
-        term.observable: float(
-            seen[term.observable].margin
-            if likelihoods.needs_constraint(term)
-            else seen[term.observable]
-        )
-        for term in target.terms
-    }
-
-
-@eqx.filter_jit
-def _seen(target, values):
-    return target.observe(values, observed_names(target))
