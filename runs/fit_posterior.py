@@ -66,7 +66,13 @@ def couplings(branch: str) -> fit.Prior:
     for mass in (MASSES.first, MASSES.second):
         low, high = (1e-10, 1e-6) if branch == "freeze-in" else (3e-7, 1e-4)
         found = fit.solve_for(
-            {"omega_h2": 0.12}, "portal_coupling", MODEL, mass_kev=mass, low=low, high=high, points=5
+            {"omega_h2": 0.12},
+            "portal_coupling",
+            MODEL,
+            mass_kev=mass,
+            low=low,
+            high=high,
+            points=5,
         )
         ends.append(float(found[branch].value))
     return fit.Prior("log_uniform", 0.93 * min(ends), 1.07 * max(ends))
@@ -113,10 +119,12 @@ def sampled(branch: str, seed: int) -> dict:
         seen = fit.values_at(target, jnp.asarray(z))
         exact = pipeline(seen, ("n_satellites", "omega_h2", "mass_kev"))
         ours = table(seen, ("n_satellites", "mass_kev"))
-        off.append([
-            float(exact["n_satellites"] / ours["n_satellites"]) - 1.0,
-            float(exact["mass_kev"] / ours["mass_kev"]) - 1.0,
-        ])
+        off.append(
+            [
+                float(exact["n_satellites"] / ours["n_satellites"]) - 1.0,
+                float(exact["mass_kev"] / ours["mass_kev"]) - 1.0,
+            ]
+        )
     found["largest_table_error"] = np.abs(off).max(axis=0).tolist()
     code = {"freeze-in": 0, "freeze-out": 1}[branch]
     values["branch"] = np.full(draws.shape[:2], code)

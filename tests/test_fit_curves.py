@@ -123,7 +123,13 @@ def test_trace_of_ones_own_function():
         ({"target": {}, "vary": "yukawa"}, "one entry"),
         ({"target": {"omega_h2": -1.0}, "vary": "yukawa", "mass_kev": 7.1}, "positive"),
         (
-            {"target": {"omega_h2": 0.1}, "vary": "yukawa", "mass_kev": 7.1, "low": 1.0, "high": 0.5},
+            {
+                "target": {"omega_h2": 0.1},
+                "vary": "yukawa",
+                "mass_kev": 7.1,
+                "low": 1.0,
+                "high": 0.5,
+            },
             "increasing",
         ),
     ],
@@ -156,7 +162,8 @@ def test_mass_for_an_abundance_is_closed_form():
     found = solve_for({"omega_h2": 0.12}, "mass_kev", MODEL, plasma=PAPER)
     mass = found["freeze-in"].value
     assert float(mass) == pytest.approx(
-        float(sterile.production.relic_mass_kev(sterile.solve(MODEL, PAPER).yield_n, 0.12)), rel=1e-12
+        float(sterile.production.relic_mass_kev(sterile.solve(MODEL, PAPER).yield_n, 0.12)),
+        rel=1e-12,
     )
     with pytest.raises(ValueError, match="no freeze-out solution"):
         found["freeze-out"]
@@ -164,7 +171,9 @@ def test_mass_for_an_abundance_is_closed_form():
 
 @pytest.mark.slow
 @pytest.mark.gradients
-@pytest.mark.parametrize("branch, low, high", [("freeze-in", 1e-9, 1e-6), ("freeze-out", 1e-6, 1e-3)])
+@pytest.mark.parametrize(
+    "branch, low, high", [("freeze-in", 1e-9, 1e-6), ("freeze-out", 1e-6, 1e-3)]
+)
 def test_couplings_for_an_abundance_and_their_derivatives(branch, low, high):
     def found(x):
         model = sterile.ScalarDecay(jnp.exp(x[0]), 1e-8, jnp.exp(x[1]))

@@ -1,4 +1,4 @@
-"""`sterile fit` and its files: settings, chains that stop and go on, what ArviZ reads, the figure."""
+"""`sterile fit` and its files: settings, chains that stop and go on, ArviZ, the corner figure."""
 
 import json
 import sys
@@ -78,7 +78,10 @@ def _changed(**keys):
         (_changed(prior={}), "nothing to fit"),
         (_changed(prior={"portal": {"uniform": [0.0, 1.0]}}), "did you mean 'portal_coupling'"),
         (_changed(prior={"yukawa": {"uniform": [0.0, 1.0]}}), "remove one"),
-        (_changed(prior={"mass_kev": {"uniform": [1.0, 2.0], "normal": [1.0, 1.0]}}), "exactly one"),
+        (
+            _changed(prior={"mass_kev": {"uniform": [1.0, 2.0], "normal": [1.0, 1.0]}}),
+            "exactly one",
+        ),
         (_changed(likelihood={"omega_h2": {"mean": 0.12}}), "both mean and sigma"),
         (_changed(likelihood={"half-mode": {"margin_sigma": -1.0}}), "greater than 0"),
         (CONTENT | {"dark_matter": {"omega_h2": 0.12}}, "each fixes the other"),
@@ -171,9 +174,13 @@ def test_file_round_trip(made):
     )
     with h5py.File(path) as file:
         assert file["posterior/mass_kev"].attrs["unit"] == "keV"
-        assert {"format_version", "created_utc", "package_version", "config_toml", "citation"} <= set(
-            file.attrs
-        )
+        assert {
+            "format_version",
+            "created_utc",
+            "package_version",
+            "config_toml",
+            "citation",
+        } <= set(file.attrs)
 
 
 @pytest.mark.cli

@@ -1,4 +1,4 @@
-"""Priors, chains, evidence, Fisher matrices and calibration, on functions whose answers are known."""
+"""Priors, chains, evidence, Fisher matrices and calibration, where the answers are known."""
 
 import math
 
@@ -81,7 +81,9 @@ def test_sampling_the_abundance_in_place_of_the_mass_changes_no_probability():
     def by_hand(coupling, mass):
         seen = TOY({"portal_coupling": coupling, "mass_kev": mass}, ("omega_h2", "lambda_fs_mpc"))
         prior = stats.norm(math.log(7.0), 0.4).logpdf(math.log(mass)) - math.log(math.log(100.0))
-        chi = ((seen["omega_h2"] - 0.12) / 0.0012) ** 2 + ((seen["lambda_fs_mpc"] - 0.05) / 0.01) ** 2
+        chi = ((seen["omega_h2"] - 0.12) / 0.0012) ** 2 + (
+            (seen["lambda_fs_mpc"] - 0.05) / 0.01
+        ) ** 2
         return float(prior - 0.5 * chi)
 
     for point in [(1e-8, 17.0), (1.5e-8, 7.8)]:
@@ -104,7 +106,10 @@ def test_maximum_and_fisher_of_a_linear_problem():
 
 @pytest.mark.analytic
 def test_a_direction_that_nothing_measures_is_named():
-    free = {"portal_coupling": Prior("log_uniform", 1e-9, 1e-7), "yukawa": Prior("log_uniform", 1e-10, 1e-7)}
+    free = {
+        "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
+        "yukawa": Prior("log_uniform", 1e-10, 1e-7),
+    }
     target = Target(TOY, free, (Normal("yield_n", 2.5e-5, 1e-6),))
     made = fisher(target, {"portal_coupling": 1e-8, "yukawa": 1e-9})
     assert made.degenerate == ({"ln yukawa": 1.0},)
@@ -115,7 +120,10 @@ def test_a_direction_that_nothing_measures_is_named():
 @pytest.mark.analytic
 def test_fisher_of_a_degenerate_pair():
     # only lambda^2 m is measured: the direction d ln m = -2 d ln lambda is free
-    priors = {"portal_coupling": Prior("log_uniform", 1e-9, 1e-7), "mass_kev": Prior("log_uniform", 1.0, 100.0)}
+    priors = {
+        "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
+        "mass_kev": Prior("log_uniform", 1.0, 100.0),
+    }
     target = Target(TOY, priors, (Normal("lambda_fs_mpc", 0.05, 0.01),))
     made = fisher(target, {"portal_coupling": 1e-8, "mass_kev": 7.0})
     assert len(made.degenerate) == 1 and set(made.degenerate[0]) == {"ln portal_coupling"}
@@ -169,7 +177,9 @@ def test_evidence_by_bridge_sampling():
 
 @pytest.mark.analytic
 def test_mixture_takes_branches_by_weight():
-    branch, index = mixture(np.array([0.3, 0.7]), np.array([100, 100]), 100, np.random.default_rng(0))
+    branch, index = mixture(
+        np.array([0.3, 0.7]), np.array([100, 100]), 100, np.random.default_rng(0)
+    )
     assert (branch == 0).sum() == 30 and index.max() < 100
     # draws of a branch are spread evenly over its chain
     assert np.diff(np.sort(index[branch == 1])).max() <= 2

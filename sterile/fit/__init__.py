@@ -1,6 +1,6 @@
 """Inference on exact derivatives: inversion, boundaries, best fits, Fisher matrices, posteriors.
 
-    found = sterile.fit.solve_for({"omega_h2": 0.12}, vary="portal_coupling", at=model, mass_kev=7.1)
+    found = sterile.fit.solve_for({"omega_h2": 0.12}, "portal_coupling", at=model, mass_kev=7.1)
     edge = sterile.fit.trace("half-mode-3.3keV", ("portal_coupling", "yukawa"), at=model)
     summary = sterile.fit.run("fit.toml", "fit.h5")
 
@@ -38,6 +38,8 @@ _HOMES = {
     "value_and_gradient": "target",
     "values_at": "target",
     "coordinates_of": "target",
+    "compare": "derivatives",
+    "second_derivatives": "derivatives",
     "fit_spectrum": "spectrum",
     "FAMILIES": "families",
     "run": "runner",

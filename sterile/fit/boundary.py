@@ -85,7 +85,9 @@ def trace(
         If a name is unknown, the rectangle is not one, or it crosses an edge of the resonance
         regime, where the solver's method changes.
     """
-    function, box = _function(of, plane, at, low, high, level, cosmology, plasma, mass_kev, omega_h2)
+    function, box = _function(
+        of, plane, at, low, high, level, cosmology, plasma, mass_kev, omega_h2
+    )
     found, evaluations = zero_curves(function, lattice, tolerance)
     return Boundary(
         plane=plane,

@@ -1,8 +1,8 @@
 """Whether a sampler's posteriors are right: simulation-based calibration.
 
-Draw parameters from the priors, data from the likelihood, a posterior from the data: the rank of the
-truth among the draws is uniform if, and in practice only if, priors, likelihood, coordinates and
-sampler belong together (Talts et al. 2018, 1804.06788).
+Draw parameters from the priors, data from the likelihood, a posterior from the data: the rank of
+the truth among the draws is uniform if, and in practice only if, priors, likelihood, coordinates
+and sampler belong together (Talts et al. 2018, 1804.06788).
 """
 
 from collections.abc import Callable, Mapping
@@ -95,4 +95,3 @@ def _ecdf(ranks: np.ndarray, draws: int) -> float:
     order = np.argsort(np.argsort(ranks, kind="stable"), kind="stable")
     spread = (ranks + (order + 0.5) / len(ranks)) / (draws + 1.0)
     return float(kstest(spread, "uniform").pvalue)
-

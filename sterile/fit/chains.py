@@ -67,7 +67,7 @@ def begin(target: Target, start, key, sampler: Sampler, inverse_mass=None) -> Ch
 
 
 def advance(chain: Chain, target: Target, sampler: Sampler, draws: int, wanted=None) -> None:
-    """Append ``draws`` draws to a chain, one after the other; stops early once ``wanted()`` is false.
+    """Append ``draws`` draws to a chain, one by one; stops early once ``wanted()`` is false.
 
     How the draws are cut into calls changes nothing in them.
     """

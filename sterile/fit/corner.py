@@ -59,7 +59,9 @@ def figure_corner(fit: Fit, names: Sequence[str] | None = None) -> Figure:
     draws = {name: np.ravel(values) for name, values in posterior.items()}
     if len(next(iter(draws.values()))) < 10:
         raise ValueError("a corner figure needs ten draws or more; this fit has fewer")
-    shown = [n for n in _SHOWN if n in draws and _varies(draws[n])] if names is None else list(names)
+    shown = (
+        [n for n in _SHOWN if n in draws and _varies(draws[n])] if names is None else list(names)
+    )
     for name in shown:
         if name not in draws:
             raise ValueError(f"no '{name}' in the posterior; there are {', '.join(draws)}")
@@ -83,7 +85,9 @@ def figure_corner(fit: Fit, names: Sequence[str] | None = None) -> Figure:
         present = [BRANCH_STYLES[int(code)] for code in np.unique(branch)]
         handles = [Line2D([], [], color=colour, label=label) for label, colour in present]
         figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.95, 0.95), fontsize=11)
-        figure.subplots_adjust(left=0.13, bottom=0.12, right=0.98, top=0.98, wspace=0.08, hspace=0.08)
+        figure.subplots_adjust(
+            left=0.13, bottom=0.12, right=0.98, top=0.98, wspace=0.08, hspace=0.08
+        )
     return figure
 
 

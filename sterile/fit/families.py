@@ -1,7 +1,7 @@
 """Families of momentum spectra with a few parameters, as a fit varies them.
 
-Only the shape of f and the scale of the velocities p/m shape T^2(k): a family's momenta are in units
-of its own scale, and what is fitted beside its shape is one velocity scale.
+Only the shape of f and the scale of the velocities p/m shape T^2(k): a family's momenta are in
+units of its own scale, and what is fitted beside its shape is one velocity scale.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,7 +54,11 @@ FAMILIES = {
     "thermal": Family(_thermal, ({},), {}, "1/(e^x + 1)"),
     "power-cutoff": Family(
         _power_cutoff,
-        ({"slope": -0.5, "cutoff": 1.0}, {"slope": 0.5, "cutoff": 1.5}, {"slope": -1.0, "cutoff": 2.0}),
+        (
+            {"slope": -0.5, "cutoff": 1.0},
+            {"slope": 0.5, "cutoff": 1.5},
+            {"slope": -1.0, "cutoff": 2.0},
+        ),
         {"slope": (-1.8, 3.0), "cutoff": (0.6, 4.0)},
         "x^slope exp(-x^cutoff)",
     ),

@@ -63,9 +63,7 @@ def fisher(target: Target, values: Mapping[str, float]) -> Forecast:
     :class:`Forecast`, in natural coordinates. With the abundance sampled in place of the mass,
     "ln omega_h2" stands for ln m_N, which it equals but for the other coordinates' effect on Y_N.
     """
-    names = tuple(
-        f"ln {name}" if _logarithmic(target, name) else name for name in target.names
-    )
+    names = tuple(f"ln {name}" if _logarithmic(target, name) else name for name in target.names)
     z = coordinates_of(target, values)
     jacobian, prior = (np.asarray(part) for part in _jacobian(target, z))
     contributions = {
@@ -143,4 +141,3 @@ def _stretch(target, name, number):
 def _natural_mass(target, z):
     mass = target.observe(values_at(target, z), ("mass_kev",))["mass_kev"]
     return jnp.log(mass) if target.priors["mass_kev"].logarithmic else mass
-

@@ -160,8 +160,8 @@ def solve_for(
         solutions.append(_solution(jnp.exp(ln_value), vary, at, plasma, grid, mass_kev))
     reached = math.exp(best.value) * numbers[2] if name in SCALARS else best.value + numbers[2]
     absent = {
-        branch: f"{name} = {numbers[2]:.6g} is not crossed for {vary} from {low:.3g} to {high:.3g}; "
-        f"closest {reached:.6g} at {math.exp(best.x):.4g}"
+        branch: f"{name} = {numbers[2]:.6g} is not crossed for {vary} from {low:.3g} to "
+        f"{high:.3g}; closest {reached:.6g} at {math.exp(best.x):.4g}"
         for branch in BRANCHES
         if not any(solution.branch == branch for solution in solutions)
     }
@@ -265,5 +265,3 @@ def _mass_for_abundance(wanted, at, plasma) -> Inversion:
     other = next(branch for branch in BRANCHES if branch != solution.branch)
     absent = {other: f"the model lies on the {solution.branch} branch"}
     return Inversion((solution,), absent, 1)
-
-

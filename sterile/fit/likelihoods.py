@@ -75,12 +75,19 @@ Term = Normal | Margin | Published
 def log_likelihood(term: Term, seen) -> Array:
     """Log likelihood of one term, scalar; ``seen``: number (Normal) or Verdict.
 
-    NaN where the observable does not exist: the target counts that as impossible.
+    NaN where the observable does not exist: the target counts that as impossible. ``ValueError``
+    if the constraint publishes no likelihood.
     """
     if isinstance(term, Normal):
         return -0.5 * ((seen - term.mean) / term.sigma) ** 2
     if isinstance(term, Margin):
         return jax.scipy.stats.norm.logcdf(seen.margin / term.sigma)
+    if "no likelihood" in getattr(seen, "convention", ""):
+        raise ValueError(
+            f"constraint {term.observable} has no likelihood of its own; give "
+            f"[fit.likelihood.{term.observable}] margin_sigma = 0.1, or a Margin: the width of its "
+            "threshold in the margin"
+        )
     return seen.log_likelihood
 
 
@@ -91,8 +98,3 @@ def residual(term: Term, seen) -> Array:
     chi_square = -2.0 * log_likelihood(term, seen)
     positive = chi_square > 0.0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, chi_square, 1.0)), 0.0)
-
-
-def needs_constraint(term: Term) -> bool:
-    """Whether the term looks at a verdict."""
-    return not isinstance(term, Normal)

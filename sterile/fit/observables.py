@@ -197,4 +197,3 @@ def require_parameter(name: str, known: tuple[str, ...] = PARAMETERS) -> None:
 def number_of(seen) -> Array:
     """The one number of an observation: a scalar as it is, a Verdict's margin."""
     return seen.margin if hasattr(seen, "margin") else seen
-

@@ -58,7 +58,9 @@ def maximum(target: Target, start: Array, stretch: bool = False) -> Maximum:
     value, gradient = value_and_gradient(target, z, stretch)
     found = _evaluate(target, z)
     values = {name: float(number) for name, number in found.values.items()}
-    at_bound = tuple(name for name, prior in target.priors.items() if _near_end(prior, values[name]))
+    at_bound = tuple(
+        name for name, prior in target.priors.items() if _near_end(prior, values[name])
+    )
     inside = np.array([name not in at_bound for name in target.names])
     small = np.abs(np.asarray(gradient))[inside] < 1e-2
     return Maximum(

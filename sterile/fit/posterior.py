@@ -53,9 +53,7 @@ def _follow(target, z):
     asked = tuple(dict.fromkeys((*names, *terms)))
     seen = target.observe(values_at(target, z), asked)
     scalars = {name: seen[name] for name in names}
-    found = {
-        t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms
-    }
+    found = {t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms}
     return scalars, found
 
 
@@ -133,9 +131,7 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
             "ask for more samples or a longer warmup"
         )
     if found["ess"] < _FEW * chains:
-        sentences.append(
-            f"{name}: only {found['ess']:.0f} effective draws; ask for more samples"
-        )
+        sentences.append(f"{name}: only {found['ess']:.0f} effective draws; ask for more samples")
     if found["divergences"]:
         sentences.append(
             f"{name}: {found['divergences']} divergent trajectories; "

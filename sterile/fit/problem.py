@@ -7,7 +7,7 @@ from sterile.fit.likelihoods import Margin, Normal, Published, Term
 from sterile.fit.observables import SCALARS, pipeline
 from sterile.fit.priors import Prior
 from sterile.fit.settings import Settings
-from sterile.fit.target import Target, check_terms
+from sterile.fit.target import Target
 from sterile.production import freeze_out_grid, resonance_of
 
 
@@ -45,9 +45,7 @@ def target_of(settings: Settings, grid=None) -> Target:
             "[dark_matter] omega_h2 and [fit.likelihood.omega_h2] are both given; the first fixes "
             "what the second measures, remove one of them"
         )
-    target = Target(made, priors, terms)
-    check_terms(target)
-    return target
+    return Target(made, priors, terms)
 
 
 def _term(name: str, section) -> Term:
@@ -77,4 +75,3 @@ def _one_regime(priors: dict[str, Prior], mass: float, plasma) -> float:
             "fit each side by itself"
         )
     return math.sqrt(ends[0] * ends[1]) if ends[0] > 0.0 else mass
-

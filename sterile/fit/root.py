@@ -55,9 +55,7 @@ def roots(
     return found, min(finite, key=lambda each: abs(each.value))
 
 
-def root_between(
-    sample: Callable[[float], Sampled], left: Sampled, right: Sampled
-) -> Sampled:
+def root_between(sample: Callable[[float], Sampled], left: Sampled, right: Sampled) -> Sampled:
     """The root in a bracket: Newton's steps from its better end, bisection where they leave it."""
     rising = right.value > left.value
     now = min(left, right, key=lambda each: abs(each.value))

@@ -350,9 +350,7 @@ class _Chains:
         return {
             "posterior": sampled(target, draws) | {"branch": code},
             "sample_stats": statistics,
-            "unconstrained_posterior": {
-                name: draws[..., i] for i, name in enumerate(target.names)
-            },
+            "unconstrained_posterior": {name: draws[..., i] for i, name in enumerate(target.names)},
         }
 
     def _finish(self) -> dict:
@@ -389,9 +387,7 @@ class _Chains:
                     value = float(value_and_gradient(target, z)[0])
                     return -value if value < WALL else -np.inf
 
-                evidence = bridge(
-                    draws, statistics["lp"], log_density, _BRIDGE_DRAWS, fit.seed
-                )
+                evidence = bridge(draws, statistics["lp"], log_density, _BRIDGE_DRAWS, fit.seed)
                 found[branch]["log_evidence"] = evidence.log_value
                 found[branch]["log_evidence_error"] = evidence.error
         weights = np.ones(len(self.branches))

@@ -38,7 +38,9 @@ class Tabulated(eqx.Module):
         table = self.coefficients
         for name, prior in self.priors.items():
             # contracts the first parameter's axis, then the next has become the first
-            table = jnp.tensordot(table, _polynomials(prior, values[name], table.shape[1]), ((1,), (0,)))
+            table = jnp.tensordot(
+                table, _polynomials(prior, values[name], table.shape[1]), ((1,), (0,))
+            )
         found = dict(zip(self.names, jnp.exp(table)))
         return {name: found[name] for name in names}
 

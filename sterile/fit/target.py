@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from sterile.fit import likelihoods, priors
-from sterile.fit.likelihoods import Normal, Published, Term
+from sterile.fit.likelihoods import Normal, Term
 from sterile.fit.priors import Prior
 
 # a potential energy that no trajectory climbs: where the likelihood is zero or does not exist
@@ -52,7 +52,9 @@ class Target(eqx.Module):
     @property
     def measured_abundance(self) -> Normal | None:
         """The omega_h2 term, if ln(Omega h^2) is sampled in place of ln m_N."""
-        fixed = getattr(self.observe, "mass_kev", None) is not None and "mass_kev" not in self.priors
+        fixed = (
+            getattr(self.observe, "mass_kev", None) is not None and "mass_kev" not in self.priors
+        )
         if fixed or "omega_h2" in self.priors:
             return None
         return next(
@@ -179,48 +181,3 @@ def potential(target: Target, z: Array, stretch: bool = True) -> Array:
 def value_and_gradient(target: Target, z: Array, stretch: bool = True) -> tuple[Array, Array]:
     """The compiled potential and its gradient (d,): one program for searches and samplers."""
     return jax.value_and_grad(lambda z: potential(target, z, stretch))(z)
-
-
-def check_terms(target: Target) -> None:
-    """Refuse a published likelihood that its constraint does not have, with one evaluation.
-
-    Raises
-    ------
-    ValueError
-        Naming the constraint, if it publishes no likelihood.
-    """
-    for term in target.terms:
-        if not isinstance(term, Published):
-            continue
-        z = jnp.zeros(len(target.names))
-        shape = eqx.filter_eval_shape(
-            lambda t, z: t.observe(values_at(t, z), (term.observable,)), target, z  # noqa: B023
-        )
-        convention = shape[term.observable].convention
-        if "no likelihood" in convention:
-            raise ValueError(
-                f"constraint {term.observable} has no likelihood of its own; give "
-                f"[fit.likelihood.{term.observable}] margin_sigma = 0.1, the width of its "
-                "threshold in the margin"
-            )
-
-
-def laplace_precision(target: Target, z: Array) -> Array:
-    """Curvature of the potential in z by Gauss-Newton, (d, d): J^T J of the residuals + priors'.
-
-    ``z``: (d,). The logarithmic stretch of a bounded prior contributes 2 s (1 - s), s = sigmoid(z).
-    """
-
-    def residuals(z):
-        return evaluate(target, z).residuals
-
-    jacobian = jax.jacfwd(residuals)(z)
-    jacobian = jnp.where(jnp.isfinite(jacobian), jacobian, 0.0)
-    diagonal = []
-    for name, number in zip(target.names, z):
-        if name in target.priors and target.priors[name].bounded:
-            share = jax.nn.sigmoid(number)
-            diagonal.append(2.0 * share * (1.0 - share))
-        else:
-            diagonal.append(jnp.asarray(0.0 if name not in target.priors else 1.0))
-    return jacobian.T @ jacobian + jnp.diag(jnp.stack(diagonal))
