@@ -1,6 +1,7 @@
 """The HDF5 file of a fit, in the groups that ArviZ reads, and the checkpoint beside it.
 
-Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``unconstrained_posterior``: of shape (chain, draw) with dimension scales; ``fisher``: of shape (coordinate, coordinate). Root
+Groups ``posterior``, ``sample_stats``, ``log_likelihood``, ``unconstrained_posterior``: variables
+of shape (chain, draw) with dimension scales; ``fisher``: of shape (coordinate, coordinate). Root
 attributes are those of every result of this package, and ``kind`` = "fit", ``summary`` (JSON).
 """
 
