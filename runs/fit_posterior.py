@@ -25,7 +25,7 @@ import sterile  # noqa: E402
 from sterile import fit  # noqa: E402
 
 MODEL = sterile.ScalarDecay(scalar_mass_gev=100.0, portal_coupling=1e-8, yukawa=1e-9)
-COUPLING = fit.Prior("log_uniform", 1e-10, 1e-4)
+COUPLING = fit.Prior("log_uniform", 1e-10, 2e-5)
 PRIORS = {
     "yukawa": fit.Prior("log_uniform", 1e-9, 3e-8),
     "mass_kev": fit.Prior("log_normal", 20.0, 0.5),
@@ -75,7 +75,9 @@ def couplings(branch: str) -> fit.Prior:
             points=5,
         )
         ends.append(float(found[branch].value))
-    return fit.Prior("log_uniform", 0.93 * min(ends), 1.07 * max(ends))
+    # beyond this freeze-out the decays of S in equilibrium make the neutrinos, whatever lambda is
+    high = 1.07 * max(ends) if branch == "freeze-in" else COUPLING.second
+    return fit.Prior("log_uniform", 0.93 * min(ends), high)
 
 
 def sampled(branch: str, seed: int) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from spectra.plots import BLUE, STYLE, VERMILION
 from sterile.fit.store import Fit
@@ -34,6 +34,7 @@ BRANCH_STYLES = (("freeze-in", BLUE), ("freeze-out", VERMILION))
 _BINS, _SHARES = 24, (0.95, 0.68)
 # a spread beyond this ratio of the 95 % quantiles is drawn on a logarithmic axis
 _WIDE = 3.0
+_TWO_DECADES = 100.0
 # parameters and what they do, in this order, as far as they vary
 _SHOWN = (
     "scalar_mass_gev", "portal_coupling", "yukawa", "mass_kev", "omega_h2", "h", "omega_b",
@@ -126,12 +127,14 @@ def _histogram(axes, values, branch, scale) -> None:
 
 
 def _pair(axes, x, y, branch, scale_x, scale_y) -> None:
-    edges = _edges(scale_x), _edges(scale_y)
     for code, (_, colour) in enumerate(BRANCH_STYLES):
         inside = (branch == code) & np.isfinite(x) & np.isfinite(y)
         if inside.sum() < 5:
             axes.plot(x[inside], y[inside], ".", color=colour, markersize=3)
             continue
+        # on the branch's own ranges: the panel's may be decades wider
+        own = [_padded(v[inside], s) for v, s in ((x, scale_x), (y, scale_y))]
+        edges = _edges(own[0]), _edges(own[1])
         counts, _, _ = np.histogram2d(x[inside], y[inside], edges)
         smooth = _smoothed(counts)
         centres = [np.sqrt(e[1:] * e[:-1]) if s[0] else 0.5 * (e[1:] + e[:-1])
@@ -142,6 +145,15 @@ def _pair(axes, x, y, branch, scale_x, scale_y) -> None:
             axes.contourf(*centres, smooth.T, filled, colors=[colour], alpha=0.18)
             axes.contour(*centres, smooth.T, levels, colors=[colour], linewidths=0.9)
         axes.plot(x[inside], y[inside], ".", color=colour, markersize=1.2, alpha=0.5)
+
+
+def _padded(values, scale):
+    logarithmic = scale[0]
+    s = np.log(values) if logarithmic else values
+    pad = 0.15 * (s.max() - s.min()) + 1e-300
+    ends = np.array([s.min() - pad, s.max() + pad])
+    low, high = np.exp(ends) if logarithmic else ends
+    return logarithmic, low, high
 
 
 def _smoothed(counts):
@@ -167,7 +179,10 @@ def _decorate(axes, across, below, row, column, size, scales) -> None:
         getattr(axes, f"set_{which}lim")(scale[1:])
         if scale[0]:
             getattr(axes, f"set_{which}scale")("log")
-            axis.set_major_locator(LogLocator(numticks=5))
+            narrow = scale[2] / scale[1] < _TWO_DECADES
+            axis.set_major_locator(LogLocator(subs=(1.0, 3.0) if narrow else (1.0,), numticks=6))
+            if narrow:
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axis.set_minor_formatter(NullFormatter())
         else:
             axis.set_major_locator(MaxNLocator(3))
