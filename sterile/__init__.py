@@ -18,6 +18,7 @@ _HOMES = {
     "evaluate_many": "pipeline",
     "Status": "status",
     "bounds": None,
+    "fit": None,
     "scan": None,
 }
 __all__ = list(_HOMES)

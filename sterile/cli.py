@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from sterile import cli_files as files
+from sterile import cli_fit as fitting
 from sterile import session
 from sterile.cli_options import ComputationFailed, Json, Out, check_output
 
@@ -264,7 +265,7 @@ def info(as_json: Json = False) -> None:
         print(f"{name:<{width}}  {', '.join(fact) if isinstance(fact, list) else fact}")
 
 
-for command in (files.verdict, files.plot, files.export):
+for command in (fitting.fit, files.verdict, files.plot, files.export):
     app.command()(command)
 
 

@@ -108,17 +108,20 @@ def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: s
 
 def plot(
     result_path: Annotated[
-        Path, typer.Argument(metavar="OUT.h5", help="A result of solve, transfer or scan.")
+        Path, typer.Argument(metavar="OUT.h5", help="A result of solve, transfer, scan or fit.")
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")],
     as_json: Json = False,
 ) -> None:
-    """Draw what a file holds: build-up, spectrum, T²(k); or the plane of a scan."""
+    """Draw what a file holds: build-up, spectrum, T²(k); a scan's plane; a fit's corner figure."""
     from spectra import store
+    from sterile.fit.store import is_fit
     from sterile.scan.store import is_scan
 
     if is_scan(result_path):
         draw = _plane(result_path)
+    elif is_fit(result_path):
+        draw = _corner(result_path)
     else:
         record = store.read(result_path)
 
@@ -149,6 +152,20 @@ def _plane(path: Path):
         from sterile.scan.plane import figure_plane
 
         return figure_plane(results)
+
+    return draw
+
+
+def _corner(path: Path):
+    """Read a fit's draws now, draw them later."""
+    from sterile.fit.store import load
+
+    fit = load(path)
+
+    def draw():
+        from sterile.fit.corner import figure_corner
+
+        return figure_corner(fit)
 
     return draw
 

@@ -218,6 +218,14 @@ def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
     return "narrow" if scalar_mass_gev < NARROW_BELOW_GEV else "broad"
 
 
+def freeze_out_grid(scalar_mass_gev: float, plasma: Plasma | None = None) -> Grid:
+    """The grid of freeze-out at a mass: it serves freeze-in too, at a higher cost.
+
+    For searches through the turn-over, where one grid makes one smooth function.
+    """
+    return _freeze_out(resonance_of(scalar_mass_gev, Plasma() if plasma is None else plasma))
+
+
 @functools.cache
 def _freeze_out(resonance: str) -> Grid:
     if resonance == "narrow":

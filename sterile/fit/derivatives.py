@@ -1,0 +1,89 @@
+"""Whether derivatives are right: forward, reverse and extrapolated differences side by side."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Compared(NamedTuple):
+    """Jacobians (m, d) of one function at one point.
+
+    Attributes
+    ----------
+    value : (m,).
+    forward, difference : forward mode, and Richardson-extrapolated differences.
+    reverse : reverse mode; None when it was not asked for.
+    difference_error : (m, d) of ``difference``: what halving its steps changes, and rounding.
+    """
+
+    value: np.ndarray
+    forward: np.ndarray
+    reverse: np.ndarray | None
+    difference: np.ndarray
+    difference_error: np.ndarray
+
+    def excess(self, bound: float = 1e-6) -> np.ndarray:
+        """|forward - difference| over the larger of ``bound`` and ten times the difference's error.
+
+        (m, d); above 1 is a failure, NaN where the value is not finite.
+        """
+        allowed = np.maximum(bound, 10.0 * self.difference_error)
+        return np.abs(self.forward - self.difference) / allowed
+
+
+def compare(
+    function: Callable,
+    x,
+    step: float = 2e-4,
+    reverse: bool = True,
+    rounding: float = 1e-13,
+) -> Compared:
+    """Derivatives of ``function`` at ``x``, three ways.
+
+    Parameters
+    ----------
+    function : (d,) → (m,), differentiable by JAX; compiled here, once for each way.
+    x : (d,), of order one: logarithms of parameters.
+    step : of the differences; they are repeated with a half and a quarter of it.
+    reverse : whether reverse mode is looked at, which compiles longest.
+    rounding : relative error of a value, which a difference divides by its step.
+    """
+    x = jnp.asarray(x, dtype=float)
+    value = jax.jit(function)
+    along = jax.jit(lambda x, v: jax.jvp(function, (x,), (v,))[1])
+    unit = np.eye(x.size)
+    forward = np.stack([np.asarray(along(x, v)) for v in unit], axis=-1)
+    found = np.asarray(jax.jit(jax.jacrev(function))(x)) if reverse else None
+    centre = np.asarray(value(x))
+    columns = []
+    for v in unit:
+        wide, near, close = (
+            (np.asarray(value(x + h * v)) - np.asarray(value(x - h * v))) / (2.0 * h)
+            for h in (step, 0.5 * step, 0.25 * step)
+        )
+        columns.append(((4.0 * near - wide) / 3.0, (4.0 * close - near) / 3.0))
+    first, second = (np.stack([column[i] for column in columns], axis=-1) for i in (0, 1))
+    noise = rounding * np.maximum(np.abs(centre), 1.0)[:, None] / (0.25 * step)
+    return Compared(centre, forward, found, second, np.abs(second - first) + noise)
+
+
+def second_derivatives(function: Callable, x, direction, step: float = 1e-3):
+    """Second derivatives along a direction: nested forward mode, and differences of the first.
+
+    ``function``: (d,) → (m,). Returns two arrays (m,).
+    """
+    x, v = jnp.asarray(x, dtype=float), jnp.asarray(direction, dtype=float)
+
+    def slope(t):
+        return jax.jvp(lambda s: function(x + s * v), (t,), (jnp.ones(()),))[1]
+
+    exact = jax.jit(lambda t: jax.jvp(slope, (t,), (jnp.ones(()),))[1])(jnp.zeros(()))
+    slope = jax.jit(slope)
+    wide, near = (
+        (np.asarray(slope(jnp.asarray(h))) - np.asarray(slope(jnp.asarray(-h)))) / (2.0 * h)
+        for h in (step, 0.5 * step)
+    )
+    return np.asarray(exact), (4.0 * near - wide) / 3.0

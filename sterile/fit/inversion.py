@@ -1,0 +1,267 @@
+"""Which mass or coupling gives an abundance, or any other number: every branch, differentiable.
+
+The search runs on the host, on values and exact slopes; the derivative of what it finds is that of
+the implicit function theorem, dx/dp = -(dg/dp)/(dg/dx) for g(x, p) = 0.
+"""
+
+import math
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from spectra.cosmology import Cosmology
+from sterile.fit.observables import SCALARS, number_of, pipeline, require_parameter
+from sterile.fit.root import Sampled, roots
+from sterile.models import _SCALAR_DECAY_RANGES, Plasma, ScalarDecay
+from sterile.production import abundance_per_kev, choose_grid, freeze_out_grid, solve
+
+VARIABLE = ("mass_kev", "portal_coupling", "yukawa")
+BRANCHES = ("freeze-in", "freeze-out")
+# dln Y_N/dln lambda is 2 in freeze-in; below this S has come to share the bath's temperature
+_RISING = 0.0
+_MASS_RANGE_KEV = (1e-2, 1e6)
+
+
+class Solution(eqx.Module):
+    """One solution.
+
+    Attributes
+    ----------
+    value : of the varied parameter, in its unit, scalar; differentiable in everything else.
+    branch : "freeze-in" where Y_N rises with lambda, "freeze-out" where it falls.
+    slope : dln Y_N/dln lambda there.
+    model : with the value in place.
+    mass_kev : m_N [keV] of the solution, None when the abundance fixes it.
+    """
+
+    value: Array
+    branch: str = eqx.field(static=True)
+    slope: float = eqx.field(static=True)
+    model: ScalarDecay
+    mass_kev: Array | None
+
+
+class Inversion(eqx.Module):
+    """All solutions of one search.
+
+    Attributes
+    ----------
+    solutions : in order of the value; several may share a branch.
+    absent : branch → why there is none.
+    evaluations : of the pipeline, with slope, that the search took.
+    """
+
+    solutions: tuple[Solution, ...]
+    absent: dict[str, str] = eqx.field(static=True)
+    evaluations: int = eqx.field(static=True)
+
+    def __getitem__(self, branch: str) -> Solution:
+        """The solution on a branch; ``ValueError`` saying why there is none, or that several."""
+        if branch not in BRANCHES:
+            raise ValueError(f"branch {branch!r} is unknown; use one of {', '.join(BRANCHES)}")
+        found = [solution for solution in self.solutions if solution.branch == branch]
+        if not found:
+            raise ValueError(f"no {branch} solution: {self.absent[branch]}")
+        if len(found) > 1:
+            raise ValueError(f"{len(found)} {branch} solutions; choose one of .solutions")
+        return found[0]
+
+
+def solve_for(
+    target: Mapping[str, float],
+    vary: str,
+    at: ScalarDecay,
+    *,
+    cosmology: Cosmology | None = None,
+    plasma: Plasma | None = None,
+    mass_kev=None,
+    omega_h2=0.12,
+    low: float | None = None,
+    high: float | None = None,
+    points: int = 13,
+) -> Inversion:
+    """Every value of one parameter at which one number of the pipeline takes a given value.
+
+    Works under ``jax.grad``, ``jvp`` and ``vjp`` with respect to the target's value, the model, the
+    mass, the abundance and the cosmology; not under ``jit`` or ``vmap``, as how many solutions
+    there are depends on the values.
+
+    Parameters
+    ----------
+    target : one entry: a scalar of :class:`sterile.Point` → its value, positive; or the name of a
+        constraint → its margin, such as {"half-mode-3.3keV": 0.0}.
+    vary : "mass_kev", "portal_coupling" or "yukawa".
+    at : the model; its own value of what is varied is not used.
+    cosmology, plasma, mass_kev, omega_h2 : as for :func:`sterile.evaluate`.
+    low, high : where to look; the whole range of the parameter when left out (mass: 0.01 to
+        1e6 keV).
+    points : of the first, logarithmic scan. Extrema between them are looked for, so that a pair
+        of solutions close to one is found.
+
+    Returns
+    -------
+    :class:`Inversion`. A mass for an abundance is closed form, Omega h^2 = 275.9 (m_N/keV) Y_N.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, the target is not one positive number, an abundance is asked for
+        while it fixes the mass, or the values are traced by jit or vmap.
+    """
+    name, wanted = _check(target, vary, mass_kev)
+    plasma = Plasma() if plasma is None else plasma
+    cosmology = Cosmology() if cosmology is None else cosmology
+    try:
+        numbers = jax.tree.map(lambda x: float(jax.lax.stop_gradient(x)), (at, mass_kev, wanted))
+    except jax.errors.ConcretizationTypeError:
+        raise ValueError(
+            "solve_for was called under jit or vmap, where values are unknown; call it outside "
+            "and differentiate with jax.grad, jvp or vjp"
+        ) from None
+    if name == "omega_h2" and vary == "mass_kev":
+        return _mass_for_abundance(wanted, at, plasma)
+    if not math.isfinite(numbers[2]) or (name in SCALARS and numbers[2] <= 0.0):
+        raise ValueError(f"target {name} = {numbers[2]:g} must be positive and finite")
+    ends = _MASS_RANGE_KEV if vary == "mass_kev" else _SCALAR_DECAY_RANGES[vary][:2]
+    low, high = (ends[0] if low is None else low), (ends[1] if high is None else high)
+    if not 0.0 < low < high:
+        raise ValueError(f"low = {low:g} and high = {high:g} must be positive and increasing")
+
+    whole = freeze_out_grid(numbers[0].scalar_mass_gev, plasma)
+
+    def problem(grid):
+        made = pipeline(
+            at, cosmology, plasma, mass_kev, omega_h2, grid=grid, vary=(vary,), observe=(name,)
+        )
+        return _Equation(made, wanted, name, vary)
+
+    fixed = jax.tree.map(jax.lax.stop_gradient, problem(whole))
+    counted = [0]
+
+    def sample(x: float, equation=fixed) -> Sampled:
+        counted[0] += 1
+        value, slope = _value_and_slope(equation, jnp.asarray(x))
+        return Sampled(x, float(value), float(slope))
+
+    found, best = roots(sample, math.log(low), math.log(high), points)
+    solutions = []
+    for x in found:
+        model = _model_at(jax.lax.stop_gradient(at), vary, math.exp(x))
+        grid = choose_grid(model, plasma)
+        equation = problem(grid)
+        if grid != whole:
+            # the grid a user's own evaluation would choose: it then gives the target exactly
+            frozen = jax.tree.map(jax.lax.stop_gradient, equation)
+            x = _polish(lambda x: sample(x, frozen), x)  # noqa: B023
+        ln_value = _implicit(jnp.asarray(x), equation)
+        solutions.append(_solution(jnp.exp(ln_value), vary, at, plasma, grid, mass_kev))
+    reached = math.exp(best.value) * numbers[2] if name in SCALARS else best.value + numbers[2]
+    absent = {
+        branch: f"{name} = {numbers[2]:.6g} is not crossed for {vary} from {low:.3g} to "
+        f"{high:.3g}; closest {reached:.6g} at {math.exp(best.x):.4g}"
+        for branch in BRANCHES
+        if not any(solution.branch == branch for solution in solutions)
+    }
+    return Inversion(tuple(solutions), absent, counted[0])
+
+
+class _Equation(eqx.Module):
+    """g(ln x): logarithm of the observable over its target, or the margin less its target."""
+
+    pipeline: eqx.Module
+    wanted: Array
+    name: str = eqx.field(static=True)
+    vary: str = eqx.field(static=True)
+
+    def __call__(self, ln_x):
+        seen = self.pipeline({self.vary: jnp.exp(ln_x)}, (self.name,))[self.name]
+        number = number_of(seen)
+        if self.name in SCALARS:
+            return jnp.log(number) - jnp.log(self.wanted)
+        return number - self.wanted
+
+
+@eqx.filter_jit
+def _value_and_slope(equation, ln_x):
+    return jax.jvp(equation, (ln_x,), (jnp.ones(()),))
+
+
+@eqx.filter_custom_jvp
+def _implicit(ln_x, equation):
+    """``ln_x``, the root of ``equation``, with the derivatives of the implicit function."""
+    return ln_x
+
+
+@_implicit.def_jvp
+def _implicit_jvp(primals, tangents):
+    ln_x, equation = primals
+    moved = eqx.filter_jvp(lambda e: _call(e, ln_x), (equation,), (tangents[1],))[1]
+    slope = _value_and_slope(equation, ln_x)[1]
+    return ln_x, -moved / slope
+
+
+@eqx.filter_jit
+def _call(equation, ln_x):
+    return equation(ln_x)
+
+
+def _polish(sample, x: float) -> float:
+    for _ in range(4):
+        at = sample(x)
+        x -= at.value / at.slope
+        if abs(at.value) < 1e-12:
+            break
+    return x
+
+
+def _check(target, vary: str, mass_kev):
+    require_parameter(vary, VARIABLE)
+    if len(target) != 1:
+        raise ValueError(f"target {dict(target)} must have one entry, for example omega_h2: 0.12")
+    ((name, wanted),) = target.items()
+    if name in ("mass_kev", "omega_h2") and vary != "mass_kev":
+        given = mass_kev is not None
+        if name == "omega_h2" and not given:
+            raise ValueError("without mass_kev the abundance fixes the mass; give mass_kev")
+        if name == "mass_kev" and given:
+            raise ValueError("mass_kev is the target and given; leave it out, give omega_h2")
+    return name, jnp.asarray(wanted, dtype=float)
+
+
+def _model_at(model, vary, value) -> ScalarDecay:
+    if vary == "mass_kev":
+        return model
+    return eqx.tree_at(lambda m: getattr(m, vary), model, jnp.asarray(value, dtype=float))
+
+
+def _solution(value, vary, at, plasma, grid, mass_kev) -> Solution:
+    model = _model_at(at, vary, value)
+    slope = float(coupling_slope(jax.lax.stop_gradient(model), plasma, grid))
+    branch = BRANCHES[0] if slope > _RISING else BRANCHES[1]
+    return Solution(value, branch, slope, model, value if vary == "mass_kev" else mass_kev)
+
+
+@eqx.filter_jit
+def coupling_slope(model, plasma, grid):
+    """dln Y_N/dln lambda."""
+
+    def ln_yield(shift):
+        moved = eqx.tree_at(
+            lambda m: m.portal_coupling, model, model.portal_coupling * jnp.exp(shift)
+        )
+        return jnp.log(solve(moved, plasma, grid).yield_n)
+
+    return jax.jvp(ln_yield, (jnp.zeros(()),), (jnp.ones(()),))[1]
+
+
+def _mass_for_abundance(wanted, at, plasma) -> Inversion:
+    grid = choose_grid(jax.lax.stop_gradient(at), plasma)
+    production = solve(at, plasma, grid)
+    mass = wanted / (abundance_per_kev() * production.yield_n)
+    solution = _solution(mass, "mass_kev", at, plasma, grid, None)
+    other = next(branch for branch in BRANCHES if branch != solution.branch)
+    absent = {other: f"the model lies on the {solution.branch} branch"}
+    return Inversion((solution,), absent, 1)

@@ -1,0 +1,146 @@
+"""Draws of chains as tables: parameters, what follows from them, diagnostics, branches mixed."""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sterile.fit import likelihoods
+from sterile.fit.evidence import effective_size, mixture, split_r_hat
+from sterile.fit.observables import PRODUCTION_SCALARS, SCALARS
+from sterile.fit.target import Target, values_at
+
+# R-hat above which chains have not mixed, and effective draws per chain below which they are few
+_MIXED, _FEW = 1.05, 25.0
+_LARGE_WEIGHT_ERROR = 0.3
+
+
+def sampled(target: Target, draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Parameter → values (...,) of unbounded draws (..., d)."""
+    flat = draws.reshape(-1, draws.shape[-1])
+    values = jax.vmap(lambda z: values_at(target, z))(jnp.asarray(flat))
+    return {name: np.asarray(v).reshape(draws.shape[:-1]) for name, v in values.items()}
+
+
+def derived(
+    target: Target, draws: np.ndarray, progress: Callable[[int, int], None] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What follows from each draw (n, d): scalars name → (n,), log likelihoods term → (n,).
+
+    Repeated draws, which a rejected trajectory leaves, are computed once.
+    """
+    different, back = np.unique(draws, axis=0, return_inverse=True)
+    rows = []
+    for i, z in enumerate(different):
+        rows.append(jax.device_get(_follow(target, jnp.asarray(z))))
+        if progress is not None:
+            progress(i + 1, len(different))
+    tables = [
+        {name: np.array([row[part][name] for row in rows])[back.ravel()] for name in rows[0][part]}
+        for part in (0, 1)
+    ]
+    return tables[0], tables[1]
+
+
+@eqx.filter_jit
+def _follow(target, z):
+    terms = [term.observable for term in target.terms]
+    light = set(terms) <= set(PRODUCTION_SCALARS)
+    names = PRODUCTION_SCALARS if light else (*SCALARS, "status")
+    asked = tuple(dict.fromkeys((*names, *terms)))
+    seen = target.observe(values_at(target, z), asked)
+    scalars = {name: seen[name] for name in names}
+    found = {t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms}
+    return scalars, found
+
+
+def diagnostics(draws: np.ndarray, statistics: dict, seconds: float) -> dict:
+    """R-hat, effective draws and divergences of chains (c, n, d) of one branch."""
+    hats = [split_r_hat(draws[..., i]) for i in range(draws.shape[-1])]
+    sizes = [effective_size(draws[..., i]) for i in range(draws.shape[-1])]
+    smallest = min(sizes)
+    return {
+        "r_hat": max(hats) if all(map(math.isfinite, hats)) else None,
+        "ess": smallest,
+        "ess_per_second": smallest / seconds if seconds > 0.0 else None,
+        "divergences": int(np.sum(statistics["diverging"])),
+        "acceptance_rate": float(np.mean(statistics["acceptance_rate"])),
+        "leapfrog_steps": float(np.mean(statistics["n_steps"])),
+    }
+
+
+def combine(branches: list[dict], weights: np.ndarray, seed: int) -> dict[str, dict]:
+    """The posterior of all branches: tables group → name → (chain, draw), each chain a mixture.
+
+    ``branches``: tables of the same names, leaves (c, n), in the order of ``weights``. With one
+    branch its own chains come back.
+    """
+    if len(branches) == 1:
+        return branches[0]
+    shape = next(iter(branches[0]["posterior"].values())).shape
+    random = np.random.default_rng(seed)
+    lengths = np.array([next(iter(b["posterior"].values())).shape[1] for b in branches])
+    picks = [mixture(weights, lengths, shape[1], random) for _ in range(shape[0])]
+    mixed: dict[str, dict] = {}
+    for group, variables in branches[0].items():
+        mixed[group] = {
+            name: np.stack(
+                [
+                    np.choose(
+                        branch,
+                        [
+                            b[group][name][chain][np.minimum(index, length - 1)]
+                            for b, length in zip(branches, lengths)
+                        ],
+                    )
+                    for chain, (branch, index) in enumerate(picks)
+                ]
+            )
+            for name in variables
+        }
+    return mixed
+
+
+def summarise(posterior: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Parameter → mean, standard deviation and quantiles of the finite draws."""
+    table = {}
+    for name, values in posterior.items():
+        finite = values[np.isfinite(values)]
+        if name in ("branch", "status") or finite.size == 0:
+            continue
+        low, middle, high = np.quantile(finite, [0.05, 0.5, 0.95])
+        table[name] = {
+            "mean": float(finite.mean()),
+            "sd": float(finite.std()),
+            "q05": float(low),
+            "median": float(middle),
+            "q95": float(high),
+        }
+    return table
+
+
+def warnings_of(name: str, found: dict, chains: int) -> list[str]:
+    """Sentences about a branch's diagnostics."""
+    sentences = []
+    if found["r_hat"] is not None and found["r_hat"] > _MIXED:
+        sentences.append(
+            f"{name}: R-hat = {found['r_hat']:.3f} is above {_MIXED}; the chains have not mixed, "
+            "ask for more samples or a longer warmup"
+        )
+    if found["ess"] < _FEW * chains:
+        sentences.append(f"{name}: only {found['ess']:.0f} effective draws; ask for more samples")
+    if found["divergences"]:
+        sentences.append(
+            f"{name}: {found['divergences']} divergent trajectories; "
+            f"{found.get('divergence_cause', 'raise acceptance')}"
+        )
+    error = found.get("log_evidence_error")
+    if error is not None and error > _LARGE_WEIGHT_ERROR:
+        sentences.append(
+            f"{name}: log evidence known to {error:.2f} only; the branches' weights are uncertain, "
+            "ask for more samples"
+        )
+    return sentences

@@ -1,0 +1,183 @@
+"""The function that is fitted: priors and likelihoods over unbounded coordinates."""
+
+from collections.abc import Callable, Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from sterile.fit import likelihoods, priors
+from sterile.fit.likelihoods import Normal, Term
+from sterile.fit.priors import Prior
+
+# a potential energy that no trajectory climbs: where the likelihood is zero or does not exist
+WALL = 1e6
+
+
+class Target(eqx.Module):
+    """Priors, likelihood terms, and the function that makes observables of parameters.
+
+    With a likelihood for omega_h2 and no mass fixed elsewhere, ln(Omega h^2) is sampled in place
+    of ln m_N: Omega h^2 = 275.9 (m_N/keV) Y_N is linear in m_N, so the change has unit Jacobian,
+    and the sheet of one per cent that the measurement cuts out of parameter space becomes a slab.
+    The prior of the mass, if there is one, is that of the mass which follows; without one it is
+    flat in ln m_N.
+
+    Attributes
+    ----------
+    observe : (values, names) -> {name: number or Verdict}, such as
+        :class:`sterile.fit.observables.Pipeline`; a pytree.
+    priors : parameter → :class:`Prior`.
+    terms : likelihood terms, at most one an observable.
+    """
+
+    observe: Callable
+    priors: dict[str, Prior] = eqx.field(converter=priors.in_order)
+    terms: tuple[Term, ...]
+
+    def __check_init__(self):
+        names = [term.observable for term in self.terms]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"likelihood {name} is given twice; remove one")
+        if not self.priors:
+            raise ValueError("there are no priors: nothing to fit; give one per free parameter")
+        if "omega_h2" in self.priors and "mass_kev" in self.priors:
+            raise ValueError(
+                "priors of omega_h2 and mass_kev are both given, but each fixes the other; remove "
+                "one of them"
+            )
+
+    @property
+    def measured_abundance(self) -> Normal | None:
+        """The omega_h2 term, if ln(Omega h^2) is sampled in place of ln m_N."""
+        fixed = (
+            getattr(self.observe, "mass_kev", None) is not None and "mass_kev" not in self.priors
+        )
+        if fixed or "omega_h2" in self.priors:
+            return None
+        return next(
+            (t for t in self.terms if isinstance(t, Normal) and t.observable == "omega_h2"), None
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sampled parameters, in the order of the coordinates."""
+        if self.measured_abundance is None:
+            return tuple(self.priors)
+        return (*(name for name in self.priors if name != "mass_kev"), "omega_h2")
+
+
+class Evaluated(eqx.Module):
+    """One evaluation of a target.
+
+    Attributes
+    ----------
+    values : parameter → value, the mass included where it is derived.
+    log_prior, log_likelihood : scalars; the density is in the priors' natural coordinates.
+    log_stretch : log |d natural / d unbounded|, scalar.
+    residuals : (m,) r_i with log L_i = -r_i^2/2.
+    """
+
+    values: dict[str, Array]
+    log_prior: Array
+    log_likelihood: Array
+    log_stretch: Array
+    residuals: Array
+
+
+def values_at(target: Target, z: Array) -> dict[str, Array]:
+    """Parameter → value at unbounded coordinates ``z`` (d,), those sampled only."""
+    return {name: value for name, value, _, _ in _coordinates(target, z)}
+
+
+def _coordinates(target, z):
+    """(name, value, log prior, log stretch) of every sampled parameter."""
+    abundance = target.measured_abundance
+    for name, number in zip(target.names, z):
+        if abundance is not None and name == "omega_h2":
+            width = abundance.sigma / abundance.mean
+            yield name, abundance.mean * jnp.exp(width * number), 0.0, jnp.log(width)
+            continue
+        prior = target.priors[name]
+        s = priors.natural(prior, number)
+        yield (
+            name,
+            priors.value_of(prior, s),
+            priors.log_density(prior, s),
+            priors.log_stretch(prior, number),
+        )
+
+
+def coordinates_of(target: Target, values: Mapping[str, float]) -> Array:
+    """Unbounded coordinates (d,) of parameter values; the inverse of :func:`values_at`."""
+    abundance, z = target.measured_abundance, []
+    for name in target.names:
+        value = jnp.asarray(values[name], dtype=float)
+        if abundance is not None and name == "omega_h2":
+            z.append(jnp.log(value / abundance.mean) * abundance.mean / abundance.sigma)
+        else:
+            z.append(priors.unbounded(target.priors[name], value))
+    return jnp.stack(z)
+
+
+def observed_names(target: Target) -> tuple[str, ...]:
+    """What a target asks its observables for."""
+    names = [term.observable for term in target.terms]
+    if target.measured_abundance is not None and "mass_kev" in target.priors:
+        names.append("mass_kev")
+    return tuple(names)
+
+
+def evaluate(target: Target, z: Array) -> Evaluated:
+    """Everything about one point; works under jit, vmap and grad.
+
+    Parameters
+    ----------
+    z : (d,) unbounded coordinates, in the order of ``target.names``.
+    """
+    parts = list(_coordinates(target, z))
+    values = {name: value for name, value, _, _ in parts}
+    log_prior = sum(part for _, _, part, _ in parts)
+    stretch = sum(part for _, _, _, part in parts)
+    names = observed_names(target)
+    seen = target.observe(values, names) if names else {}
+    prior = target.priors.get("mass_kev")
+    if target.measured_abundance is not None and prior is not None:
+        mass = seen["mass_kev"]
+        values["mass_kev"] = mass
+        s = jnp.log(mass) if prior.logarithmic else mass
+        log_prior = log_prior + priors.log_density(prior, s)
+        if not prior.logarithmic:  # ds/dln m_N, as dln m_N = dln Omega
+            stretch = stretch + jnp.log(mass)
+    found = [likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms]
+    residuals = [likelihoods.residual(t, seen[t.observable]) for t in target.terms]
+    return Evaluated(
+        values=values,
+        log_prior=jnp.asarray(log_prior),
+        log_likelihood=jnp.asarray(sum(found, start=jnp.zeros(()))),
+        log_stretch=jnp.asarray(stretch),
+        residuals=jnp.stack(residuals) if residuals else jnp.zeros(0),
+    )
+
+
+def potential(target: Target, z: Array, stretch: bool = True) -> Array:
+    """Minus the log posterior density, scalar, not normalised; WALL where it is not finite.
+
+    Parameters
+    ----------
+    z : (d,) unbounded coordinates.
+    stretch : whether the density is one in ``z`` (for sampling) or in the priors' natural
+        coordinates (for the maximum a posteriori).
+    """
+    found = evaluate(target, z)
+    density = found.log_prior + found.log_likelihood + (found.log_stretch if stretch else 0.0)
+    finite = jnp.isfinite(density)
+    return jnp.where(finite, -jnp.where(finite, density, 0.0), WALL)
+
+
+@eqx.filter_jit
+def value_and_gradient(target: Target, z: Array, stretch: bool = True) -> tuple[Array, Array]:
+    """The compiled potential and its gradient (d,): one program for searches and samplers."""
+    return jax.value_and_grad(lambda z: potential(target, z, stretch))(z)

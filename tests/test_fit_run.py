@@ -1,0 +1,227 @@
+"""`sterile fit` and its files: settings, chains that stop and go on, ArviZ, the corner figure."""
+
+import json
+import sys
+
+import h5py
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fit_cases import TOY
+
+from sterile import cli, fit
+from sterile.fit import (
+    Normal,
+    Prior,
+    Target,
+    corner,
+    posterior,
+    problem,
+    runner,
+    settings,
+    store,
+)
+from sterile.fit.likelihoods import log_likelihood
+
+CONTENT = {
+    "model": {"kind": "scalar-decay", "scalar_mass_gev": 100.0, "yukawa": 1e-9},
+    "fit": {
+        "method": "nuts",
+        "chains": 2,
+        "samples": 40,
+        "warmup": 30,
+        "seed": 1,
+        "starts": 2,
+        "prior": {
+            "portal_coupling": {"log_uniform": [1e-9, 1e-7]},
+            "mass_kev": {"log_normal": [7.0, 0.4]},
+        },
+        "likelihood": {"omega_h2": {"mean": 0.12, "sigma": 0.0012}},
+    },
+}
+TARGET = Target(
+    TOY,
+    {
+        "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
+        "mass_kev": Prior("log_normal", 7.0, 0.4),
+    },
+    (Normal("omega_h2", 0.12, 0.0012), Normal("lambda_fs_mpc", 0.05, 0.01)),
+)
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """The runner on a closed form in place of the pipeline, its draws shared by both branches."""
+    monkeypatch.setattr(problem, "target_of", lambda settings, grid=None: TARGET)
+    monkeypatch.setattr(runner._Chains, "_target_at", lambda self, starts: TARGET)
+    monkeypatch.setattr(runner._Chains, "_branch_of", lambda self, target, z: "freeze-in")
+    monkeypatch.setattr(posterior, "_follow", _follow)
+
+
+def _follow(target, z):
+    seen = target.observe(fit.values_at(target, z), ("mass_kev", "omega_h2", "lambda_fs_mpc"))
+    likelihoods = {t.observable: log_likelihood(t, seen[t.observable]) for t in target.terms}
+    return {"mass_kev": seen["mass_kev"]}, likelihoods
+
+
+def _changed(**keys):
+    return CONTENT | {"fit": CONTENT["fit"] | keys}
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        ({"model": CONTENT["model"]}, "[fit] is missing"),
+        (_changed(method="nutz"), "'map', 'fisher' or 'nuts'"),
+        (_changed(sampels=3), "did you mean 'samples'"),
+        (_changed(prior={}), "nothing to fit"),
+        (_changed(prior={"portal": {"uniform": [0.0, 1.0]}}), "did you mean 'portal_coupling'"),
+        (_changed(prior={"yukawa": {"uniform": [0.0, 1.0]}}), "remove one"),
+        (
+            _changed(prior={"mass_kev": {"uniform": [1.0, 2.0], "normal": [1.0, 1.0]}}),
+            "exactly one",
+        ),
+        (_changed(likelihood={"omega_h2": {"mean": 0.12}}), "both mean and sigma"),
+        (_changed(likelihood={"half-mode": {"margin_sigma": -1.0}}), "greater than 0"),
+        (CONTENT | {"dark_matter": {"omega_h2": 0.12}}, "each fixes the other"),
+    ],
+)
+def test_wrong_settings_are_named(content, words):
+    with pytest.raises(ValueError) as error:
+        settings.check(content)
+    assert words in str(error.value)
+
+
+@pytest.mark.cli
+def test_identity_ignores_the_number_of_samples_only():
+    one = settings.identity(settings.check(CONTENT))
+    assert settings.identity(settings.check(_changed(samples=80))) == one
+    assert settings.identity(settings.check(_changed(seed=2))) != one
+
+
+@pytest.mark.cli
+def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatch):
+    whole, part = tmp_path / "whole.h5", tmp_path / "part.h5"
+    fit.run(CONTENT, whole)
+
+    from sterile.fit import chains
+
+    advance, calls = chains.advance, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 10:
+            raise KeyboardInterrupt
+        return advance(*arguments)
+
+    monkeypatch.setattr(chains, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fit.run(CONTENT, part, threads=1)
+    monkeypatch.setattr(chains, "advance", advance)
+    # what there is so far can be read
+    stopped = store.load(part)
+    assert stopped.summary["finished"] is False
+    assert 0 < stopped.groups["posterior"]["portal_coupling"].shape[1] < 40
+    summary = fit.run(CONTENT, part, resume=True)
+    assert summary["finished"] and summary["branches"]["freeze-in"]["weight"] == 1.0
+    first, second = store.load(whole), store.load(part)
+    for group, variables in first.groups.items():
+        for name, values in variables.items():
+            np.testing.assert_array_equal(values, second.groups[group][name], err_msg=name)
+    # a finished fit is made longer, its first draws stay
+    longer = fit.run(_changed(samples=60), part, resume=True)
+    assert longer["samples"] == 60
+    now = store.load(part).groups["posterior"]["portal_coupling"]
+    np.testing.assert_array_equal(now[:, :40], first.groups["posterior"]["portal_coupling"])
+    with pytest.raises(ValueError, match="another fit"):
+        fit.run(_changed(seed=5), part, resume=True)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A file of a fit with two branches."""
+    random = np.random.default_rng(0)
+    posterior = {
+        "portal_coupling": np.exp(random.normal(-18.0, 0.3, (2, 60))),
+        "mass_kev": np.exp(random.normal(2.0, 0.3, (2, 60))),
+        "branch": random.integers(0, 2, (2, 60)),
+    }
+    statistics = {"lp": random.normal(size=(2, 60)), "diverging": np.zeros((2, 60))}
+    matrix = np.array([[2.0, 0.1], [0.1, 1.0]])
+    content = store.Fit(
+        {
+            "posterior": posterior,
+            "sample_stats": statistics,
+            "fisher": {"matrix": matrix, "sigma": np.ones(2)},
+        },
+        {"method": "nuts"},
+        'method = "nuts"',
+        ("ln portal_coupling", "ln mass_kev"),
+    )
+    path = tmp_path_factory.mktemp("fit") / "fit.h5"
+    store.write(path, content)
+    return path, content
+
+
+@pytest.mark.cli
+def test_file_round_trip(made):
+    path, content = made
+    back = store.load(path)
+    assert back.summary == content.summary and back.coordinates == content.coordinates
+    np.testing.assert_array_equal(
+        back.groups["posterior"]["mass_kev"], content.groups["posterior"]["mass_kev"]
+    )
+    with h5py.File(path) as file:
+        assert file["posterior/mass_kev"].attrs["unit"] == "keV"
+        assert {
+            "format_version",
+            "created_utc",
+            "package_version",
+            "config_toml",
+            "citation",
+        } <= set(file.attrs)
+
+
+@pytest.mark.cli
+@pytest.mark.filterwarnings("ignore")
+def test_arviz_reads_the_file(made):
+    arviz = pytest.importorskip("arviz")
+    pytest.importorskip("h5netcdf")
+    path, content = made
+    data = arviz.from_netcdf(path)
+    assert data.posterior.sizes == {"chain": 2, "draw": 60}
+    np.testing.assert_array_equal(
+        data.posterior["portal_coupling"].values, content.groups["posterior"]["portal_coupling"]
+    )
+    assert "r_hat" in arviz.summary(data, var_names=["mass_kev"])
+
+
+@pytest.mark.cli
+def test_corner_figure(made, tmp_path):
+    figure = corner.figure_corner(store.load(made[0]))
+    assert len(figure.axes) == 4
+    with pytest.raises(ValueError, match="no 'spin'"):
+        corner.figure_corner(store.load(made[0]), ["spin"])
+
+
+@pytest.mark.cli
+def test_command(toy, tmp_path, monkeypatch, capsys):
+    config, output = tmp_path / "fit.toml", tmp_path / "fit.h5"
+    config.write_text(
+        '[model]\nkind = "scalar-decay"\nscalar_mass_gev = 100.0\nyukawa = 1e-9\n'
+        '[fit]\nmethod = "map"\n[fit.prior.portal_coupling]\nlog_uniform = [1e-9, 1e-7]\n'
+        "[fit.prior.mass_kev]\nlog_normal = [7.0, 0.4]\n"
+        "[fit.likelihood.omega_h2]\nmean = 0.12\nsigma = 0.0012\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["sterile", "fit", str(config), "-o", str(output), "--json"])
+    assert cli.run() == 0
+    summary = json.loads(capsys.readouterr().out)
+    # the likelihoods' best: Omega h^2 = 0.12, lambda_fs = 0.3/m, pulled a little by the prior
+    assert summary["converged"]
+    assert summary["maximum"]["omega_h2"] == pytest.approx(0.12, rel=1e-3)
+    assert summary["maximum"]["mass_kev"] == pytest.approx(6.1, abs=0.3)
+    monkeypatch.setattr(sys, "argv", ["sterile", "fit", str(config), "-o", str(output), "--resume"])
+    assert cli.run() == 2
+    assert "nothing to resume" in capsys.readouterr().err
+    assert jnp.isfinite(store.load(output).groups["sample_stats"]["lp"]).all()

@@ -1,0 +1,287 @@
+"""Priors, chains, evidence, Fisher matrices and calibration, where the answers are known."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fit_cases import TOY, Given, Toy
+from scipy import integrate, stats
+
+import sterile
+from sterile.fit import (
+    Normal,
+    Prior,
+    Target,
+    fisher,
+    maximum,
+    pipeline,
+    ranks,
+    sample,
+    tabulate,
+)
+from sterile.fit import priors as prior_module
+from sterile.fit.chains import Sampler, advance, begin, pack, unpack
+from sterile.fit.evidence import bridge, effective_size, mixture, split_r_hat
+from sterile.fit.target import coordinates_of, evaluate, potential, values_at
+
+PRIORS = {
+    "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
+    "mass_kev": Prior("log_normal", 7.0, 0.4),
+}
+TERMS = (Normal("omega_h2", 0.12, 0.0012), Normal("lambda_fs_mpc", 0.05, 0.01))
+TARGET = Target(TOY, PRIORS, TERMS)
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize(
+    "prior",
+    [
+        Prior("log_uniform", 1e-9, 1e-3),
+        Prior("uniform", -2.0, 3.0),
+        Prior("log_normal", 7.0, 0.3),
+        Prior("normal", 0.97, 0.004),
+    ],
+)
+def test_priors_are_densities_in_z(prior):
+    # 30 standard deviations of a logistic; 1e-8 is the quadrature
+    def density(z):
+        z = jnp.asarray(z)
+        s = prior_module.natural(prior, z)
+        ln_density = prior_module.log_density(prior, s) + prior_module.log_stretch(prior, z)
+        return float(jnp.exp(ln_density))
+
+    assert integrate.quad(density, -30.0, 30.0, limit=200)[0] == pytest.approx(1.0, abs=1e-8)
+    value = prior_module.value_of(prior, prior_module.natural(prior, jnp.asarray(0.7)))
+    assert float(prior_module.unbounded(prior, value)) == pytest.approx(0.7, abs=1e-9)
+    drawn = prior_module.draw(prior, np.random.default_rng(0), 2000)
+    z = np.asarray(prior_module.unbounded(prior, drawn))
+    law = stats.logistic if prior.bounded else stats.norm
+    assert stats.kstest(z, law.cdf).pvalue > 1e-3
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize(
+    "kind, numbers, words",
+    [
+        ("flat", (0.0, 1.0), "unknown"),
+        ("log_uniform", (0.0, 1.0), "positive"),
+        ("uniform", (2.0, 1.0), "below"),
+        ("normal", (0.0, 0.0), "standard deviation"),
+        ("normal", (math.nan, 1.0), "finite"),
+    ],
+)
+def test_senseless_priors_are_refused(kind, numbers, words):
+    with pytest.raises(ValueError, match=words):
+        Prior(kind, *numbers)
+
+
+@pytest.mark.analytic
+def test_sampling_the_abundance_in_place_of_the_mass_changes_no_probability():
+    # the density in (ln lambda, ln Omega) is that in (ln lambda, ln m)
+    assert TARGET.names == ("portal_coupling", "omega_h2")
+
+    def density_in_ln_mass(coupling, mass):
+        abundance = TOY({"portal_coupling": coupling, "mass_kev": mass}, ("omega_h2",))["omega_h2"]
+        z = coordinates_of(TARGET, {"portal_coupling": coupling, "omega_h2": abundance})
+        found = evaluate(TARGET, z)
+        assert float(found.values["mass_kev"]) == pytest.approx(mass, rel=1e-12)
+        return float(found.log_prior + found.log_likelihood)
+
+    def by_hand(coupling, mass):
+        seen = TOY({"portal_coupling": coupling, "mass_kev": mass}, ("omega_h2", "lambda_fs_mpc"))
+        prior = stats.norm(math.log(7.0), 0.4).logpdf(math.log(mass)) - math.log(math.log(100.0))
+        chi = ((seen["omega_h2"] - 0.12) / 0.0012) ** 2 + (
+            (seen["lambda_fs_mpc"] - 0.05) / 0.01
+        ) ** 2
+        return float(prior - 0.5 * chi)
+
+    for point in [(1e-8, 17.0), (1.5e-8, 7.8)]:
+        assert density_in_ln_mass(*point) == pytest.approx(by_hand(*point), rel=1e-10)
+
+
+@pytest.mark.analytic
+def test_maximum_and_fisher_of_a_linear_problem():
+    # logarithms of powers are linear: the maximum is the weighted mean, Fisher's matrix exact
+    terms = (Normal("yield_n", 2.5e-5, 1e-7),)
+    target = Target(TOY, {"portal_coupling": Prior("log_normal", 1e-8, 0.5)}, terms)
+    best = maximum(target, jnp.array([0.6]))
+    assert best.converged and best.at_bound == ()
+    assert best.values["portal_coupling"] == pytest.approx(1e-8, rel=1e-6)
+    made = fisher(target, best.values)
+    # (dY/dln lambda/sigma)^2 + 1/0.5^2
+    assert made.matrix[0, 0] == pytest.approx((2.0 * 2.5e-5 / 1e-7) ** 2 + 4.0, rel=1e-9)
+    assert made.names == ("ln portal_coupling",)
+
+
+@pytest.mark.analytic
+def test_a_direction_that_nothing_measures_is_named():
+    free = {
+        "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
+        "yukawa": Prior("log_uniform", 1e-10, 1e-7),
+    }
+    target = Target(TOY, free, (Normal("yield_n", 2.5e-5, 1e-6),))
+    made = fisher(target, {"portal_coupling": 1e-8, "yukawa": 1e-9})
+    assert made.degenerate == ({"ln yukawa": 1.0},)
+    assert np.isinf(made.sigma[1]) and np.isfinite(made.sigma[0])
+    assert "ln yukawa" in made.warnings[0]
+
+
+@pytest.mark.analytic
+def test_fisher_of_a_degenerate_pair():
+    # only lambda^2 m is measured: the direction d ln m = -2 d ln lambda is free
+    priors = {
+        "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
+        "mass_kev": Prior("log_uniform", 1.0, 100.0),
+    }
+    target = Target(TOY, priors, (Normal("lambda_fs_mpc", 0.05, 0.01),))
+    made = fisher(target, {"portal_coupling": 1e-8, "mass_kev": 7.0})
+    assert len(made.degenerate) == 1 and set(made.degenerate[0]) == {"ln portal_coupling"}
+
+
+@pytest.mark.invariants
+def test_a_chain_cut_into_blocks_has_the_same_bits():
+    sampler = Sampler(warmup=30)
+    start, key = jnp.zeros(2), jax.random.PRNGKey(5)
+    whole = begin(TARGET, start, key, sampler)
+    advance(whole, TARGET, sampler, 60)
+    first = begin(TARGET, start, key, sampler)
+    advance(first, TARGET, sampler, 23)
+    stored = [leaf.copy() for leaf in pack(first)]
+    again = unpack(begin(TARGET, start + 1.0, jax.random.PRNGKey(9), sampler), stored)
+    advance(again, TARGET, sampler, 37)
+    np.testing.assert_array_equal(np.concatenate([first.draws, again.draws]), whole.draws)
+
+
+@pytest.mark.analytic
+def test_draws_have_the_moments_of_the_posterior():
+    # moments by quadrature; 5 standard errors of 1500 draws
+    chain = sample(TARGET, jnp.zeros(2), 1500, seed=2)
+    x = np.linspace(-6.0, 6.0, 241)
+    lattice = jnp.asarray(np.stack(np.meshgrid(x, x, indexing="ij"), axis=-1).reshape(-1, 2))
+    weight = np.exp(-np.asarray(jax.vmap(lambda z: potential(TARGET, z))(lattice)))
+    weight /= weight.sum()
+    for i in range(2):
+        mean = np.sum(weight * np.asarray(lattice[:, i]))
+        sd = np.sqrt(np.sum(weight * (np.asarray(lattice[:, i]) - mean) ** 2))
+        error = sd / np.sqrt(effective_size(chain.draws[None, :, i]))
+        assert abs(chain.draws[:, i].mean() - mean) < 5.0 * error
+        assert chain.draws[:, i].std() == pytest.approx(sd, rel=0.15)
+
+
+@pytest.mark.analytic
+def test_evidence_by_bridge_sampling():
+    # a skewed density in two dimensions with a known integral; 5 of its own standard errors
+    random = np.random.default_rng(3)
+    draws = np.stack([random.gumbel(size=(2, 600)), random.normal(1.0, 2.0, (2, 600))], axis=-1)
+
+    def log_density(z):
+        return 3.0 - z[0] - np.exp(-z[0]) - 0.5 * ((z[1] - 1.0) / 2.0) ** 2
+
+    lp = np.apply_along_axis(log_density, 2, draws)
+    found = bridge(draws, lp, log_density, 500, seed=1)
+    truth = 3.0 + math.log(2.0 * math.sqrt(2.0 * math.pi))
+    assert found.error < 0.1
+    assert abs(found.log_value - truth) < 5.0 * found.error
+
+
+@pytest.mark.analytic
+def test_mixture_takes_branches_by_weight():
+    branch, index = mixture(
+        np.array([0.3, 0.7]), np.array([100, 100]), 100, np.random.default_rng(0)
+    )
+    assert (branch == 0).sum() == 30 and index.max() < 100
+    # draws of a branch are spread evenly over its chain
+    assert np.diff(np.sort(index[branch == 1])).max() <= 2
+
+
+@pytest.mark.analytic
+def test_diagnostics_against_arviz():
+    arviz = pytest.importorskip("arviz")
+    random = np.random.default_rng(1)
+    noise = random.normal(size=(4, 400))
+    walk = np.empty_like(noise)
+    walk[:, 0] = noise[:, 0]
+    for i in range(1, 400):
+        walk[:, i] = 0.8 * walk[:, i - 1] + noise[:, i]
+    walk[0] += 0.5
+    assert split_r_hat(walk) == pytest.approx(float(arviz.rhat(walk)), rel=1e-6)
+    # ours does not split chains
+    assert effective_size(walk) == pytest.approx(float(arviz.ess(walk, method="mean")), rel=0.3)
+
+
+def _simulate(width):
+    """Data for a truth; ``width`` of the analysis over that of the data: 1 is right."""
+
+    def simulate(truth, random):
+        seen = TOY(truth, ("omega_h2", "lambda_fs_mpc"))
+        data = {
+            name: float(value) * (1.0 + share * random.normal())
+            for (name, value), share in zip(seen.items(), (0.02, 0.1))
+        }
+        terms = tuple(
+            Normal(name, data[name], share * float(seen[name]) * width)
+            for name, share in (("omega_h2", 0.02), ("lambda_fs_mpc", 0.1))
+        )
+        full = dict(truth) | {"omega_h2": float(seen["omega_h2"])}
+        return Target(TOY, PRIORS, terms), full
+
+    return simulate
+
+
+@pytest.mark.invariants
+def test_calibration():
+    # 60 fits; a p-value below 1e-3 by chance once in 250 (four of them)
+    found = ranks(_simulate(1.0), PRIORS, 60, seed=4, thin=5)
+    assert found.ranks.shape == (60, 2)
+    assert min(*found.chi_square.values(), *found.ecdf.values()) > 1e-3
+
+
+@pytest.mark.invariants
+def test_calibration_notices_errors_that_are_too_small():
+    found = ranks(_simulate(0.4), PRIORS, 40, seed=4, thin=5)
+    assert min(found.chi_square.values()) < 1e-3
+
+
+@pytest.mark.analytic
+def test_table_reproduces_its_function():
+    box = {"portal_coupling": PRIORS["portal_coupling"], "mass_kev": PRIORS["mass_kev"]}
+    table = tabulate(TOY, box, ("omega_h2",), nodes=4, checks=5)
+    # ln Omega is linear in the logarithms: a polynomial of four coefficients is exact
+    assert float(table.error[0]) < 1e-12
+    values = {"portal_coupling": jnp.asarray(2e-8), "mass_kev": jnp.asarray(9.0)}
+    exact = Toy(jnp.asarray(1.0))(values, ("omega_h2",))["omega_h2"]
+    assert float(table(values, ("omega_h2",))["omega_h2"]) == pytest.approx(float(exact), rel=1e-12)
+    assert set(values_at(TARGET, jnp.zeros(2))) == {"portal_coupling", "omega_h2"}
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_calibration_on_the_pipelines_own_yields():
+    # lambda and y from the abundance at 7 keV and the free-streaming horizon: Y_N(lambda, y) and
+    # <q>(lambda, y) are tabulated from the pipeline, freeze-in
+    box = {
+        "portal_coupling": Prior("log_uniform", 5e-9, 5e-8),
+        "yukawa": Prior("log_uniform", 5e-10, 5e-9),
+    }
+    model = sterile.ScalarDecay(100.0, 1e-8, 1e-9)
+    observe = pipeline(
+        model, mass_kev=7.0, grid=sterile.choose_grid(model), observe=("omega_h2", "q_mean")
+    )
+    table = tabulate(observe, box, ("omega_h2", "q_mean"), nodes=7)
+    # a tenth of the smaller error that is simulated
+    assert float(table.error.max()) < 2e-3
+
+    def simulate(truth, random):
+        seen = table({n: jnp.asarray(v) for n, v in truth.items()}, ("omega_h2", "q_mean"))
+        terms = []
+        for name, share in (("omega_h2", 0.05), ("q_mean", 0.02)):
+            sigma = share * float(seen[name])
+            terms.append(Normal(name, float(seen[name]) + sigma * random.normal(), sigma))
+        observer = Given(table, jnp.asarray(7.0))
+        return Target(observer, box, tuple(terms)), truth
+
+    # 200 fits; a p-value below 1e-3 by chance once in 250
+    found = ranks(simulate, box, 200, seed=8, thin=5)
+    assert min(*found.chi_square.values(), *found.ecdf.values()) > 1e-3

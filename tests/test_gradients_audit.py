@@ -1,0 +1,55 @@
+"""Derivatives of the whole pipeline at points of every regime; the tool that compares them."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from gradient_points import NOT_COVERED, OBSERVABLES, PARAMETERS, POINTS, logarithms_at, start
+
+from sterile.fit import compare, second_derivatives
+
+COVERED = np.array([[(o, p) not in NOT_COVERED for p in PARAMETERS] for o in OBSERVABLES])
+
+
+@pytest.mark.gradients
+def test_the_comparison_itself():
+    def function(x):
+        return jnp.stack([jnp.sin(3.0 * x[0]) * x[1], jnp.exp(x[0] - x[1])])
+
+    found = compare(function, jnp.array([0.3, 1.2]))
+    assert found.excess().max() < 1.0
+    np.testing.assert_allclose(found.forward, found.reverse, rtol=1e-14)
+    # a derivative that is off by 1e-5 is noticed
+    assert found._replace(forward=found.forward + 1e-5).excess().max() > 1.0
+    exact, difference = second_derivatives(function, [0.3, 1.2], [1.0, 2.0])
+    np.testing.assert_allclose(exact, difference, rtol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.gradients
+@pytest.mark.parametrize("point", POINTS)
+def test_forward_and_differences(point):
+    found = compare(logarithms_at(point), start(point), reverse=False)
+    exists = np.isfinite(found.value)[:, None] & COVERED
+    assert np.isfinite(found.forward[exists]).all()
+    assert found.excess()[exists].max() < 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.gradients
+@pytest.mark.parametrize("point", [POINTS[1], POINTS[10], POINTS[15], POINTS[20], POINTS[24]])
+def test_reverse_equals_forward(point):
+    found = compare(logarithms_at(point), start(point))
+    exists = np.isfinite(found.value)[:, None] & COVERED
+    # both differentiate the same program; sums in another order
+    np.testing.assert_allclose(found.reverse[exists], found.forward[exists], rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.gradients
+@pytest.mark.parametrize("point", [POINTS[i] for i in (1, 3, 5, 24, 26)])
+def test_second_derivatives(point):
+    direction = [0.0, 1.0, -0.7, 0.5, 0, 0, 0, 0, 0, 0, 0]
+    exact, difference = second_derivatives(logarithms_at(point), start(point), direction)
+    exists = np.isfinite(difference)
+    # differences of first derivatives over 1e-3: 1e-5
+    np.testing.assert_allclose(exact[exists], difference[exists], rtol=1e-4, atol=1e-4)
