@@ -160,7 +160,7 @@ def _log_rate_table(history, model, grid):
     above = jnp.cumsum(cells[:, ::-1], axis=1)[:, ::-1]
     tail = g[:, -1:] * step
     integral = jnp.concatenate([above + tail, tail], axis=1)
-    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa)
+    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
     rate = 2.0 * model.scalar_mass_gev * width * integral / history.hubble_gev[:, None]
     return jnp.asarray(log_q), jnp.log(jnp.maximum(rate, _DARK))
 

@@ -56,6 +56,7 @@ class ScalarHistory(NamedTuple):
     decayed : (t,) yield of S that has decayed.
     electroweak_index : index into the clock at which the phase changes.
     density_ratio : (t,) rho_S/rho_SM.
+    radiation_ratio : (t,) rho_N/rho_SM.
     """
 
     log_q: Array
@@ -66,6 +67,7 @@ class ScalarHistory(NamedTuple):
     decayed: Array
     electroweak_index: Array
     density_ratio: Array
+    radiation_ratio: Array
 
 
 def yield_weights(grid: Grid) -> np.ndarray:

@@ -26,8 +26,9 @@ from sterile.amplitudes import (
     scalar_decay_width_gev,
 )
 from sterile.decay import decay_spectrum, momentum_grid, spectrum_moments, tabulate
+from sterile.higgs_mixing import bath_widths_gev
 from sterile.lattice import Grid, ScalarHistory, yield_weights
-from sterile.models import Plasma, ScalarDecay, in_range
+from sterile.models import HELICITY_STATES, Plasma, ScalarDecay, in_range
 from sterile.scalar import solve_scalar
 from sterile.status import Status
 
@@ -73,9 +74,11 @@ class Production(eqx.Module):
     yield_n_spectrum : the same from the moment of F_N: an independent path.
     yield_s_max : largest Y_S.
     q_mean, q_rms : <q> and sqrt<q^2>.
-    f_n_max : largest F_N/2 where q^3 F exceeds 1e-6 of its peak (F diverges slowly as q -> 0);
+    f_n_max : largest F_N per helicity state where q^3 F exceeds 1e-6 of its peak (F diverges slowly as q -> 0);
         inverse decays are neglected and need it small.
     density_ratio_max : largest rho_S/rho_SM.
+    radiation_ratio_max : largest rho_N/rho_SM: what S leaves of its energy in N, which the Standard
+        Model's own entropy does not know of.
     history : :class:`History`.
     scalar : :class:`sterile.lattice.ScalarHistory`.
     status : int32 :class:`sterile.status.Status`.
@@ -91,6 +94,7 @@ class Production(eqx.Module):
     q_rms: Array
     f_n_max: Array
     density_ratio_max: Array
+    radiation_ratio_max: Array
     history: History
     scalar: ScalarHistory
     status: Array
@@ -137,10 +141,10 @@ def relic_mass_kev(yield_n, omega_h2):
 
 
 def freeze_in_yield(model: ScalarDecay):
-    """Y_S of pure freeze-in, contact and h -> S S, with constant g = 100: an estimate.
+    """Y_S of pure freeze-in, contact, h -> S S and X -> S, with constant g = 100: an estimate.
 
     Y = 135 W M_0/(1024 pi^4 g m_S), W = 4 lambda^2/pi, and 135 Gamma(h -> SS) M_0/(4 pi^3 g m_h^2),
-    M_0 = M_pl sqrt(90/(pi^2 g)).
+    M_0 = M_pl sqrt(90/(pi^2 g)); with <S>, 135 Gamma(S -> X) M_0/(8 pi^3 g m_S^2).
     """
     g = 100.0
     m0 = REDUCED_PLANCK_MASS_GEV * np.sqrt(90.0 / (np.pi**2 * g))
@@ -148,7 +152,12 @@ def freeze_in_yield(model: ScalarDecay):
     contact = 135.0 * CONTACT_OVER_COUPLING_SQUARED * coupling2 * m0
     contact = contact / (1024.0 * np.pi**4 * g * model.scalar_mass_gev)
     width = higgs_decay_width_gev(model.scalar_mass_gev, model.portal_coupling)
-    return contact + 135.0 * width * m0 / (4.0 * np.pi**3 * g * HIGGS_MASS_GEV**2)
+    total = contact + 135.0 * width * m0 / (4.0 * np.pi**3 * g * HIGGS_MASS_GEV**2)
+    if model.scalar_vev_gev is None:
+        return total
+    widths = bath_widths_gev(model.scalar_mass_gev, model.portal_coupling, model.scalar_vev_gev)
+    inverse = jnp.maximum(*widths) * m0 / (8.0 * np.pi**3 * g * model.scalar_mass_gev**2)
+    return total + 135.0 * inverse
 
 
 def choose_grid(model: ScalarDecay, plasma: Plasma | None = None) -> Grid | None:
@@ -193,7 +202,7 @@ def tightened(grid: Grid) -> Grid:
 def _regime(model, plasma: Plasma):
     """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
     mass = jnp.asarray(model.scalar_mass_gev)
-    width = scalar_decay_width_gev(mass, model.yukawa)
+    width = scalar_decay_width_gev(mass, model.yukawa, model.neutrino)
     return mass, freeze_in_yield(model), width, bath.hubble_gev(mass, plasma.constant_g)
 
 
@@ -301,8 +310,10 @@ def _assemble(model, plasma, grid, scalar, q, f):
         yield_s_max=jnp.max(yield_s),
         q_mean=mean,
         q_rms=root,
-        f_n_max=0.5 * jnp.max(jnp.where(q**3 * f > 1e-6 * jnp.max(q**3 * f), f, 0.0)),
+        f_n_max=jnp.max(jnp.where(q**3 * f > 1e-6 * jnp.max(q**3 * f), f, 0.0))
+        / HELICITY_STATES[model.neutrino],
         density_ratio_max=jnp.max(scalar.density_ratio),
+        radiation_ratio_max=jnp.max(scalar.radiation_ratio),
         history=History(scalar.temperature_gev, yield_s, 2.0 * scalar.decayed),
         scalar=scalar,
         status=status.astype(jnp.int32),

@@ -34,6 +34,7 @@ from sterile.collisions import (
     resonance_peak,
 )
 from sterile.free_decay import free_phase
+from sterile.higgs_mixing import bath_widths_gev
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
 from sterile.models import Plasma, ScalarDecay
 from sterile.rosenbrock import NODES
@@ -127,13 +128,14 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     resonance = "none" if plasma.contact_only else grid.resonance
     particle = Particle(
         mass_gev=mass,
-        width_gev=scalar_decay_width_gev(mass, model.yukawa),
+        width_gev=scalar_decay_width_gev(mass, model.yukawa, model.neutrino),
         contact=contact_kernel_factor(model.portal_coupling),
         log_q=grid.log_q,
         log_step=grid.log_step,
         peak=resonance_peak(mass, model.portal_coupling, resonance),
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
+        bath_widths_gev=_bath_widths(model, plasma),
     )
     yields = yield_weights(grid)
 
@@ -162,6 +164,20 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     f, decayed, rest = (jnp.concatenate(parts) for parts in zip(*histories))
     clock = jnp.concatenate(clocks)
     return _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
+
+
+def _bath_widths(model, plasma):
+    """Of S -> Standard Model below and above T_EW, or None without <S>.
+
+    The free phase uses the first also where it begins above T_EW: for m_S > 30 T_EW the two agree
+    to (m_h/m_S)^2.
+    """
+    if model.scalar_vev_gev is None:
+        return None
+    broken, unbroken = bath_widths_gev(
+        model.scalar_mass_gev, model.portal_coupling, model.scalar_vev_gev
+    )
+    return (unbroken if plasma.contact_only else broken), unbroken
 
 
 _WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
@@ -208,6 +224,10 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
         broken = unit + first_unit >= electroweak_unit
+        if particle.bath_widths_gev is not None:
+            width = jnp.where(broken, *particle.bath_widths_gev)
+            thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
+            slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
         values, value_slopes = None, None
         if tables is not None:
             corner, size = units - 1 - unit, grid.momenta
@@ -266,12 +286,14 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
         number = particle.log_step * p**3 / (2.0 * math.pi**2)
         scalar = jnp.sum(number * e * f)
         density = thermal.density_gev4
+        neutrinos = rest * thermal.comoving_gev**4
         if particle.gravitates:
-            density = density + scalar + rest * thermal.comoving_gev**4
+            density = density + scalar + neutrinos
         hubble = jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV
-        return thermal.temperature_gev, hubble, scalar / thermal.density_gev4
+        ratios = scalar / thermal.density_gev4, neutrinos / thermal.density_gev4
+        return thermal.temperature_gev, hubble, *ratios
 
-    temperature, hubble, ratio = jax.vmap(at)(clock, f, rest)
+    temperature, hubble, *ratios = jax.vmap(at)(clock, f, rest)
     return ScalarHistory(
-        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, ratio
+        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, *ratios
     )

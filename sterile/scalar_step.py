@@ -13,6 +13,7 @@ from sterile import plasma as bath
 from sterile.collisions import energy
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
+_INSTANT = 1e8  # decays to the bath per Hubble time beyond which S has the bath's temperature
 _DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
 
@@ -24,6 +25,7 @@ class Thermal(NamedTuple):
     temperature_gev: Array
     density_gev4: Array
     slope: Array  # d ln a_T / d ln T
+    bath_width_gev: Array | None = None  # of S -> Standard Model, where <S> is not zero
 
 
 class Particle(NamedTuple):
@@ -37,6 +39,7 @@ class Particle(NamedTuple):
     peak: NamedTuple
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
+    bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
 
 
 class Fit(NamedTuple):
@@ -57,7 +60,8 @@ class Rates(NamedTuple):
     equilibrium: Array
     loss: Array  # L[f] [GeV]
     loss_equilibrium: Array  # L[f_eq] [GeV]
-    decay: Array  # m Gamma/E [GeV]
+    decay: Array  # m Gamma/E of S -> N N [GeV]
+    free: Array  # the same with S -> Standard Model
 
 
 def thermal_at(clock, start, constant_g):
@@ -86,8 +90,13 @@ def rates_of(particle, thermal, operator, f):
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
     loss = operator @ jnp.stack([f, equilibrium], axis=1)
-    decay = particle.mass_gev * particle.width_gev / e
-    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay)
+    decay = free = particle.mass_gev * particle.width_gev / e
+    if thermal.bath_width_gev is not None:
+        hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+        to_bath = particle.mass_gev * thermal.bath_width_gev / e
+        to_bath = jnp.minimum(to_bath, _INSTANT * hubble)
+        loss, free = loss + to_bath[:, None], decay + to_bath
+    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay, free)
 
 
 def expansion(particle, thermal, rates, f, rest):
@@ -140,7 +149,7 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     balance = production / (production + exponent)
     unbalanced = jnp.clip(1.0 - source / ((rates.loss + rates.decay) * scale), 0.0, 1.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
-    free = unbalanced * jnp.minimum(rates.decay / hubble, 300.0)
+    free = unbalanced * jnp.minimum(rates.free / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
     fit = Fit(scale, balance, exponent, free, growth)
 
