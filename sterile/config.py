@@ -37,6 +37,7 @@ class PlasmaSection(_Section):
     dark_sector_in_hubble: bool | None = None
     contact_only: bool | None = None
     constant_g: float | None = None
+    inverse_decays: bool | None = None
 
 
 class DarkMatterSection(_Section):

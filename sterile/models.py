@@ -116,6 +116,8 @@ class Plasma(eqx.Module):
     dark_sector_in_hubble : whether S and N gravitate (rho_S and rho_N in H).
     contact_only : the unbroken phase at every temperature, no electroweak step.
     constant_g : g_rho = g_s at every temperature in place of the Standard Model's, or None.
+    inverse_decays : whether N N -> S and Pauli blocking are included, see
+        :mod:`sterile.inverse_decay`.
 
     Raises
     ------
@@ -129,6 +131,7 @@ class Plasma(eqx.Module):
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)
     contact_only: bool = eqx.field(static=True, default=False)
     constant_g: float | None = eqx.field(static=True, default=None)
+    inverse_decays: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
         if self.bath_statistics != "maxwell-boltzmann":
@@ -140,6 +143,11 @@ class Plasma(eqx.Module):
             raise ValueError(
                 f"plasma elastic_scattering = {self.elastic_scattering} is not available; "
                 "the allowed value is false"
+            )
+        if self.inverse_decays not in (False, True):
+            raise ValueError(
+                f"plasma inverse_decays = {self.inverse_decays} is not available; "
+                "the allowed values are false and true"
             )
         _require_range(
             "plasma",

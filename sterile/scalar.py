@@ -35,8 +35,9 @@ from sterile.collisions import (
 )
 from sterile.free_decay import free_phase
 from sterile.higgs_mixing import bath_widths_gev
+from sterile.inverse_decay import Daughters, exchange_step
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
-from sterile.models import Plasma, ScalarDecay
+from sterile.models import HELICITY_STATES, Plasma, ScalarDecay
 from sterile.rosenbrock import NODES
 from sterile.scalar_step import (
     Particle,
@@ -136,6 +137,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
         bath_widths_gev=_bath_widths(model, plasma),
+        daughters=_daughters(model, plasma),
     )
     yields = yield_weights(grid)
 
@@ -145,25 +147,37 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
     start = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
     carry = (start, jnp.zeros(()), jnp.zeros(()))
+    if plasma.inverse_decays:
+        carry = (*carry, jnp.zeros(grid.momenta))
+    late_is_free = grid.late_is_free and not plasma.inverse_decays
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
-    for phase in (hot, coupled) if grid.late_is_free else (hot, coupled, late):
+    for phase in (hot, coupled) if late_is_free else (hot, coupled, late):
         carry, history, times = _run_phase(
             model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry
         )
         histories.append(history)
         clocks.append(times)
-    if grid.late_is_free:
+    if late_is_free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)
         _, history = free_phase(particle, yields, starts, step, plasma.constant_g, carry)
         histories.append(history)
         clocks.append(starts + step)
-    f, decayed, rest = (jnp.concatenate(parts) for parts in zip(*histories))
+    f, decayed, rest, *occupation = (jnp.concatenate(parts) for parts in zip(*histories))
     clock = jnp.concatenate(clocks)
-    return _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
+    history = _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
+    return history._replace(occupation=occupation[0]) if occupation else history
+
+
+def _daughters(model, plasma):
+    """What N N -> S needs, or None where it is left out."""
+    if not plasma.inverse_decays:
+        return None
+    stimulated = plasma.bath_statistics == "quantum"
+    return Daughters(HELICITY_STATES[model.neutrino], stimulated)
 
 
 def _bath_widths(model, plasma):
@@ -258,7 +272,8 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
 
         @jax.checkpoint
         def one_step(carry, inputs):
-            carry = implicit_step(particle, yields, *inputs, step, carry)
+            advance = implicit_step if particle.daughters is None else exchange_step
+            carry = advance(particle, yields, *inputs, step, carry)
             return carry, carry
 
         return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))

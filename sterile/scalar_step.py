@@ -14,7 +14,7 @@ from sterile.collisions import energy
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
 _INSTANT = 1e8  # decays to the bath per Hubble time beyond which S has the bath's temperature
-_DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
+DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
 
 class Thermal(NamedTuple):
@@ -40,6 +40,7 @@ class Particle(NamedTuple):
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
     bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
+    daughters: tuple | None = None  # of S <-> N N, where N N -> S is included
 
 
 class Fit(NamedTuple):
@@ -109,10 +110,10 @@ def expansion(particle, thermal, rates, f, rest):
     return jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV, density, number
 
 
-def _right_hand_side(particle, thermal, operator, fit, yields, state):
+def right_hand_side(particle, thermal, operator, fit, yields, state):
     """d(g, decayed yield, rho_N/a_T^4)/dx."""
     g, rest = state[:-2], state[-1]
-    log_psi, drift = _psi(particle, thermal, fit)
+    log_psi, drift = psi(particle, thermal, fit)
     f = g * fit.scale * jnp.exp(log_psi)
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, rest)
@@ -124,7 +125,7 @@ def _right_hand_side(particle, thermal, operator, fit, yields, state):
     return jnp.concatenate([change, decayed[None], heating[None]])
 
 
-def _psi(particle, thermal, fit):
+def psi(particle, thermal, fit):
     """ln(psi/scale) and -d ln psi/dx, each (n,)."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
@@ -136,25 +137,34 @@ def _psi(particle, thermal, fit):
     )
 
 
-def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
-    """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
-    rates = rates_of(particle, thermal, operator, f)
-    hubble, density, number = expansion(particle, thermal, rates, f, rest)
+def follow(thermal, rates, hubble, source, returned, f):
+    """The fit of psi to what f is about to do.
+
+    ``source``: what the bath gives [GeV], ``returned``: what comes back from N, each (n,).
+    """
     # g = 1 at the start: the implicit matrix is then diagonally dominant by rows
-    scale = jnp.maximum(f, _DEAD)
-    source = rates.loss_equilibrium * rates.equilibrium
+    scale = jnp.maximum(f, DEAD)
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
     production = jnp.maximum(source, 0.0) / (hubble * scale)
     balance = production / (production + exponent)
-    unbalanced = jnp.clip(1.0 - source / ((rates.loss + rates.decay) * scale), 0.0, 1.0)
+    unbalanced = (source + returned) / ((rates.loss + rates.decay) * scale)
+    unbalanced = jnp.clip(1.0 - unbalanced, 0.0, 1.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
     free = unbalanced * jnp.minimum(rates.free / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
-    fit = Fit(scale, balance, exponent, free, growth)
+    return Fit(scale, balance, exponent, free, growth)
 
+
+def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
+    """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
+    rates = rates_of(particle, thermal, operator, f)
+    hubble, density, number = expansion(particle, thermal, rates, f, rest)
+    source = rates.loss_equilibrium * rates.equilibrium
+    fit = follow(thermal, rates, hubble, source, 0.0, f)
+    scale = fit.scale
     g = f / scale
-    _, drift = _psi(particle, thermal, fit)
+    _, drift = psi(particle, thermal, fit)
     change = (source / scale - (rates.loss + rates.decay) * g) / hubble
     yield_row = yields * rates.decay * scale / hubble
     heat_row = number * rates.energy_gev * rates.decay * scale
@@ -182,19 +192,19 @@ def implicit_step(
 
     fit, state, jacobian = _start_of_step(particle, at(0), operators[0], yields, *carry)
     _, derivative = jax.jvp(
-        lambda thermal, operator: _right_hand_side(particle, thermal, operator, fit, yields, state),
+        lambda thermal, operator: right_hand_side(particle, thermal, operator, fit, yields, state),
         (at(0), operators[0]),
         (thermal_slope, operator_slope),
     )
     inverse = inverse_dominant(jnp.eye(state.size) / (step * GAMMA) - jacobian)
     state = rodas5p_step(
-        lambda node, y: _right_hand_side(particle, at(node), operators[node], fit, yields, y),
+        lambda node, y: right_hand_side(particle, at(node), operators[node], fit, yields, y),
         state,
         step,
         lambda right: inverse @ right,
         derivative,
     )
-    log_psi, _ = _psi(particle, at(len(NODES) - 1), fit)
+    log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
     # f stays positive wherever it matters; where it has died to rounding, zero is as good
     f = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
     return f, state[-2], state[-1]
