@@ -68,8 +68,11 @@ def volumes(log_q: np.ndarray, log_step: float) -> np.ndarray:
     return volume
 
 
-def exchange(particle, thermal, f, n) -> Exchange:
-    """The process S <-> N N for f_S and n = f_N per helicity state, each (n,)."""
+def exchange(particle, thermal, decay, f, n) -> Exchange:
+    """The process S <-> N N for f_S and n = f_N per helicity state; ``decay``: m Gamma/E [GeV].
+
+    All of shape (n,).
+    """
     count, log_q, step = f.shape[0], particle.log_q, particle.log_step
     nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
     cosine, weights = 0.5 * (nodes + 1.0), 0.5 * weights
@@ -100,7 +103,7 @@ def exchange(particle, thermal, f, n) -> Exchange:
         return share, place, tilt * here, 1.0 - here, free, jnp.sum(share * tilt * here, axis=0)
 
     stimulated = 1.0 + f if particle.daughters.stimulated else jnp.ones_like(f)
-    rate = particle.mass_gev * particle.width_gev / e[:, 0] * step * np.exp(3.0 * log_q)
+    rate = decay * step * np.exp(3.0 * log_q)
     sides = side(fast), side(slow)
     gain = jnp.zeros(count)
     for (share, place, full, empty, _, _), (*_, free, back) in (sides, sides[::-1]):
@@ -125,7 +128,7 @@ def _flow(particle, thermal, operator, fit, yields, scale, state):
     f = own[:-2] * unit
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, own[-1])
-    change = exchange(particle, thermal, f, n)
+    change = exchange(particle, thermal, rates.decay, f, n)
     # decays that do not happen, per time
     spared = rates.decay * (f * (1.0 - change.kept) + change.returned) / hubble
     heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
@@ -146,7 +149,7 @@ def exchange_step(
 
     rates = rates_of(particle, at(0), operators[0], f)
     hubble, _, _ = expansion(particle, at(0), rates, f, rest)
-    change = exchange(particle, at(0), f, n)
+    change = exchange(particle, at(0), rates.decay, f, n)
     source = rates.loss_equilibrium * rates.equilibrium
     blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
     fit = follow(at(0), blocked, hubble, source, rates.decay * change.returned, f)

@@ -25,8 +25,9 @@ from sterile.amplitudes import (
     higgs_decay_width_gev,
     scalar_decay_width_gev,
 )
-from sterile.decay import decay_spectrum, momentum_grid, spectrum_moments, tabulate
+from sterile.decay import momentum_grid, spectrum_moments, tabulate
 from sterile.higgs_mixing import bath_widths_gev
+from sterile.inverse_spectrum import neutrino_spectrum
 from sterile.lattice import Grid, ScalarHistory, yield_weights
 from sterile.models import HELICITY_STATES, Plasma, ScalarDecay, in_range
 from sterile.scalar import solve_scalar
@@ -283,7 +284,7 @@ def _solve(model, plasma, grid):
 def _produce(model, plasma, grid):
     scalar = solve_scalar(model, plasma, grid)
     q = momentum_grid(scalar, model)
-    f = decay_spectrum(scalar, model, grid, q, scalar.clock[-1])
+    f = neutrino_spectrum(scalar, model, plasma, grid, q, scalar.clock[-1])
     return scalar, *tabulate(q, f)
 
 
@@ -341,7 +342,9 @@ def snapshots(production: Production) -> Snapshots:
 
     @eqx.filter_jit
     def until(ends, scalar, model, q):
-        return jax.vmap(lambda end: decay_spectrum(scalar, model, grid, q, end))(ends)
+        return jax.vmap(
+            lambda end: neutrino_spectrum(scalar, model, production.plasma, grid, q, end)
+        )(ends)
 
     return Snapshots(
         temperature_gev=scalar.temperature_gev[rows],

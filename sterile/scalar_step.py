@@ -13,6 +13,7 @@ from sterile import plasma as bath
 from sterile.collisions import energy
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
+_PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _INSTANT = 1e8  # decays to the bath per Hubble time beyond which S has the bath's temperature
 DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
@@ -91,13 +92,21 @@ def rates_of(particle, thermal, operator, f):
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
     loss = operator @ jnp.stack([f, equilibrium], axis=1)
-    decay = free = particle.mass_gev * particle.width_gev / e
+    hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+    width = particle.width_gev
+    if particle.daughters is not None:
+        width = prompt_width_gev(width, hubble)
+    decay = free = particle.mass_gev * width / e
     if thermal.bath_width_gev is not None:
-        hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
         to_bath = particle.mass_gev * thermal.bath_width_gev / e
         to_bath = jnp.minimum(to_bath, _INSTANT * hubble)
         loss, free = loss + to_bath[:, None], decay + to_bath
     return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay, free)
+
+
+def prompt_width_gev(width_gev, hubble_gev):
+    """Gamma where N N -> S is included, at most 1e4 H: S and N are then in equilibrium anyway."""
+    return jnp.minimum(width_gev, _PROMPT * hubble_gev)
 
 
 def expansion(particle, thermal, rates, f, rest):
