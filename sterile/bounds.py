@@ -290,10 +290,11 @@ def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> l
             "S decays after nucleosynthesis: Gamma < H at T = 4 MeV; its energy and its late "
             "neutrinos may spoil the light elements"
         )
-    if float(point.production.f_n_max) > OCCUPATION_LIMIT:
+    blocked = point.production.plasma.inverse_decays
+    if float(point.production.f_n_max) > OCCUPATION_LIMIT and not blocked:
         found.append(
             f"occupation of N reaches {float(point.production.f_n_max):.2g} > 0.1: inverse decays "
-            "N N -> S and Pauli blocking are neglected"
+            "N N -> S and Pauli blocking are neglected; inverse_decays = true includes them"
         )
     ratio = float(point.production.density_ratio_max)
     if ratio > DENSITY_WORTH_SAYING:

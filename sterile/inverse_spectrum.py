@@ -45,7 +45,7 @@ def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
     hubble = bath.hubble_gev(history.temperature_gev, plasma.constant_g)
     table = table + jnp.log(prompt_width_gev(width, hubble) / width)[:, None]
     refine = refinement(grid)
-    below = refine.shape[0] - 1 - np.flatnonzero(refine[::-1, 0] == 1.0)[0]
+    below = np.flatnonzero(refine[:, 0] == 1.0)[-1]  # the row of the lattice's first node
     refine[:below] = refine[below]  # constant below the lattice
     stimulated = plasma.bath_statistics == "quantum"
 
@@ -54,7 +54,7 @@ def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
             history, model, grid, q, clock_end, sign, _NODES
         )
         kept, removed = jax.lax.map(
-            lambda row: _averages(model, grid, sign, stimulated, *row),
+            lambda row: _averages(model, grid, refine[below:], sign, stimulated, *row),
             (history.clock, history.f, history.occupation),
         )
         # whole weights at the ends too: intervals between nodes are what is summed
@@ -74,18 +74,23 @@ def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
     return states * jnp.minimum(n, 1.0)
 
 
-def _averages(model, grid, sign, stimulated, clock, f, occupation):
+def _averages(model, grid, refine, sign, stimulated, clock, f, occupation):
     """<1 - n'> and <1 - n' + s n'/f> at w = each lattice momentum, (n,) each, at one time."""
     mass = model.scalar_mass_gev
-    log_q = jnp.asarray(grid.log_q)
-    p = jnp.exp(log_q - clock)
+    # scalars on a finer lattice: f falls by factors from node to node
+    fine = grid.log_q[0] + grid.log_step * np.linspace(0.0, grid.momenta - 1.0, refine.shape[0])
+    f = jnp.exp(refine @ jnp.log(jnp.maximum(f, 1e-290)))
+    p = jnp.exp(fine - clock)
     e = energy(p, mass)
-    fast = 0.5 * (e + p)
+    parts = (refine.shape[0] - 1) // (grid.momenta - 1)
+    fast = 0.5 * (e + p)[::parts]
     own = fast if sign > 0 else 0.25 * mass**2 / fast
     partner = e[None, :] - own[:, None]  # of daughters at w = p_i from scalars at p_j > p_i
-    above = np.triu(np.ones((grid.momenta, grid.momenta)), 1) + 0.5 * np.eye(grid.momenta)
+    distance = np.arange(refine.shape[0]) - parts * np.arange(grid.momenta)[:, None]
+    above = np.where(distance > 0, 1.0, np.where(distance == 0, 0.5, 0.0))
     log_n = jnp.log(jnp.maximum(occupation, jnp.exp(_NONE)))
-    position = (jnp.log(jnp.maximum(partner, 1e-300)) + clock - log_q[0]) / grid.log_step
+    position = jnp.log(jnp.maximum(partner, 1e-300)) + clock
+    position = (position - grid.log_q[0]) / grid.log_step
     inside = position <= grid.momenta - 1.0
     position = jnp.clip(position, 0.0, grid.momenta - 1.0)
     first = jnp.clip(jnp.floor(position).astype(jnp.int32) - 1, 0, grid.momenta - 4)

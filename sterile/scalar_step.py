@@ -14,7 +14,7 @@ from sterile.collisions import energy
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
-_INSTANT = 1e8  # decays to the bath per Hubble time beyond which S has the bath's temperature
+_HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
 
@@ -99,9 +99,18 @@ def rates_of(particle, thermal, operator, f):
     decay = free = particle.mass_gev * width / e
     if thermal.bath_width_gev is not None:
         to_bath = particle.mass_gev * thermal.bath_width_gev / e
-        to_bath = jnp.minimum(to_bath, _INSTANT * hubble)
+        to_bath = jnp.minimum(to_bath, _fastest(particle, thermal) * hubble)
         loss, free = loss + to_bath[:, None], decay + to_bath
     return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay, free)
+
+
+def _fastest(particle, thermal):
+    """Decays to the bath per Hubble time above which S has the bath's temperature anyway.
+
+    Rates above 10 H while S is hot are far above that when it matters.
+    """
+    cooling = jnp.maximum(_HOT * particle.mass_gev / thermal.temperature_gev, 1.0)
+    return 10.0 * jnp.minimum(cooling**6, 1e7)
 
 
 def prompt_width_gev(width_gev, hubble_gev):

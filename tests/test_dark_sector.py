@@ -71,7 +71,7 @@ def test_mixing_angle_and_widths():
 
 @pytest.mark.analytic
 def test_decays_to_the_bath():
-    mass, coupling, yukawa, vev = 500.0, 1e-9, 1e-11, 2e-2
+    mass, coupling, yukawa, vev = 500.0, 1e-10, 3e-11, 20.0
     model = sterile.ScalarDecay(mass, coupling, yukawa, vev)
     production = sterile.solve(model, CONTACT, FREEZE_IN)
     _, to_bath = higgs_mixing.bath_widths_gev(mass, coupling, vev)
@@ -79,8 +79,8 @@ def test_decays_to_the_bath():
     total = width + float(to_bath)
     contact = 135.0 * coupling**2 * M0 / (256.0 * np.pi**5 * G * mass)
     inverse = 135.0 * float(to_bath) * M0 / (8.0 * np.pi**3 * G * mass**2)
-    # inverse decays are not small here, and each S gives 2 Gamma_N/Gamma neutrinos
-    assert inverse > 1e-4 * contact and to_bath > 0.1 * width
+    # neither is small here, and each S gives 2 Gamma_N/Gamma neutrinos
+    assert inverse > 0.1 * contact and to_bath > 0.1 * width
     expected = float(2.0 * (contact + inverse) * width / total)
     assert float(production.yield_n) == pytest.approx(expected, rel=1e-5)
     # decay at rest with the whole width
@@ -98,20 +98,21 @@ def test_decays_to_the_bath_in_equilibrium():
     expected = 4.0 * np.sqrt(np.pi) * width * M0 / 500.0**2 * x**-0.5 * np.exp(-x)
     inside = (x > 0.3) & (x < 8.0)
     ratio = np.asarray(production.f)[inside] / expected[inside]
-    # time dilation delays equilibrium of fast S, 1e-3 at x = 0.3; without it the ratio is 1
-    assert np.max(np.abs(ratio - 1.0)) < 2e-3
+    # as for annihilation, in test_production_analytic, but no freeze-out at large x
+    print("eq", np.max(np.abs(ratio - 1.0)), ratio[::40])
+    assert np.max(np.abs(ratio - 1.0)) < 1e-4
     assert int(production.status) == 0
 
 
 @pytest.fixture(scope="module")
 def dominated():
-    """S outweighs the bath some 400 times before it decays."""
+    """S outweighs the bath some 270 times before it decays."""
     return sterile.solve(sterile.ScalarDecay(500.0, 5e-7, 1e-12), GRAVITY, FREEZE_OUT)
 
 
 def _decay_at_rest(number, width, mass):
     """N_S(x), rho_N/a_T^4 and F of scalars at rest in their own expansion, by scipy."""
-    bath = np.pi**2 / 30.0 * G / SCALE**4
+    bath = np.pi**2 / 30.0 * G * SCALE**4
 
     def hubble(x, scalars, rest):
         comoving = np.exp(-x)
@@ -140,21 +141,23 @@ def _decay_at_rest(number, width, mass):
 @pytest.mark.analytic
 def test_decays_in_a_universe_of_scalars(dominated):
     mass, width = 500.0, float(scalar_decay_width_gev(500.0, 1e-12))
-    number = float(dominated.yield_s_max) / YIELD_PER_NUMBER / (2.0 * np.pi**2)
-    # what decays before the maximum of Y_S does not matter; from the yield of N
     number = 0.5 * float(dominated.yield_n) / YIELD_PER_NUMBER / (2.0 * np.pi**2)
     spectrum, _, _ = _decay_at_rest(number, width, mass)
     q, f = np.asarray(dominated.q), np.asarray(dominated.f)
     peak = q[np.argmax(q**3 * f)]
     inside = (q > 0.05 * peak) & (q < 2.0 * peak)
     deviation = (f - spectrum(q)) * q**2
-    print(np.max(np.abs(deviation[inside])) / np.max((q**2 * f)[inside]))
-    assert np.max(np.abs(deviation[inside])) < 3e-4 * np.max((q**2 * f)[inside])
-    # matter domination long before the decay, a ~ t^(2/3): F = C q^(-3/2) exp(-(q/q_*)^(3/2))
-    slope = 4.0 * np.pi**2 * width * np.sqrt(3.0 * number / mass) * REDUCED_PLANCK_MASS_GEV
-    slope = slope / (0.5 * mass) ** 1.5
-    ratio = np.asarray(dominated.scalar.density_ratio)
-    print(ratio.max(), f[inside][:3] / (slope * q[inside][:3] ** -1.5))
+    # 9e-6: the solver's steps
+    assert np.max(np.abs(deviation[inside])) < 5e-5 * np.max((q**2 * f)[inside])
+    # matter domination long before the decay, a ~ t^(2/3): F = C q^(-3/2) exp(-(q/q_*)^(3/2)),
+    # q_* from Gamma t = 2 Gamma/(3 H), 2.2 % away where rho_S/rho_SM is 20 and Gamma t is 0.01
+    limit = 4.0 * np.pi**2 * width * np.sqrt(3.0 * number / mass) * REDUCED_PLANCK_MASS_GEV
+    limit = limit / (0.5 * mass) ** 1.5 * q**-1.5
+    early = np.argmin(np.abs(q - 0.05 * peak))
+    assert f[early] == pytest.approx(limit[early], rel=0.03)
+    slope = np.gradient(np.log(f), np.log(q))[early]
+    print("slope", slope)
+    assert slope == pytest.approx(-1.5, abs=0.05)  # -1 in radiation domination
 
 
 @pytest.mark.invariants
@@ -164,9 +167,9 @@ def test_energy_and_entropy_in_a_universe_of_scalars(dominated):
     # rho_N by adding up what S gives away, and as a moment of F: two paths
     step = np.log(q[1] / q[0])
     energy = step * np.sum(q**4 * f) / (2.0 * np.pi**2)
-    bath = np.pi**2 / 30.0 * G / SCALE**4
-    print(energy / bath / float(scalar.radiation_ratio[-1]) - 1, float(dominated.radiation_ratio_max))
-    assert energy / bath == pytest.approx(float(scalar.radiation_ratio[-1]), rel=1e-4)
+    bath = np.pi**2 / 30.0 * G * SCALE**4
+    # 4e-6: the solver's steps
+    assert energy / bath == pytest.approx(float(scalar.radiation_ratio[-1]), rel=3e-5)
     # two neutrinos a scalar, per entropy of the Standard Model, which N does not share
     assert float(dominated.yield_n_spectrum) == pytest.approx(float(dominated.yield_n), rel=2e-5)
     # radiation after the decay: Delta N_eff of the spectrum is rho_N/rho_SM
