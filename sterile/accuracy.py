@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from sterile.decay import decay_spectrum
+from sterile.inverse_spectrum import neutrino_spectrum
 from sterile.lattice import YIELD_PER_NUMBER, Grid
 from sterile.scalar import solve_scalar
 
@@ -77,7 +77,7 @@ def coarser_solution(model, plasma, grid: Grid, q):
     """(Y_N, <q>, F_N) on a coarser grid, F_N at every 16th of ``q``."""
     coarse = rescaled(grid, COARSER)
     scalar = solve_scalar(model, plasma, coarse)
-    f = decay_spectrum(scalar, model, coarse, q[::_EVERY], scalar.clock[-1])
+    f = neutrino_spectrum(scalar, model, plasma, coarse, q[::_EVERY], scalar.clock[-1])
     return 2.0 * scalar.decayed[-1], energy_q_mean(scalar), f
 
 

@@ -4,7 +4,7 @@ The coupling: ``portal_coupling`` is lambda of the Lagrangian above. The literat
 (1/2) lambda_hS S^2 |H|^2 has lambda_hS = 4 lambda, so rates differ by 16 between the two.
 
 Vertices (broken phase): hSS -4i lambda v, hhSS -4i lambda, hhh -3i m_h^2/v, hVV 2i m_V^2/v,
-hff -i m_f/v, SNN (Majorana) -i y. Unbroken: phi_i phi_i SS -4i lambda for each of four real phi_i.
+hff -i m_f/v, SNN -i y. Unbroken: phi_i phi_i SS -4i lambda for each of four real phi_i.
 
 The reduced cross section of S S -> X is
 
@@ -94,15 +94,17 @@ def off_shell_squared(s_gev2, gamma_gev2):
     return (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2) / (x2 + g2) ** 3
 
 
-def scalar_decay_width_gev(scalar_mass_gev, yukawa):
-    """Gamma(S -> NN) = y^2 m_S/(16 pi) [GeV], N a massless Majorana particle.
+def scalar_decay_width_gev(scalar_mass_gev, yukawa, neutrino: str = "majorana"):
+    """Gamma(S -> NN) [GeV], N massless: y^2 m_S/(16 pi) if Majorana, y^2 m_S/(8 pi) if Dirac.
 
     Parameters
     ----------
     scalar_mass_gev : m_S [GeV], any shape.
-    yukawa : y of (y/2) S N^c N [1], broadcastable.
+    yukawa : y of (y/2) S N^c N, or of y S Nbar N [1], broadcastable.
+    neutrino : "majorana" or "dirac", static. Two particles a decay in either case.
     """
-    return yukawa**2 * scalar_mass_gev / (16.0 * math.pi)
+    width = yukawa**2 * scalar_mass_gev / (16.0 * math.pi)
+    return 2.0 * width if neutrino == "dirac" else width
 
 
 def higgs_decay_width_gev(scalar_mass_gev, portal_coupling):
@@ -123,10 +125,17 @@ def higgs_width_included_gev():
     At the resonance W_X = 16 lambda^2 v^2 |D|^2 2 m_h Gamma(h -> X), which defines each width.
     The measured 4.1e-3 is smaller because running quark masses are.
     """
-    s = HIGGS_MASS_GEV**2
+    return higgs_width_of_mass_gev(HIGGS_MASS_GEV)
+
+
+def higgs_width_of_mass_gev(mass_gev):
+    """Gamma [GeV] of a Standard Model Higgs boson of another mass [GeV], any shape.
+
+    Sum over the channels of this module, as in :func:`higgs_width_included_gev`.
+    """
     unit = Propagator(jnp.asarray(1.0), jnp.asarray(0.0))
-    channels = s_channel_over_coupling_squared(s, unit)
-    return sum(channels.values()) / (32.0 * HIGGS_VEV_GEV**2 * HIGGS_MASS_GEV)
+    channels = s_channel_over_coupling_squared(mass_gev**2, unit)
+    return sum(channels.values()) / (32.0 * HIGGS_VEV_GEV**2 * mass_gev)
 
 
 def s_channel_over_coupling_squared(s_gev2, propagator) -> dict:

@@ -24,7 +24,8 @@ from spectra.verdict import Verdict, VerdictStatus, judged
 from sterile import plasma as bath
 from sterile import xray
 from sterile.amplitudes import higgs_decay_width_gev, scalar_decay_width_gev
-from sterile.models import ScalarDecay
+from sterile.higgs_mixing import bath_branching, bath_widths_gev, mixing_angle
+from sterile.models import HELICITY_STATES, ScalarDecay
 from sterile.status import Status, message_of
 
 _KEV_GEV = 1e-6
@@ -48,6 +49,8 @@ _RISING = -0.05  # d ln f/d ln q at the table's start below which f is taken to 
 # BAO; both recalled
 _N_EFF = {"bbn": (2.88, 0.27), "recombination": (2.99, 0.17)}
 _BBN_TEMPERATURE_GEV = 1e-3
+BRANCHING_WORTH_SAYING = 1e-2
+DENSITY_WORTH_SAYING = 0.1
 _RECOMBINATION_SCALE_FACTOR = 1.0 / 1090.0
 
 
@@ -66,12 +69,16 @@ def overclosure(abundance: Array, cosmology: Cosmology | None = None) -> Verdict
     )
 
 
-def pauli(spectrum: Spectrum) -> Verdict:
-    """Tremaine-Gunn for any fermion: dwarf galaxies hold no more than a degenerate gas."""
+def pauli(spectrum: Spectrum, helicity_states: int = 2) -> Verdict:
+    """Tremaine-Gunn for any fermion: dwarf galaxies hold no more than a degenerate gas.
+
+    ``helicity_states``: 2 for a Majorana N, 4 for a Dirac N, whose antiparticles count too.
+    """
+    threshold = PAULI_MASS_KEV * (0.5 * helicity_states) ** -0.25
     return judged(
         spectrum.mass_kev,
-        [(jnp.log(spectrum.mass_kev / PAULI_MASS_KEV), FORBIDDEN)],
-        PAULI_MASS_KEV,
+        [(jnp.log(spectrum.mass_kev / threshold), FORBIDDEN)],
+        threshold,
         "degenerate gas, Alvey et al. 2010.03572, 95 %",
         "mass [keV]; margin ln(value/threshold); no likelihood: a limit",
     )
@@ -81,7 +88,7 @@ def phase_space(spectrum: Spectrum) -> Verdict:
     """Tremaine-Gunn with this spectrum's largest occupation (Liouville), undecided if f diverges.
 
     The bound of a thermal relic, 0.41 keV, times F_max^(-1/4): m^4 F_max is what a halo's coarse
-    phase-space density limits (Tremaine & Gunn 1979).
+    phase-space density limits (Tremaine & Gunn 1979), F summed over helicities however many.
     """
     largest = jnp.max(spectrum.f)
     start = jnp.where(spectrum.f[:2] > 0.0, spectrum.f[:2], largest)
@@ -159,10 +166,17 @@ def radiation(spectrum: Spectrum, epoch: str, cosmology: Cosmology | None = None
     )
 
 
+def _total_width_gev(model: ScalarDecay) -> Array:
+    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
+    if model.scalar_vev_gev is None:
+        return width
+    parameters = model.scalar_mass_gev, model.portal_coupling, model.scalar_vev_gev
+    return width + bath_widths_gev(*parameters)[0]
+
+
 def scalar_lifetime(model: ScalarDecay) -> Verdict:
     """S gone before nucleosynthesis: Gamma_S above H at T = 4 MeV."""
-    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa)
-    ratio = width / bath.hubble_gev(jnp.asarray(NUCLEOSYNTHESIS_GEV))
+    ratio = _total_width_gev(model) / bath.hubble_gev(jnp.asarray(NUCLEOSYNTHESIS_GEV))
     return judged(
         ratio,
         [(jnp.log10(ratio), FORBIDDEN)],
@@ -203,12 +217,14 @@ def perturbativity(model: ScalarDecay) -> Verdict:
     )
 
 
-def spectrum_verdicts(spectrum: Spectrum, cosmology: Cosmology | None = None) -> dict[str, Verdict]:
+def spectrum_verdicts(
+    spectrum: Spectrum, cosmology: Cosmology | None = None, helicity_states: int = 2
+) -> dict[str, Verdict]:
     """The bounds that any fermion spectrum has to pass, by name. F must be the physical one."""
     cosmology = Cosmology() if cosmology is None else cosmology
     return {
         "overclosure": overclosure(omega_h2(spectrum, cosmology), cosmology),
-        "tremaine-gunn-pauli": pauli(spectrum),
+        "tremaine-gunn-pauli": pauli(spectrum, helicity_states),
         "tremaine-gunn-phase-space": phase_space(spectrum),
         "n-eff-bbn": radiation(spectrum, "bbn", cosmology),
         "n-eff-recombination": radiation(spectrum, "recombination", cosmology),
@@ -230,7 +246,8 @@ def verdicts(
         :func:`sterile.xray.shipped_limits` when left out.
     """
     cosmology = Cosmology() if cosmology is None else cosmology
-    report = spectrum_verdicts(point.spectrum, cosmology)
+    neutrino = getattr(model, "neutrino", "majorana")
+    report = spectrum_verdicts(point.spectrum, cosmology, HELICITY_STATES[neutrino])
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
     if isinstance(model, ScalarDecay):
         report["scalar-lifetime"] = scalar_lifetime(model)
@@ -241,7 +258,7 @@ def verdicts(
         limits = xray.shipped_limits() if xray_limits is None else xray_limits
         for name, limit in limits.items():
             report[name] = xray.line_verdict(
-                point.mass_kev, model.sin2_2theta, limit, jnp.minimum(share, 1.0)
+                point.mass_kev, model.sin2_2theta, limit, jnp.minimum(share, 1.0), neutrino
             )
     return report
 
@@ -268,17 +285,22 @@ def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> l
     for name in ("portal_coupling", "yukawa"):
         if float(getattr(model, name)) > PERTURBATIVE_LIMIT:
             found.append(f"{name} is above 4 pi: not perturbative")
-    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa)
-    if float(width) < float(bath.hubble_gev(NUCLEOSYNTHESIS_GEV)):
+    if float(_total_width_gev(model)) < float(bath.hubble_gev(NUCLEOSYNTHESIS_GEV)):
         found.append(
             "S decays after nucleosynthesis: Gamma < H at T = 4 MeV; its energy and its late "
             "neutrinos may spoil the light elements"
         )
-    if float(point.production.f_n_max) > OCCUPATION_LIMIT:
+    blocked = point.production.plasma.inverse_decays
+    if float(point.production.f_n_max) > OCCUPATION_LIMIT and not blocked:
         found.append(
             f"occupation of N reaches {float(point.production.f_n_max):.2g} > 0.1: inverse decays "
-            "N N -> S and Pauli blocking are neglected"
+            "N N -> S and Pauli blocking are neglected; inverse_decays = true includes them"
         )
+    ratio = float(point.production.density_ratio_max)
+    if ratio > DENSITY_WORTH_SAYING:
+        heat = "" if model.scalar_vev_gev is None else "; the heat of S -> SM is neglected"
+        found.append(f"rho_S/rho_SM reaches {ratio:.2g} before S decays{heat}")
+    found += _mixing_warnings(model, float(point.mass_kev))
     if 2.0 * float(model.scalar_mass_gev) < HIGGS_MASS_GEV:
         branching = float(invisible_branching(model))
         if branching > INVISIBLE_BRANCHING:
@@ -287,3 +309,27 @@ def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> l
                 "limit of 0.11"
             )
     return found
+
+
+def _mixing_warnings(model: ScalarDecay, mass_kev: float) -> list[str]:
+    """What <S> means for S -> Standard Model, with m_N = y <S> where <S> is not given."""
+    from_vev = model.scalar_vev_gev is not None
+    implied = _KEV_GEV * mass_kev / float(model.yukawa)
+    vev = float(model.scalar_vev_gev) if from_vev else implied
+    angle = float(mixing_angle(model.scalar_mass_gev, model.portal_coupling, vev))
+    branching = float(bath_branching(model, vev))
+    numbers = f"theta_hS = {angle:.2g} and a fraction {branching:.2g} of S decays to the SM"
+    if from_vev:
+        found = [f"<S> = {vev:.3g} GeV: {numbers}"]
+        if abs(math.log(vev / implied)) > BRANCHING_WORTH_SAYING:
+            found.append(
+                f"m_N = {mass_kev:.4g} keV is not y <S> = {float(model.yukawa) * vev / _KEV_GEV:.4g} "
+                "keV: the difference has to be a mass of N's own"
+            )
+        return found
+    if branching < BRANCHING_WORTH_SAYING:
+        return []
+    return [
+        f"if m_N = y <S>, then <S> = {vev:.3g} GeV, {numbers}; scalar_vev_gev includes it, without "
+        "it N's mass is taken to be its own"
+    ]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MODEL_KINDS = ("scalar-decay",)
 PRESETS = ("paper",)
+NEUTRINOS = ("majorana", "dirac")
 
 
 class _Section(BaseModel):
@@ -22,6 +23,8 @@ class ModelSection(_Section):
     scalar_mass_gev: float
     portal_coupling: float
     yukawa: float
+    scalar_vev_gev: float | None = None
+    neutrino: Literal[NEUTRINOS] = "majorana"
 
 
 class PlasmaSection(_Section):
@@ -35,6 +38,7 @@ class PlasmaSection(_Section):
     dark_sector_in_hubble: bool | None = None
     contact_only: bool | None = None
     constant_g: float | None = None
+    inverse_decays: bool | None = None
 
 
 class DarkMatterSection(_Section):
@@ -145,7 +149,7 @@ def _first_problem(error: ValidationError, content: dict) -> str:
 
 
 def _choices(where: tuple) -> tuple[str, ...]:
-    return MODEL_KINDS if where[-1] == "kind" else PRESETS
+    return {"kind": MODEL_KINDS, "neutrino": NEUTRINOS}.get(where[-1], PRESETS)
 
 
 def _section_keys(where: tuple) -> list[str]:
@@ -175,8 +179,7 @@ def model_of(config: Config):
     """The ScalarDecay of a configuration; ``ValueError`` when a parameter is out of range."""
     from sterile.models import ScalarDecay
 
-    section = config.model
-    return ScalarDecay(section.scalar_mass_gev, section.portal_coupling, section.yukawa)
+    return ScalarDecay(**config.model.model_dump(exclude={"kind"}))
 
 
 def plasma_of(config: Config):

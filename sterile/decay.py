@@ -65,7 +65,24 @@ def decay_spectrum(
     -------
     F [1], shape (n,).
     """
-    log_q, table = _log_rate_table(history, model, grid)
+    log_q, table = log_rate_table(history, model, grid)
+    mass = model.scalar_mass_gev
+
+    def side(sign):
+        theta, weight, log_w, x = decay_angles(history, model, grid, q, clock_end, sign)
+        value = interpolate(history, grid, log_q, table, log_w + x, x)
+        return jnp.sum(weight * jnp.exp(value - 2.0 * theta), axis=1)
+
+    return (side(1.0) + side(-1.0)) * 4.0 / mass**2
+
+
+def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE):
+    """Quadrature on one side of theta = 0, each (n, nodes), graded away from it.
+
+    ``sign``: 1.0 for theta > 0, decays before the scalar's rest frame would give q, or -1.0, after.
+    Returns theta, the weights, ln w of w = m_S |sinh theta|, and x. Other arguments as for
+    :func:`decay_spectrum`.
+    """
     mass = model.scalar_mass_gev
     peak = jnp.log(2.0 * q / mass)  # x at theta = 0
     scale = jnp.minimum(0.5, 1.0 / q)
@@ -79,21 +96,16 @@ def decay_spectrum(
     # theta at clock_end: positive where the peak lies beyond it
     begin = jnp.maximum(peak - clock_end, 0.0)
 
-    def side(sign):
-        edge = jnp.maximum(early - begin if sign > 0 else late, 1e-12)
-        top = _inverse_grading(jnp.log(edge / scale))
-        fraction = np.linspace(0.0, 1.0, _SIDE)
-        v = _GRADING_START + (top[:, None] - _GRADING_START) * fraction
-        distance = scale[:, None] * jnp.exp(v - jnp.exp(-v))
-        weight = distance * (1.0 + jnp.exp(-v)) * (top[:, None] - _GRADING_START) / (_SIDE - 1)
-        weight = weight * np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)
-        theta = begin[:, None] + distance if sign > 0 else -distance
-        log_w = jnp.log(mass * jnp.abs(jnp.sinh(theta)))
-        x = peak[:, None] - theta
-        value = _interpolate(history, grid, log_q, table, log_w + x, x)
-        return jnp.sum(weight * jnp.exp(value - 2.0 * theta), axis=1)
-
-    return (side(1.0) + side(-1.0)) * 4.0 / mass**2
+    edge = jnp.maximum(early - begin if sign > 0 else late, 1e-12)
+    top = _inverse_grading(jnp.log(edge / scale))
+    fraction = np.linspace(0.0, 1.0, nodes)
+    v = _GRADING_START + (top[:, None] - _GRADING_START) * fraction
+    distance = scale[:, None] * jnp.exp(v - jnp.exp(-v))
+    weight = distance * (1.0 + jnp.exp(-v)) * (top[:, None] - _GRADING_START) / (nodes - 1)
+    weight = weight * np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)
+    theta = begin[:, None] + distance if sign > 0 else -distance
+    log_w = jnp.log(mass * jnp.abs(jnp.sinh(theta)))
+    return theta, weight, log_w, peak[:, None] - theta
 
 
 _GRADING_START = -3.0
@@ -115,7 +127,7 @@ def _inverse_grading(value):
     return jnp.maximum(v, _GRADING_START + 1e-3)
 
 
-def _lagrange(offset, count):
+def lagrange(offset, count):
     """Weights of ``count`` unit-spaced nodes 0..count-1 at ``offset``; a leading axis of count."""
     weights = []
     for j in range(count):
@@ -140,13 +152,18 @@ def _interpolation_matrix(nodes: int, parts: int, below: int = 0) -> np.ndarray:
             matrix[row, :2] = 1.0 - position, position
             continue
         first = int(np.clip(np.floor(position) - 2, 0, nodes - 6))
-        matrix[row, first : first + 6] = _lagrange(position - first, 6)
+        matrix[row, first : first + 6] = lagrange(position - first, 6)
     return matrix
 
 
-def _log_rate_table(history, model, grid):
+def refinement(grid) -> np.ndarray:
+    """From the scalar's lattice to that of the rate table, as a matrix."""
+    return _interpolation_matrix(grid.momenta, _REFINE, _BELOW)
+
+
+def log_rate_table(history, model, grid):
     """Refined ln q, (m,), and ln(2 m Gamma G/H), (t, m)."""
-    refine = _interpolation_matrix(grid.momenta, _REFINE, _BELOW)
+    refine = refinement(grid)
     step = grid.log_step / _REFINE
     log_q = grid.log_q[0] + step * (np.arange(refine.shape[0]) - _BELOW * _REFINE)
     # a mode that has died to zero beside a living one must not make ln f ring
@@ -168,17 +185,17 @@ def _log_rate_table(history, model, grid):
     above = jnp.cumsum(cells[:, ::-1], axis=1)[:, ::-1]
     tail = g[:, -1:] * step
     integral = jnp.concatenate([above + tail, tail], axis=1)
-    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa)
+    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
     rate = 2.0 * model.scalar_mass_gev * width * integral / history.hubble_gev[:, None]
     return jnp.asarray(log_q), jnp.log(jnp.maximum(rate, _DARK))
 
 
-def _interpolate(history, grid, log_q, table, at_log_q, at_clock):
+def interpolate(history, grid, log_q, table, at_log_q, at_clock):
     """The table at (ln q, x): four points in ln q, six in x on one side of T_EW."""
     step_q = grid.log_step / _REFINE
     position = jnp.clip((at_log_q - log_q[0]) / step_q, 0.0, log_q.size - 1.0)
     column = jnp.clip(jnp.floor(position).astype(jnp.int32) - 1, 0, log_q.size - 4)
-    across = _lagrange(position - column, 4)
+    across = lagrange(position - column, 4)
 
     unit = (at_clock - history.clock[0]) / grid.log_step
     row, offset = jnp.zeros(unit.shape, jnp.int32), jnp.zeros_like(unit)
@@ -197,7 +214,7 @@ def _interpolate(history, grid, log_q, table, at_log_q, at_clock):
         row = jnp.where(here, node + first, row)
         offset = jnp.where(here, local - first, offset)
         node += units * steps
-    along = _lagrange(offset, _TIME_STENCIL)
+    along = lagrange(offset, _TIME_STENCIL)
 
     flat, width = table.ravel(), table.shape[1]
     total, largest = 0.0, -jnp.inf

@@ -2,7 +2,7 @@
 
     f = f_0 exp(-theta),    dtheta/dx = m_S Gamma/(E H),    H = H(x, f, rho_N),
 
-theta the decays expected per mode. Nothing here is stiff however fast the decay: theta is a
+Gamma the total width, of which a fraction goes to N, and theta the decays expected per mode. Nothing here is stiff however fast the decay: theta is a
 quadrature, and f is its exact exponential.
 """
 
@@ -34,6 +34,10 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
     -------
     The carry at the end, and after each step.
     """
+    width, fraction = particle.width_gev, 1.0
+    if particle.bath_widths_gev is not None:
+        width = width + particle.bath_widths_gev[0]
+        fraction = particle.width_gev / width
     clocks = starts[:, None] + step * _STAGES
     thermals = jax.vmap(jax.vmap(lambda clock: thermal_at(clock, clock, constant_g)))(clocks)
 
@@ -49,8 +53,8 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
             if particle.gravitates:
                 total = total + jnp.sum(density) + rest * comoving**4
             hubble = jnp.sqrt(total / 3.0) / REDUCED_PLANCK_MASS_GEV
-            decays = particle.mass_gev * particle.width_gev / (e * hubble)
-            return decays, jnp.sum(density * decays) / comoving**4
+            decays = particle.mass_gev * width / (e * hubble)
+            return decays, fraction * jnp.sum(density * decays) / comoving**4
 
         none = jnp.zeros_like(f)
         theta_1, rest_1 = rate(0, none, rest)
@@ -59,7 +63,7 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
         theta_4, rest_4 = rate(2, step * theta_3, rest + step * rest_3)
         theta = step / 6.0 * (theta_1 + 2.0 * (theta_2 + theta_3) + theta_4)
         rest = rest + step / 6.0 * (rest_1 + 2.0 * (rest_2 + rest_3) + rest_4)
-        decayed = decayed - jnp.sum(yields * f * jnp.expm1(-theta))
+        decayed = decayed - fraction * jnp.sum(yields * f * jnp.expm1(-theta))
         carry = (f * jnp.exp(-theta), decayed, rest)
         return carry, carry
 

@@ -57,6 +57,8 @@ class ScalarHistory(NamedTuple):
     electroweak_index : index into the clock at which the phase changes.
     density_ratio : (t,) rho_S/rho_SM.
     neutrino_density : (t,) rho_N/a_T^4.
+    radiation_ratio : (t,) rho_N/rho_SM.
+    occupation : (t, n) f_N per helicity state on the lattice, or None without inverse decays.
     """
 
     log_q: Array
@@ -68,6 +70,8 @@ class ScalarHistory(NamedTuple):
     electroweak_index: Array
     density_ratio: Array
     neutrino_density: Array
+    radiation_ratio: Array
+    occupation: Array | None = None
 
 
 def yield_weights(grid: Grid) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Parameters of the production models and of the plasma they live in: no physics here."""
 
+import functools
 import math
+import operator
 
 import equinox as eqx
 import jax
@@ -11,6 +13,10 @@ from jax import Array
 
 def _as_float(value) -> Array:
     return jnp.asarray(value, dtype=float)
+
+
+def _as_float_or_none(value) -> Array | None:
+    return None if value is None else _as_float(value)
 
 
 def _require_range(owner: str, name: str, value, low: float, high: float, fix: str) -> None:
@@ -33,36 +39,58 @@ _SCALAR_DECAY_RANGES = {
         1e-2,
         "give lambda of 2 lambda |Phi|^2 S^2, a quarter of lambda_hS",
     ),
-    "yukawa": (1e-12, 1e-5, "give y of (y/2) S N^c N"),
+    "yukawa": (1e-12, 1e-5, "give y of (y/2) S N^c N, or of y S Nbar N for a Dirac N"),
+    "scalar_vev_gev": (1e-6, 1e12, "give <S> in GeV, or leave it out for no mixing with h"),
 }
+# spin states of N and, where it is another particle, of its antiparticle
+HELICITY_STATES = {"majorana": 2, "dirac": 4}
 
 
 class ScalarDecay(eqx.Module):
     """A scalar S made through the Higgs portal, decaying to sterile neutrinos, S -> N N.
 
-    L contains 2 lambda (Phi^dagger Phi) S^2 + (y/2) S N^c N. The literature's lambda_hS of
-    (1/2) lambda_hS S^2 |H|^2 is 4 lambda.
+    L contains 2 lambda (Phi^dagger Phi) S^2 and (y/2) S N^c N, N a Majorana particle, or
+    y S Nbar N, N a Dirac particle. The literature's lambda_hS of (1/2) lambda_hS S^2 |H|^2 is
+    4 lambda.
 
     Attributes
     ----------
     scalar_mass_gev : physical mass m_S today [GeV], 5 to 1e4.
     portal_coupling : lambda [1], 1e-12 to 1e-2.
     yukawa : y [1], 1e-12 to 1e-5.
-        Each a float scalar, or an array of one shape for use under ``vmap``.
+    scalar_vev_gev : v_S = <S> [GeV], 1e-6 to 1e12, or None: then S does not mix with h. Given, S
+        also decays to the Standard Model, see :mod:`sterile.higgs_mixing`.
+    neutrino : "majorana" or "dirac", static.
+        The others are each a float scalar, or an array of one shape for use under ``vmap``.
 
     Raises
     ------
     ValueError
-        If a concrete value is outside its range, or is not a number.
+        If a concrete value is outside its range, or is not a number, or N is of another kind.
     """
 
     scalar_mass_gev: Array = eqx.field(converter=_as_float)
     portal_coupling: Array = eqx.field(converter=_as_float)
     yukawa: Array = eqx.field(converter=_as_float)
+    scalar_vev_gev: Array | None = eqx.field(default=None, converter=_as_float_or_none)
+    neutrino: str = eqx.field(static=True, default="majorana")
 
     def __check_init__(self):
-        for name, (low, high, fix) in _SCALAR_DECAY_RANGES.items():
+        if self.neutrino not in HELICITY_STATES:
+            raise ValueError(
+                f'model neutrino = "{self.neutrino}" is not available; the allowed values are '
+                + " and ".join(f'"{name}"' for name in HELICITY_STATES)
+            )
+        for name, (low, high, fix) in _given_ranges(self).items():
             _require_range("model", name, getattr(self, name), low, high, fix)
+
+
+def _given_ranges(model) -> dict:
+    return {
+        name: limits
+        for name, limits in _SCALAR_DECAY_RANGES.items()
+        if getattr(model, name) is not None
+    }
 
 
 def in_range(model: ScalarDecay) -> Array:
@@ -71,9 +99,9 @@ def in_range(model: ScalarDecay) -> Array:
     inside = [
         (getattr(model, name) >= low * (1.0 - slack))
         & (getattr(model, name) <= high * (1.0 + slack))
-        for name, (low, high, _) in _SCALAR_DECAY_RANGES.items()
+        for name, (low, high, _) in _given_ranges(model).items()
     ]
-    return inside[0] & inside[1] & inside[2]
+    return functools.reduce(operator.and_, inside)
 
 
 METHODS = ("momentum", "moments", "number-density")
@@ -93,6 +121,8 @@ class Plasma(eqx.Module):
     dark_sector_in_hubble : whether S and N gravitate (rho_S and rho_N in H).
     contact_only : the unbroken phase at every temperature, no electroweak step.
     constant_g : g_rho = g_s at every temperature in place of the Standard Model's, or None.
+    inverse_decays : whether N N -> S and Pauli blocking are included, see
+        :mod:`sterile.inverse_decay`.
 
     Raises
     ------
@@ -107,6 +137,7 @@ class Plasma(eqx.Module):
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)
     contact_only: bool = eqx.field(static=True, default=False)
     constant_g: float | None = eqx.field(static=True, default=None)
+    inverse_decays: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
         if self.bath_statistics != "maxwell-boltzmann":
@@ -123,6 +154,16 @@ class Plasma(eqx.Module):
             allowed = ", ".join(f'"{name}"' for name in METHODS)
             raise ValueError(
                 f'plasma method = "{self.method}" is not available; the allowed values are {allowed}'
+            )
+        if self.inverse_decays and self.method != "momentum":
+            raise ValueError(
+                f'plasma inverse_decays = true needs method = "momentum", not "{self.method}": '
+                "what N gives back depends on its momenta; change one of them"
+            )
+        if self.inverse_decays not in (False, True):
+            raise ValueError(
+                f"plasma inverse_decays = {self.inverse_decays} is not available; "
+                "the allowed values are false and true"
             )
         _require_range(
             "plasma",

@@ -35,8 +35,10 @@ from sterile.collisions import (
 )
 from sterile.elastic import elastic_rate_gev, elastic_table
 from sterile.free_decay import free_phase
+from sterile.higgs_mixing import bath_widths_gev
+from sterile.inverse_decay import Daughters, exchange_step
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
-from sterile.models import Plasma, ScalarDecay
+from sterile.models import HELICITY_STATES, Plasma, ScalarDecay
 from sterile.moments import first_population, moment_step
 from sterile.rosenbrock import NODES
 from sterile.scalar_step import (
@@ -129,7 +131,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     resonance = "none" if plasma.contact_only else grid.resonance
     particle = Particle(
         mass_gev=mass,
-        width_gev=scalar_decay_width_gev(mass, model.yukawa),
+        width_gev=scalar_decay_width_gev(mass, model.yukawa, model.neutrino),
         contact=contact_kernel_factor(model.portal_coupling),
         log_q=grid.log_q,
         log_step=grid.log_step,
@@ -141,6 +143,8 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
             if plasma.elastic_scattering
             else None
         ),
+        bath_widths_gev=_bath_widths(model, plasma),
+        daughters=_daughters(model, plasma),
     )
     yields = yield_weights(grid)
 
@@ -152,11 +156,13 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     carry = (start, jnp.zeros(()), jnp.zeros(()))
     if plasma.method != "momentum":
         carry = first_population(particle, yields, first, start)
+    if plasma.inverse_decays:
+        carry = (*carry, jnp.zeros(grid.momenta))
+    free = grid.late_is_free and plasma.method == "momentum" and not plasma.inverse_decays
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
-    free = grid.late_is_free and plasma.method == "momentum"
     for phase in (hot, coupled) if free else (hot, coupled, late):
         carry, history, times = _run_phase(
             model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry
@@ -169,9 +175,32 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         _, history = free_phase(particle, yields, starts, step, plasma.constant_g, carry)
         histories.append(history)
         clocks.append(starts + step)
-    f, decayed, rest = (jnp.concatenate(parts) for parts in list(zip(*histories))[:3])
+    f, decayed, rest, *more = (jnp.concatenate(parts) for parts in zip(*histories))
     clock = jnp.concatenate(clocks)
-    return _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
+    history = _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
+    return history._replace(occupation=more[0]) if plasma.inverse_decays else history
+
+
+def _daughters(model, plasma):
+    """What N N -> S needs, or None where it is left out."""
+    if not plasma.inverse_decays:
+        return None
+    stimulated = plasma.bath_statistics == "quantum"
+    return Daughters(HELICITY_STATES[model.neutrino], stimulated)
+
+
+def _bath_widths(model, plasma):
+    """Of S -> Standard Model below and above T_EW, or None without <S>.
+
+    The free phase uses the first also where it begins above T_EW: for m_S > 30 T_EW the two agree
+    to (m_h/m_S)^2.
+    """
+    if model.scalar_vev_gev is None:
+        return None
+    broken, unbroken = bath_widths_gev(
+        model.scalar_mass_gev, model.portal_coupling, model.scalar_vev_gev
+    )
+    return (unbroken if plasma.contact_only else broken), unbroken
 
 
 _WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
@@ -214,6 +243,8 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     advance = implicit_step
     if plasma.method != "momentum":
         advance = moment_step(plasma.method, plasma.constant_g)
+    if particle.daughters is not None:
+        advance = exchange_step
     collisionless = grid.late_is_free and phase == phases(grid)[-1]
     tables = None
     if not plasma.contact_only and first_unit > 0 and not collisionless:
@@ -230,6 +261,10 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
         broken = unit + first_unit >= electroweak_unit
+        if particle.bath_widths_gev is not None:
+            width = jnp.where(broken, *particle.bath_widths_gev)
+            thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
+            slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
         values, value_slopes = None, None
         if tables is not None:
             corner, size = units - 1 - unit, grid.momenta
@@ -290,12 +325,23 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
         number = particle.log_step * p**3 / (2.0 * math.pi**2)
         scalar = jnp.sum(number * e * f)
         density = thermal.density_gev4
+        neutrinos = rest * thermal.comoving_gev**4
         if particle.gravitates:
-            density = density + scalar + rest * thermal.comoving_gev**4
+            density = density + scalar + neutrinos
         hubble = jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV
-        return thermal.temperature_gev, hubble, scalar / thermal.density_gev4
+        ratios = scalar / thermal.density_gev4, neutrinos / thermal.density_gev4
+        return thermal.temperature_gev, hubble, *ratios
 
-    temperature, hubble, ratio = jax.vmap(at)(clock, f, rest)
+    temperature, hubble, ratio, radiation = jax.vmap(at)(clock, f, rest)
     return ScalarHistory(
-        jnp.asarray(grid.log_q), clock, temperature, hubble, f, decayed, index, ratio, rest
+        jnp.asarray(grid.log_q),
+        clock,
+        temperature,
+        hubble,
+        f,
+        decayed,
+        index,
+        ratio,
+        rest,
+        radiation,
     )

@@ -14,7 +14,9 @@ from sterile.collisions import energy
 from sterile.elastic import ElasticTable, hopping_rates, scattering, scattering_matrix
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
-_DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
+_PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
+_HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
+DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
 
 class Thermal(NamedTuple):
@@ -26,6 +28,7 @@ class Thermal(NamedTuple):
     density_gev4: Array
     slope: Array  # d ln a_T / d ln T
     elastic_gev: Array | None = None  # gamma, where S scatters
+    bath_width_gev: Array | None = None  # of S -> Standard Model, where <S> is not zero
 
 
 class Particle(NamedTuple):
@@ -40,6 +43,8 @@ class Particle(NamedTuple):
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
     elastic: ElasticTable | None = None
+    bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
+    daughters: tuple | None = None  # of S <-> N N, where N N -> S is included
 
 
 class Fit(NamedTuple):
@@ -65,7 +70,8 @@ class Rates(NamedTuple):
     equilibrium: Array
     loss: Array  # L[f] [GeV]
     loss_equilibrium: Array  # L[f_eq] [GeV]
-    decay: Array  # m Gamma/E [GeV]
+    decay: Array  # m Gamma/E of S -> N N [GeV]
+    free: Array  # the same with S -> Standard Model
 
 
 def thermal_at(clock, start, constant_g):
@@ -94,8 +100,30 @@ def rates_of(particle, thermal, operator, f):
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
     loss = operator @ jnp.stack([f, equilibrium], axis=1)
-    decay = particle.mass_gev * particle.width_gev / e
-    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay)
+    hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+    width = particle.width_gev
+    if particle.daughters is not None:
+        width = prompt_width_gev(width, hubble)
+    decay = free = particle.mass_gev * width / e
+    if thermal.bath_width_gev is not None:
+        to_bath = particle.mass_gev * thermal.bath_width_gev / e
+        to_bath = jnp.minimum(to_bath, _fastest(particle, thermal) * hubble)
+        loss, free = loss + to_bath[:, None], decay + to_bath
+    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay, free)
+
+
+def _fastest(particle, thermal):
+    """Decays to the bath per Hubble time above which S has the bath's temperature anyway.
+
+    Rates above 10 H while S is hot are far above that when it matters.
+    """
+    cooling = jnp.maximum(_HOT * particle.mass_gev / thermal.temperature_gev, 1.0)
+    return 10.0 * jnp.minimum(cooling**6, 1e7)
+
+
+def prompt_width_gev(width_gev, hubble_gev):
+    """Gamma where N N -> S is included, at most 1e4 H: S and N are then in equilibrium anyway."""
+    return jnp.minimum(width_gev, _PROMPT * hubble_gev)
 
 
 def expansion(particle, thermal, rates, f, rest):
@@ -108,10 +136,10 @@ def expansion(particle, thermal, rates, f, rest):
     return jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV, density, number
 
 
-def _right_hand_side(particle, thermal, operator, fit, yields, state):
+def right_hand_side(particle, thermal, operator, fit, yields, state):
     """d(g, decayed yield, rho_N/a_T^4)/dx."""
     g, rest = state[:-2], state[-1]
-    log_psi, drift = _psi(particle, thermal, fit)
+    log_psi, drift = psi(particle, thermal, fit)
     f = g * fit.scale * jnp.exp(log_psi)
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, rest)
@@ -137,7 +165,7 @@ def hopping(particle, thermal, rates):
     )
 
 
-def _psi(particle, thermal, fit):
+def psi(particle, thermal, fit):
     """ln(psi/scale) and -d ln psi/dx, each (n,)."""
     return psi_of_energy(particle, thermal, fit, jnp.exp(particle.log_q) * thermal.comoving_gev)
 
@@ -158,31 +186,41 @@ def psi_of_energy(particle, thermal, fit, p):
     return log_psi, drift
 
 
-def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
-    """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
-    rates = rates_of(particle, thermal, operator, f)
-    hubble, density, number = expansion(particle, thermal, rates, f, rest)
+def follow(particle, thermal, rates, hubble, source, returned, f):
+    """The fit of psi to what f is about to do.
+
+    ``source``: what the bath gives [GeV], ``returned``: what comes back from N, each (n,).
+    """
     # g = 1 at the start: the implicit matrix is then diagonally dominant by rows
-    scale = jnp.maximum(f, _DEAD)
-    source = rates.loss_equilibrium * rates.equilibrium
+    scale = jnp.maximum(f, DEAD)
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
     production = jnp.maximum(source, 0.0) / (hubble * scale)
     balance = production / (production + exponent)
-    unbalanced = jnp.clip(1.0 - source / ((rates.loss + rates.decay) * scale), 0.0, 1.0)
+    unbalanced = (source + returned) / ((rates.loss + rates.decay) * scale)
+    unbalanced = jnp.clip(1.0 - unbalanced, 0.0, 1.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
-    free = unbalanced * jnp.minimum(rates.decay / hubble, 300.0)
+    free = unbalanced * jnp.minimum(rates.free / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
     fit = Fit(scale, balance, exponent, free, growth)
-    if particle.elastic is not None:
-        exchange = thermal.elastic_gev / hubble
-        fit = fit._replace(
-            kinetic=(1.0 - balance) * exchange / (1.0 + exchange),
-            kinetic_exponent=exponent - particle.mass_gev / thermal.temperature_gev,
-        )
+    if particle.elastic is None:
+        return fit
+    exchange = thermal.elastic_gev / hubble
+    return fit._replace(
+        kinetic=(1.0 - balance) * exchange / (1.0 + exchange),
+        kinetic_exponent=exponent - particle.mass_gev / thermal.temperature_gev,
+    )
 
+
+def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
+    """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
+    rates = rates_of(particle, thermal, operator, f)
+    hubble, density, number = expansion(particle, thermal, rates, f, rest)
+    source = rates.loss_equilibrium * rates.equilibrium
+    fit = follow(particle, thermal, rates, hubble, source, 0.0, f)
+    scale = fit.scale
     g = f / scale
-    _, drift = _psi(particle, thermal, fit)
+    _, drift = psi(particle, thermal, fit)
     change = (source / scale - (rates.loss + rates.decay) * g) / hubble
     yield_row = yields * rates.decay * scale / hubble
     heat_row = number * rates.energy_gev * rates.decay * scale
@@ -215,19 +253,19 @@ def implicit_step(
 
     fit, state, jacobian = _start_of_step(particle, at(0), operators[0], yields, *carry)
     _, derivative = jax.jvp(
-        lambda thermal, operator: _right_hand_side(particle, thermal, operator, fit, yields, state),
+        lambda thermal, operator: right_hand_side(particle, thermal, operator, fit, yields, state),
         (at(0), operators[0]),
         (thermal_slope, operator_slope),
     )
     inverse = inverse_dominant(jnp.eye(state.size) / (step * GAMMA) - jacobian)
     state = rodas5p_step(
-        lambda node, y: _right_hand_side(particle, at(node), operators[node], fit, yields, y),
+        lambda node, y: right_hand_side(particle, at(node), operators[node], fit, yields, y),
         state,
         step,
         lambda right: inverse @ right,
         derivative,
     )
-    log_psi, _ = _psi(particle, at(len(NODES) - 1), fit)
+    log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
     # f stays positive wherever it matters; where it has died to rounding, zero is as good
     f = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
     return f, state[-2], state[-1]

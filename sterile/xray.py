@@ -1,7 +1,7 @@
 """The X-ray line of a mixing sterile neutrino, N -> nu gamma, and limits on it.
 
 Gamma = 9 alpha G_F^2/(1024 pi^4) sin^2(2 theta) m^5 for a Majorana N, 1.36e-29/s
-(sin^2(2 theta)/1e-7) (m/keV)^5 (Pal & Wolfenstein 1982), E_gamma = m/2. Limits apply to mixing
+(sin^2(2 theta)/1e-7) (m/keV)^5 (Pal & Wolfenstein 1982), half of it for a Dirac N, E_gamma = m/2. Limits apply to mixing
 only: scalar decay with theta = 0 has no line.
 """
 
@@ -25,11 +25,15 @@ def line_energy_kev(mass_kev: Array) -> Array:
     return 0.5 * mass_kev
 
 
-def decay_rate_per_s(mass_kev: Array, sin2_2theta: Array) -> Array:
-    """Gamma(N -> nu gamma) [1/s] of a Majorana N of ``mass_kev`` [keV] and sin^2(2 theta)."""
+def decay_rate_per_s(mass_kev: Array, sin2_2theta: Array, neutrino: str = "majorana") -> Array:
+    """Gamma(N -> nu gamma) [1/s] of ``mass_kev`` [keV] and sin^2(2 theta).
+
+    ``neutrino``: "majorana", which decays to nu and to its antiparticle, or "dirac", half as fast.
+    """
     fermi = 1.0 / (math.sqrt(2.0) * HIGGS_VEV_GEV**2)
     unit = 9.0 * _FINE_STRUCTURE * fermi**2 / (1024.0 * math.pi**4) / HBAR_GEV_S
-    return unit * sin2_2theta * (mass_kev * _KEV_GEV) ** 5
+    rate = unit * sin2_2theta * (mass_kev * _KEV_GEV) ** 5
+    return 0.5 * rate if neutrino == "dirac" else rate
 
 
 class LineLimit(eqx.Module):
@@ -100,7 +104,9 @@ def shipped_limits() -> dict[str, LineLimit]:
 _SINGLE_WIDTH_KEV = 0.1
 
 
-def line_verdict(mass_kev, sin2_2theta, limit: LineLimit, fraction=1.0) -> Verdict:
+def line_verdict(
+    mass_kev, sin2_2theta, limit: LineLimit, fraction=1.0, neutrino: str = "majorana"
+) -> Verdict:
     """The line of N against one limit.
 
     Parameters
@@ -108,9 +114,10 @@ def line_verdict(mass_kev, sin2_2theta, limit: LineLimit, fraction=1.0) -> Verdi
     mass_kev, sin2_2theta : m_N [keV] and mixing, scalars.
     limit : :class:`LineLimit`; interpolated in logarithms, not extrapolated: undecided outside.
     fraction : share of N in the dark matter, scalar.
+    neutrino : "majorana" or "dirac"; limits given as a mixing are for a Majorana N.
     """
     energy = line_energy_kev(jnp.asarray(mass_kev, dtype=float))
-    rate = fraction * decay_rate_per_s(mass_kev, sin2_2theta)
+    rate = fraction * decay_rate_per_s(mass_kev, sin2_2theta, neutrino)
     widen = _SINGLE_WIDTH_KEV if limit.energy_kev.shape[0] == 1 else 0.0
     inside = (energy >= limit.energy_kev[0] - widen) & (energy <= limit.energy_kev[-1] + widen)
     largest = jnp.exp(

@@ -26,7 +26,13 @@ from sterile.production import choose_grids, tightened
 from sterile.scan.evaluation import SCALARS
 
 # a valid value for every parameter that a scan replaces
-_PLACEHOLDERS = {"scalar_mass_gev": 100.0, "portal_coupling": 1e-8, "yukawa": 1e-9, "mass_kev": 7.1}
+_PLACEHOLDERS = {
+    "scalar_mass_gev": 100.0,
+    "portal_coupling": 1e-8,
+    "yukawa": 1e-9,
+    "scalar_vev_gev": 100.0,
+    "mass_kev": 7.1,
+}
 
 
 class Setup(NamedTuple):
