@@ -30,6 +30,8 @@ from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 from sterile.scalar_step import Fit, expansion, hopping, psi_of_energy, rates_of
 
 _DEAD = 1e-100  # yield below which S is gone
+_GONE = 1e-40  # yield below which T_S no longer matters
+_COLD = 1e-20  # T_S/T of what no longer has a temperature
 _KINETIC_END = 300.0  # m_S/T at which "number-density" lets T_S redshift freely
 
 
@@ -59,7 +61,8 @@ def _shape(particle, yields, thermal, log_temperature):
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     mass = particle.mass_gev
     above_rest = p**2 / (jnp.sqrt(p**2 + mass**2) + mass)
-    shape = jnp.exp(-above_rest * jnp.exp(-log_temperature))
+    # relative to the slowest: what is colder than the lattice sits there
+    shape = jnp.exp(-(above_rest - above_rest[0]) * jnp.exp(-log_temperature))
     return shape / jnp.sum(yields * shape)
 
 
@@ -78,10 +81,13 @@ def moment_step(method, constant_g):
     coupled = method == "moments"
 
     def log_temperature_of(particle, thermal, state):
-        return state[1] if coupled else _bath_temperature(particle, thermal, constant_g)
+        if not coupled:
+            return _bath_temperature(particle, thermal, constant_g)
+        # T_S/T itself: elastic scattering is then linear, however fast
+        return jnp.log(thermal.temperature_gev * jnp.maximum(state[1], _COLD))
 
     def right_hand_side(particle, yields, thermal, operator, fit, state):
-        """d(Y/psi, [ln T_S,] decayed yield, rho_N/a_T^4)/dx."""
+        """d(Y/psi, [T_S/T,] decayed yield, rho_N/a_T^4)/dx."""
         log_psi, drift = psi_of_energy(particle, thermal, fit, 0.0)
         number = state[0] * fit.scale * jnp.exp(log_psi)
         log_temperature = log_temperature_of(particle, thermal, state)
@@ -102,8 +108,10 @@ def moment_step(method, constant_g):
             # per particle: of the gain alone, that may come when none is left
             heating = jnp.sum(excess * gain) / jnp.maximum(state[0], 1e-3)
             heating = heating + jnp.sum(excess * change)
+            # the last survivors are the fastest, without end
+            heating = jnp.where(fit.scale > _GONE, heating, 0.0)
             cooling = jnp.sum(yields * kinetic * shape * (2.0 - (p / e) ** 2))
-            parts.append((heating - cooling)[None])
+            parts.append(((heating - cooling + 1.0 / thermal.slope) * state[1])[None])
         decays = rates.decay * f / hubble
         parts.append(jnp.sum(yields * decays)[None])
         heat = jnp.sum(weights * rates.energy_gev * decays) / thermal.comoving_gev**4
@@ -132,7 +140,7 @@ def moment_step(method, constant_g):
         fit = fit_of(particle, yields, first, operators[0], carry.f, carry.rest)
         state = [jnp.sum(yields * carry.f) / fit.scale, carry.decayed, carry.rest]
         if coupled:
-            state.insert(1, carry.log_temperature)
+            state.insert(1, jnp.exp(carry.log_temperature) / first.temperature_gev)
         state = jnp.stack(state)
 
         def at_start(thermal, operator, state):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from production_cases import PAPER
 from scipy.integrate import solve_ivp
-from scipy.special import kn
+from scipy.special import kve
 
 import sterile
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
@@ -35,13 +35,13 @@ def solve(coupling, plasma, yukawa=YUKAWA, grid=GRID):
 
 
 def averages(temperature):
-    """n_eq [GeV^3], <m/E>, and <p^2/(3E) g(p)> for g in the moment equation, f = exp(-E/T)."""
+    """n_eq e^(m/T) [GeV^3], <m/E>, and <p^2/(3E) g(p)> for g in the moment equation, f = exp(-E/T)."""
     p = temperature * np.sqrt(1.0 + MASS / temperature) * np.exp(np.linspace(-9.0, 4.5, 500))
     e = np.sqrt(p**2 + MASS**2)
     weight = p**3 * np.exp(-(e - MASS) / temperature)
     weight = weight / weight.sum()
     kinetic = p**2 / (3.0 * e)
-    number = MASS**2 * temperature * kn(2, MASS / temperature) / (2.0 * np.pi**2)
+    number = MASS**2 * temperature * kve(2, MASS / temperature) / (2.0 * np.pi**2)
     return number, *(
         weight @ values
         for values in (
@@ -54,14 +54,14 @@ def averages(temperature):
 
 
 def annihilation(temperature, coupling):
-    """n_eq^2 <sigma v> and its p^2/(3E)-weighted form, contact: W = 4 lambda^2/pi.
+    """n_eq^2 <sigma v> and its p^2/(3E)-weighted form, times e^(2m/T); W = 4 lambda^2/pi.
 
     The gain is W/(8 pi^2 E) exp(-E/T) m T K_1(m/T).
     """
     p = temperature * np.sqrt(1.0 + MASS / temperature) * np.exp(np.linspace(-9.0, 4.5, 500))
     e = np.sqrt(p**2 + MASS**2)
-    partner = MASS * temperature * kn(1, MASS / temperature)
-    gain = 4.0 * coupling**2 / np.pi / (8.0 * np.pi**2 * e) * np.exp(-e / temperature) * partner
+    partner = MASS * temperature * kve(1, MASS / temperature)
+    gain = 4.0 * coupling**2 / np.pi / (8.0 * np.pi**2 * e) * np.exp(-(e - MASS) / temperature) * partner
     measure = p**3 / (2.0 * np.pi**2) * (13.5 / 499)
     return np.sum(measure * gain), np.sum(measure * gain * p**2 / (3.0 * e))
 
@@ -77,9 +77,9 @@ def integrated(coupling, kinetic_rate):
         n_eq, slowing, kinetic_slowing, redshift, friction = averages(temperature)
         gain, gain_kinetic = annihilation(t, coupling)
         loss, loss_kinetic = annihilation(temperature, coupling)
-        excess = (n / n_eq) ** 2
-        flow = (gain - excess * loss - WIDTH * slowing * n) / hubble
-        heat = (gain_kinetic - excess * loss_kinetic - WIDTH * kinetic_slowing * n) / hubble
+        excess, boltzmann = (n / n_eq) ** 2, np.exp(-2.0 * MASS / t)
+        flow = (boltzmann * gain - excess * loss - WIDTH * slowing * n) / hubble
+        heat = (boltzmann * gain_kinetic - excess * loss_kinetic - WIDTH * kinetic_slowing * n) / hubble
         decays = 2.0 * WIDTH * slowing * n / (hubble * entropy)
         if kinetic_rate is None:
             return [flow / entropy, 0.0, decays]
@@ -87,7 +87,7 @@ def integrated(coupling, kinetic_rate):
         slope = (heat - temperature * flow) / n - redshift + exchange
         return [flow / entropy, slope / t + state[1], decays]
 
-    start = averages(20.0 * MASS)[0] / (2.0 * np.pi**2 / 45.0 * G * (20.0 * MASS) ** 3)
+    start = averages(20.0 * MASS)[0] * np.exp(-0.05) / (2.0 * np.pi**2 / 45.0 * G * (20.0 * MASS) ** 3)
     ends = (-np.log(20.0), np.log(30.0), np.log(3e4))
     solved = solve_ivp(
         rates, (ends[0], ends[2]), [start, 1.0, 0.0], method="Radau", rtol=1e-7, atol=1e-13,
