@@ -138,6 +138,31 @@ def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatc
         fit.run(_changed(seed=5), part, resume=True)
 
 
+@pytest.mark.cli
+def test_branches_that_are_connected_are_noticed(toy, tmp_path, monkeypatch):
+    # one mode cut in two: chains of either half wander into the other
+    def branch(self, target, z):
+        return "freeze-in" if float(fit.values_at(target, z)["portal_coupling"]) < 1.7e-8 else (
+            "freeze-out"
+        )  # fmt: skip
+
+    monkeypatch.setattr(runner._Chains, "_branch_of", branch)
+    path = tmp_path / "both.h5"
+    summary = fit.run(_changed(starts=6), path)
+    assert set(summary["branches"]) == {"freeze-in", "freeze-out"}
+    assert sum(each["weight"] for each in summary["branches"].values()) == pytest.approx(1.0)
+    # both are the whole mode: equal evidences within five errors, and half an e-fold
+    logs = [each["log_evidence"] for each in summary["branches"].values()]
+    errors = [each["log_evidence_error"] for each in summary["branches"].values()]
+    assert abs(logs[0] - logs[1]) < 5.0 * np.hypot(*errors) + 0.5
+    assert any("connected" in warning for warning in summary["warnings"])
+    # every chain of the posterior holds both, by weight
+    posterior = store.load(path).groups["posterior"]
+    assert posterior["branch"].shape == (2, 40)
+    share = summary["branches"]["freeze-out"]["weight"]
+    assert np.abs(posterior["branch"].mean(axis=1) - share).max() <= 1.0 / 40.0
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A file of a fit with two branches."""

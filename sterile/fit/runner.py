@@ -16,6 +16,8 @@ from sterile.fit import store
 _SAVE_SECONDS = 30.0
 _BLOCK = 10
 _BRIDGE_DRAWS = 200
+# draws from the priors that are looked at for each start
+_LOOKED = 12
 BRANCHES = ("freeze-in", "freeze-out")
 
 Progress = Callable[[str], None]
@@ -80,13 +82,13 @@ def _best(settings, output: Path, say: Progress) -> dict:
     say("preparing")
     target = target_of(settings)
     say("looking for starts (compiling)")
-    seeds = starts(target, settings.fit.starts, settings.fit.seed)
+    seeds = starts(target, _LOOKED * settings.fit.starts, settings.fit.seed)[: settings.fit.starts]
     if not seeds:
         raise FitStopped(
             "no draw from the priors has a finite density; check priors and likelihoods"
         )
     found = []
-    for i, z in enumerate(seeds):
+    for i, (_, z) in enumerate(seeds):
         found.append(maximum(target, z))
         say(f"start {i + 1} of {len(seeds)}: chi^2 = {found[-1].chi_square:.6g}")
     found.sort(key=lambda each: each.potential)
@@ -191,15 +193,18 @@ class _Chains:
         fit = self.settings.fit
         target = target_of(self.settings)
         self.say("looking for starts (compiling)")
-        seeds = starts(target, max(4 * fit.chains, fit.starts), fit.seed)
+        seeds = starts(target, _LOOKED * max(fit.chains, fit.starts), fit.seed)
         if not seeds:
             raise FitStopped(
                 "no draw from the priors has a finite density; check priors and likelihoods"
             )
         found: dict[str, list] = {}
-        for z in seeds:
+        wanted = BRANCHES if fit.branches == "both" else (fit.branches,)
+        for _, z in seeds:
+            if all(len(found.get(branch, ())) >= fit.chains for branch in wanted):
+                break
             label = self._branch_of(target, z)
-            if fit.branches in ("both", label):
+            if label in wanted:
                 found.setdefault(label, []).append(np.asarray(z))
         if not found:
             raise FitStopped(f"no start was found on the {fit.branches} branch; widen the priors")
