@@ -22,6 +22,7 @@ from sterile.fit import (
     store,
 )
 from sterile.fit.likelihoods import log_likelihood
+from sterile.production import FREEZE_IN, FREEZE_OUT
 
 CONTENT = {
     "model": {"kind": "scalar-decay", "scalar_mass_gev": 100.0, "yukawa": 1e-9},
@@ -250,3 +251,19 @@ def test_command(toy, tmp_path, monkeypatch, capsys):
     assert cli.run() == 2
     assert "nothing to resume" in capsys.readouterr().err
     assert jnp.isfinite(store.load(output).groups["sample_stats"]["lp"]).all()
+
+
+@pytest.mark.invariants
+def test_one_grid_serves_the_box_of_the_priors():
+    def grid(**changes):
+        made = settings.check(_changed(prior=CONTENT["fit"]["prior"] | changes))
+        return problem.target_of(made).observe.grid
+
+    rare = {"portal_coupling": {"log_uniform": [1e-9, 1e-8]}}
+    assert grid(**rare) == FREEZE_IN
+    through_the_turn_over = {"portal_coupling": {"log_uniform": [1e-9, 1e-4]}}
+    assert grid(**through_the_turn_over) == FREEZE_OUT
+    content = _changed(prior={"scalar_mass_gev": {"uniform": [50.0, 70.0]}})
+    content["model"] = {"kind": "scalar-decay", "yukawa": 1e-9, "portal_coupling": 1e-8}
+    with pytest.raises(ValueError, match="resonance regime"):
+        problem.target_of(settings.check(content))

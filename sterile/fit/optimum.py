@@ -16,6 +16,8 @@ from sterile.fit.target import (
 )
 
 _STEPS = 80
+# draws from the priors that are looked at for each start
+LOOKED = 12
 # change of the potential and of z at which a search ends: 1e-3 of a standard deviation and below
 _TOLERANCE = 1e-6
 # nearer than this to an end of a bounded prior, in units of its width, is at the end
@@ -100,8 +102,8 @@ def _evaluate(target, z):
 def starts(target: Target, looked: int, seed: int) -> list[tuple[float, Array]]:
     """Draws from the priors that a search may start from: (potential, z), best first.
 
-    ``looked``: how many are drawn; those where the density is zero, or e^-100 of the best one's, are
-    dropped. A derived mass starts from its likelihood's centre.
+    ``looked``: how many are drawn; those where the density is zero, or e^-100 of the best one's,
+    are dropped. A derived mass starts from its likelihood's centre.
     """
     random = np.random.default_rng(seed)
     tried = []
