@@ -267,3 +267,10 @@ def test_one_grid_serves_the_box_of_the_priors():
     content["model"] = {"kind": "scalar-decay", "yukawa": 1e-9, "portal_coupling": 1e-8}
     with pytest.raises(ValueError, match="resonance regime"):
         problem.target_of(settings.check(content))
+
+
+@pytest.mark.cli
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'sterile-spectra\[fit\]'"):
+        fit.run(CONTENT, tmp_path / "fit.h5")

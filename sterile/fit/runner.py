@@ -11,6 +11,7 @@ import numpy as np
 from spectra.store import check_writable
 from sterile.fit import settings as reading
 from sterile.fit import store
+from sterile.fit.extra import require
 from sterile.fit.settings import FitStopped
 
 # chains are written this often [s], at the next whole block of draws
@@ -56,6 +57,7 @@ def run(
     """
     settings = reading.load(source)
     check_writable(output)
+    require("numpyro" if settings.fit.method == "nuts" else "optimistix")
     from sterile import session
 
     session.start()
