@@ -22,6 +22,7 @@ from sterile.fit import (
     store,
 )
 from sterile.fit.likelihoods import log_likelihood
+from sterile.production import FREEZE_IN, FREEZE_OUT
 
 CONTENT = {
     "model": {"kind": "scalar-decay", "scalar_mass_gev": 100.0, "yukawa": 1e-9},
@@ -138,6 +139,31 @@ def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatc
         fit.run(_changed(seed=5), part, resume=True)
 
 
+@pytest.mark.cli
+def test_branches_that_are_connected_are_noticed(toy, tmp_path, monkeypatch):
+    # one mode cut in two: chains of either half wander into the other
+    def branch(self, target, z):
+        return "freeze-in" if float(fit.values_at(target, z)["portal_coupling"]) < 1.7e-8 else (
+            "freeze-out"
+        )  # fmt: skip
+
+    monkeypatch.setattr(runner._Chains, "_branch_of", branch)
+    path = tmp_path / "both.h5"
+    summary = fit.run(_changed(starts=6), path)
+    assert set(summary["branches"]) == {"freeze-in", "freeze-out"}
+    assert sum(each["weight"] for each in summary["branches"].values()) == pytest.approx(1.0)
+    # both are the whole mode: equal evidences within five errors, and half an e-fold
+    logs = [each["log_evidence"] for each in summary["branches"].values()]
+    errors = [each["log_evidence_error"] for each in summary["branches"].values()]
+    assert abs(logs[0] - logs[1]) < 5.0 * np.hypot(*errors) + 0.5
+    assert any("connected" in warning for warning in summary["warnings"])
+    # every chain of the posterior holds both, by weight
+    posterior = store.load(path).groups["posterior"]
+    assert posterior["branch"].shape == (2, 40)
+    share = summary["branches"]["freeze-out"]["weight"]
+    assert np.abs(posterior["branch"].mean(axis=1) - share).max() <= 1.0 / 40.0
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A file of a fit with two branches."""
@@ -225,3 +251,26 @@ def test_command(toy, tmp_path, monkeypatch, capsys):
     assert cli.run() == 2
     assert "nothing to resume" in capsys.readouterr().err
     assert jnp.isfinite(store.load(output).groups["sample_stats"]["lp"]).all()
+
+
+@pytest.mark.invariants
+def test_one_grid_serves_the_box_of_the_priors():
+    def grid(**changes):
+        made = settings.check(_changed(prior=CONTENT["fit"]["prior"] | changes))
+        return problem.target_of(made).observe.grid
+
+    rare = {"portal_coupling": {"log_uniform": [1e-9, 1e-8]}}
+    assert grid(**rare) == FREEZE_IN
+    through_the_turn_over = {"portal_coupling": {"log_uniform": [1e-9, 1e-4]}}
+    assert grid(**through_the_turn_over) == FREEZE_OUT
+    content = _changed(prior={"scalar_mass_gev": {"uniform": [50.0, 70.0]}})
+    content["model"] = {"kind": "scalar-decay", "yukawa": 1e-9, "portal_coupling": 1e-8}
+    with pytest.raises(ValueError, match="resonance regime"):
+        problem.target_of(settings.check(content))
+
+
+@pytest.mark.cli
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"pip install 'sterile-spectra\[fit\]'"):
+        fit.run(CONTENT, tmp_path / "fit.h5")

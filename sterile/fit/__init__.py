@@ -43,7 +43,7 @@ _HOMES = {
     "fit_spectrum": "spectrum",
     "FAMILIES": "families",
     "run": "runner",
-    "FitStopped": "runner",
+    "FitStopped": "settings",
     "Fit": "store",
     "load": "store",
     "write": "store",

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sterile.fit.extra import require
 from sterile.fit.target import Target, potential, value_and_gradient
 
 # what is kept of each draw; units and descriptions are in sterile.fit.store
@@ -58,6 +59,7 @@ def begin(target: Target, start, key, sampler: Sampler, inverse_mass=None) -> Ch
     key : a JAX random key, the chain's own.
     inverse_mass : (d, d) covariance that the mass matrix starts from; unity when left out.
     """
+    require("numpyro")
     start = jnp.asarray(start, dtype=float)
     if inverse_mass is None:
         inverse_mass = jnp.eye(start.size)

@@ -5,6 +5,7 @@ import difflib
 from collections.abc import Mapping
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -168,11 +169,14 @@ def pipeline(
     drive = power = references = None
     if not set(observe) <= set(PRODUCTION_SCALARS):
         varied = any(name in TANGENT_FIELDS for name in vary)
-        drive, power = drive_of(cosmology, derivatives=varied), power_table(cosmology)
+        own = _untraced(cosmology)
+        # being differentiated is being varied
+        varied = varied or own is not cosmology
+        drive, power = drive_of(own, derivatives=varied), power_table(own)
         if not varied:
             drive = eqx.tree_at(lambda d: d.tangents, drive, None)
         if not set(observe) <= {*SCALARS, "status"}:
-            references = reference_relics(reference_masses(), cosmology, drive, power)
+            references = reference_relics(reference_masses(), own, drive, power)
     return Pipeline(
         model=model,
         cosmology=cosmology,
@@ -184,6 +188,14 @@ def pipeline(
         references=references,
         grid=grid,
     )
+
+
+def _untraced(cosmology: Cosmology) -> Cosmology:
+    """The cosmology, by its values where it is being differentiated."""
+    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
+        return cosmology
+    values = {name: float(jax.lax.stop_gradient(leaf)) for name, leaf in vars(cosmology).items()}
+    return Cosmology(**values)
 
 
 def require_parameter(name: str, known: tuple[str, ...] = PARAMETERS) -> None:

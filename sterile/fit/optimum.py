@@ -6,6 +6,7 @@ import numpy as np
 from jax import Array
 
 from sterile.fit import priors
+from sterile.fit.extra import require
 from sterile.fit.target import (
     WALL,
     Target,
@@ -16,10 +17,14 @@ from sterile.fit.target import (
 )
 
 _STEPS = 80
+# draws from the priors that are looked at for each start
+LOOKED = 12
 # change of the potential and of z at which a search ends: 1e-3 of a standard deviation and below
 _TOLERANCE = 1e-6
 # nearer than this to an end of a bounded prior, in units of its width, is at the end
 _AT_BOUND = 1e-3
+# a start this much worse than the best is none; too hot for any satellite is 55 worse
+_HOPELESS = 100.0
 
 
 class Maximum(eqx.Module):
@@ -54,6 +59,7 @@ def maximum(target: Target, start: Array, stretch: bool = False) -> Maximum:
     log_normal), or with ``stretch`` in z: the mode that a sampler starts from. A bounded prior is a
     bound: z is its logit, and a maximum at an end is reported in ``at_bound``.
     """
+    require("optimistix")
     z = jnp.asarray(_climb(target, jnp.asarray(start, dtype=float), stretch))
     value, gradient = value_and_gradient(target, z, stretch)
     found = _evaluate(target, z)
@@ -95,14 +101,15 @@ def _evaluate(target, z):
     return evaluate(target, z)
 
 
-def starts(target: Target, count: int, seed: int) -> list[Array]:
-    """The ``count`` draws from the priors, best first, of eight times as many looked at.
+def starts(target: Target, looked: int, seed: int) -> list[tuple[float, Array]]:
+    """Draws from the priors that a search may start from: (potential, z), best first.
 
-    A derived mass starts from its likelihood's centre. Draws where the density is zero are dropped.
+    ``looked``: how many are drawn; those where the density is zero, or e^-100 of the best one's,
+    are dropped. A derived mass starts from its likelihood's centre.
     """
     random = np.random.default_rng(seed)
     tried = []
-    for _ in range(8 * count):
+    for _ in range(looked):
         values = {name: priors.draw(prior, random, 1)[0] for name, prior in target.priors.items()}
         abundance = target.measured_abundance
         if abundance is not None:
@@ -110,7 +117,8 @@ def starts(target: Target, count: int, seed: int) -> list[Array]:
         z = coordinates_of(target, values)
         tried.append((float(value_and_gradient(target, z)[0]), z))
     tried.sort(key=lambda each: each[0])
-    return [z for value, z in tried[:count] if value < WALL]
+    limit = min(WALL, tried[0][0] + _HOPELESS)
+    return [each for each in tried if each[0] < limit]
 
 
 def _near_end(prior, value: float) -> bool:

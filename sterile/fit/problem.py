@@ -1,20 +1,26 @@
 """From the settings of a fit to the function that is fitted."""
 
+import itertools
 import math
+from types import SimpleNamespace
+
+import numpy as np
 
 from sterile import config as configuration
 from sterile.fit.likelihoods import Margin, Normal, Published, Term
-from sterile.fit.observables import SCALARS, pipeline
+from sterile.fit.observables import MODEL_PARAMETERS, SCALARS, pipeline
 from sterile.fit.priors import Prior
 from sterile.fit.settings import Settings
 from sterile.fit.target import Target
-from sterile.production import freeze_out_grid, resonance_of
+from sterile.lattice import Grid
+from sterile.models import Plasma, ScalarDecay
+from sterile.production import choose_grids, freeze_out_grid, resonance_of
 
 
 def target_of(settings: Settings, grid=None) -> Target:
     """The :class:`Target` of a fit.
 
-    ``grid``: static resolution; that of freeze-out when left out, which serves every coupling.
+    ``grid``: static resolution; one that serves all of the priors' box when left out.
 
     Raises
     ------
@@ -27,7 +33,7 @@ def target_of(settings: Settings, grid=None) -> Target:
     terms = tuple(_term(name, section) for name, section in settings.fit.likelihood.items())
     plasma = configuration.plasma_of(config)
     model = configuration.model_of(config)
-    mass = _one_regime(priors, float(model.scalar_mass_gev), plasma)
+    common = _grid(priors, model, plasma)
     measured = any(t.observable == "omega_h2" for t in terms)
     given = config.dark_matter.mass_kev
     made = pipeline(
@@ -36,7 +42,7 @@ def target_of(settings: Settings, grid=None) -> Target:
         plasma,
         mass_kev=given,
         omega_h2=configuration.target_omega_h2(config),
-        grid=freeze_out_grid(mass, plasma) if grid is None else grid,
+        grid=common if grid is None else grid,
         vary=tuple(priors),
         observe=tuple(term.observable for term in terms),
     )
@@ -63,15 +69,26 @@ def _term(name: str, section) -> Term:
     return Published(name)
 
 
-def _one_regime(priors: dict[str, Prior], mass: float, plasma) -> float:
-    prior = priors.get("scalar_mass_gev")
-    if prior is None:
-        return mass
-    ends = [math.exp(s) if prior.logarithmic else s for s in prior.edges]
-    if resonance_of(ends[0], plasma) != resonance_of(ends[1], plasma):
+def _grid(priors: dict[str, Prior], model: ScalarDecay, plasma: Plasma) -> Grid:
+    """One grid for the whole box of the priors: that of its corners if they agree, else the finer.
+
+    Raises ``ValueError`` where the box crosses an edge of the resonance regime.
+    """
+    ends = []
+    for name in MODEL_PARAMETERS:
+        prior = priors.get(name)
+        edges = (float(getattr(model, name)),)
+        if prior is not None:
+            edges = [math.exp(s) if prior.logarithmic else s for s in prior.edges]
+        ends.append(edges)
+    corners = np.array(list(itertools.product(*ends)))
+    low, high = corners[:, 0].min(), corners[:, 0].max()
+    if resonance_of(low, plasma) != resonance_of(high, plasma):
         raise ValueError(
-            f"[fit.prior.scalar_mass_gev] reaches from {ends[0]:g} to {ends[1]:g} GeV, across an "
-            "edge of the resonance regime (61 and 63.5 GeV), where the solver's method changes; "
-            "fit each side by itself"
+            f"[fit.prior.scalar_mass_gev] reaches from {low:g} to {high:g} GeV, across an edge of "
+            "the resonance regime (61 and 63.5 GeV), where the solver's method changes; fit each "
+            "side by itself"
         )
-    return math.sqrt(ends[0] * ends[1]) if ends[0] > 0.0 else mass
+    columns = dict(zip(MODEL_PARAMETERS, corners.T))
+    grids, _ = choose_grids(SimpleNamespace(**columns), plasma)
+    return grids[0] if len(grids) == 1 else freeze_out_grid(low, plasma)

@@ -11,6 +11,8 @@ import numpy as np
 from spectra.store import check_writable
 from sterile.fit import settings as reading
 from sterile.fit import store
+from sterile.fit.extra import require
+from sterile.fit.settings import FitStopped
 
 # chains are written this often [s], at the next whole block of draws
 _SAVE_SECONDS = 30.0
@@ -19,10 +21,6 @@ _BRIDGE_DRAWS = 200
 BRANCHES = ("freeze-in", "freeze-out")
 
 Progress = Callable[[str], None]
-
-
-class FitStopped(Exception):
-    """A fit that cannot go on; the message says why."""
 
 
 def run(
@@ -59,6 +57,7 @@ def run(
     """
     settings = reading.load(source)
     check_writable(output)
+    require("numpyro" if settings.fit.method == "nuts" else "optimistix")
     from sterile import session
 
     session.start()
@@ -67,71 +66,9 @@ def run(
         return _Chains(settings, Path(output), say, threads).run(resume)
     if resume:
         raise ValueError(f'method = "{settings.fit.method}" has nothing to resume; leave it out')
-    return _best(settings, Path(output), say)
+    from sterile.fit.best import best
 
-
-def _best(settings, output: Path, say: Progress) -> dict:
-    """method = "map" or "fisher"."""
-    from sterile.fit.forecasts import fisher
-    from sterile.fit.optimum import maximum, starts
-    from sterile.fit.problem import target_of
-
-    began = time.monotonic()
-    say("preparing")
-    target = target_of(settings)
-    say("looking for starts (compiling)")
-    seeds = starts(target, settings.fit.starts, settings.fit.seed)
-    if not seeds:
-        raise FitStopped(
-            "no draw from the priors has a finite density; check priors and likelihoods"
-        )
-    found = []
-    for i, z in enumerate(seeds):
-        found.append(maximum(target, z))
-        say(f"start {i + 1} of {len(seeds)}: chi^2 = {found[-1].chi_square:.6g}")
-    found.sort(key=lambda each: each.potential)
-    best = found[0]
-    warnings = []
-    if not best.converged:
-        warnings.append("the best search did not converge; give more starts")
-    warnings += [f"{name} is at a bound of its prior" for name in best.at_bound]
-    groups = {
-        "posterior": {
-            name: np.array([[each.values[name]] for each in found]) for name in best.values
-        },
-        "sample_stats": {
-            "lp": np.array([[-each.potential] for each in found]),
-            "chi_square": np.array([[each.chi_square] for each in found]),
-        },
-    }
-    summary = {
-        "method": settings.fit.method,
-        "maximum": best.values,
-        "chi_square": best.chi_square,
-        "converged": best.converged,
-        "starts": [
-            {"potential": each.potential, "converged": each.converged, **each.values}
-            for each in found
-        ],
-    }
-    coordinates: tuple[str, ...] = ()
-    if settings.fit.method == "fisher":
-        say("Fisher matrix (compiling)")
-        made = fisher(target, best.values)
-        coordinates = made.names
-        groups["fisher"] = {
-            "matrix": made.matrix,
-            "covariance": made.covariance,
-            "correlation": made.correlation,
-            "sigma": made.sigma,
-        }
-        summary["sigma"] = {
-            name: float(s) for name, s in zip(made.names, made.sigma) if np.isfinite(s)
-        }
-        warnings += list(made.warnings)
-    summary |= {"seconds": time.monotonic() - began, "warnings": warnings}
-    store.write(output, store.Fit(groups, summary, settings.text, coordinates))
-    return summary
+    return best(settings, Path(output), say)
 
 
 class _Chains:
@@ -185,21 +122,24 @@ class _Chains:
 
     def _find_starts(self) -> dict[str, np.ndarray]:
         """Per branch, the best draws from the priors: one per chain, (chains, d)."""
-        from sterile.fit.optimum import starts
+        from sterile.fit.optimum import LOOKED, starts
         from sterile.fit.problem import target_of
 
         fit = self.settings.fit
         target = target_of(self.settings)
         self.say("looking for starts (compiling)")
-        seeds = starts(target, max(4 * fit.chains, fit.starts), fit.seed)
+        seeds = starts(target, LOOKED * max(fit.chains, fit.starts), fit.seed)
         if not seeds:
             raise FitStopped(
                 "no draw from the priors has a finite density; check priors and likelihoods"
             )
         found: dict[str, list] = {}
-        for z in seeds:
+        wanted = BRANCHES if fit.branches == "both" else (fit.branches,)
+        for _, z in seeds:
+            if all(len(found.get(branch, ())) >= fit.chains for branch in wanted):
+                break
             label = self._branch_of(target, z)
-            if fit.branches in ("both", label):
+            if label in wanted:
                 found.setdefault(label, []).append(np.asarray(z))
         if not found:
             raise FitStopped(f"no start was found on the {fit.branches} branch; widen the priors")

@@ -19,6 +19,10 @@ _COSMOLOGY = ("h", "omega_b", "omega_dm", "n_eff", "n_s", "a_s")
 PARAMETERS = (*_MODEL, "mass_kev", *_COSMOLOGY)
 
 
+class FitStopped(Exception):
+    """A fit that cannot go on; the message says why."""
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 

@@ -14,6 +14,7 @@ from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.drive import drive as drive_of
 from spectra.spectrum import Spectrum
 from spectra.transfer import at_wavenumbers, transfer
+from sterile.fit.extra import require
 from sterile.fit.families import FAMILIES, tabulated
 from sterile.fit.forecasts import Forecast, forecast
 
@@ -84,6 +85,7 @@ def fit_spectrum(
         If shapes differ, there are fewer data than parameters, an error is not positive, a number
         is not finite, or a name is unknown.
     """
+    require("optimistix")
     k, data, errors = _checked(k_h_mpc, t2, sigma)
     if family not in FAMILIES:
         raise ValueError(f"family {family!r} is unknown; use one of {', '.join(FAMILIES)}")

@@ -1,0 +1,76 @@
+"""method = "map" and "fisher": best fits, and what the data say around the best of them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from sterile.fit import problem, store
+from sterile.fit.forecasts import fisher
+from sterile.fit.optimum import LOOKED, maximum, starts
+from sterile.fit.settings import FitStopped, Settings
+
+
+def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
+    """Climb from the best of some draws from the priors, write ``output``, return the summary.
+
+    ``say``: called with a line of text now and then. Raises :class:`FitStopped` if no draw has a
+    finite density.
+    """
+    began = time.monotonic()
+    say("preparing")
+    target = problem.target_of(settings)
+    say("looking for starts (compiling)")
+    seeds = starts(target, LOOKED * settings.fit.starts, settings.fit.seed)[: settings.fit.starts]
+    if not seeds:
+        raise FitStopped(
+            "no draw from the priors has a finite density; check priors and likelihoods"
+        )
+    found = []
+    for i, (_, z) in enumerate(seeds):
+        found.append(maximum(target, z))
+        say(f"start {i + 1} of {len(seeds)}: chi^2 = {found[-1].chi_square:.6g}")
+    found.sort(key=lambda each: each.potential)
+    highest = found[0]
+    warnings = []
+    if not highest.converged:
+        warnings.append("the best search did not converge; give more starts")
+    warnings += [f"{name} is at a bound of its prior" for name in highest.at_bound]
+    groups = {
+        "posterior": {
+            name: np.array([[each.values[name]] for each in found]) for name in highest.values
+        },
+        "sample_stats": {
+            "lp": np.array([[-each.potential] for each in found]),
+            "chi_square": np.array([[each.chi_square] for each in found]),
+        },
+    }
+    summary = {
+        "method": settings.fit.method,
+        "maximum": highest.values,
+        "chi_square": highest.chi_square,
+        "converged": highest.converged,
+        "starts": [
+            {"potential": each.potential, "converged": each.converged, **each.values}
+            for each in found
+        ],
+    }
+    coordinates: tuple[str, ...] = ()
+    if settings.fit.method == "fisher":
+        say("Fisher matrix (compiling)")
+        made = fisher(target, highest.values)
+        coordinates = made.names
+        groups["fisher"] = {
+            "matrix": made.matrix,
+            "covariance": made.covariance,
+            "correlation": made.correlation,
+            "sigma": made.sigma,
+        }
+        summary["sigma"] = {
+            name: float(s) for name, s in zip(made.names, made.sigma) if np.isfinite(s)
+        }
+        warnings += list(made.warnings)
+    summary |= {"seconds": time.monotonic() - began, "warnings": warnings}
+    store.write(output, store.Fit(groups, summary, settings.text, coordinates))
+    return summary
