@@ -150,9 +150,8 @@ def exchange_step(
     rates = rates_of(particle, at(0), operators[0], f)
     hubble, _, _ = expansion(particle, at(0), rates, f, rest)
     change = exchange(particle, at(0), rates.decay, f, n)
-    source = rates.loss_equilibrium * rates.equilibrium
     blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
-    fit = follow(at(0), blocked, hubble, source, rates.decay * change.returned, f)
+    fit = follow(at(0), blocked, hubble, rates.source, rates.decay * change.returned, f)
     # n = O(1) in these units, however fast it grows
     scale = jnp.maximum(n, jnp.abs(change.gain) * step / hubble)
     scale = jnp.maximum(scale, DEAD)

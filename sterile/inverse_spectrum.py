@@ -50,9 +50,7 @@ def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
     stimulated = plasma.bath_statistics == "quantum"
 
     def side(sign):
-        theta, weight, log_w, x = decay_angles(
-            history, model, grid, q, clock_end, sign, _NODES
-        )
+        theta, weight, log_w, x = decay_angles(history, model, grid, q, clock_end, sign, _NODES)
         kept, removed = jax.lax.map(
             lambda row: _averages(model, grid, refine[below:], sign, stimulated, *row),
             (history.clock, history.f, history.occupation),
