@@ -18,6 +18,7 @@ the partner counts as radiation in H. Bose enhancement and Pauli blocking of X e
 alone.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,7 +40,7 @@ from sterile.scalar_step import Particle
 from sterile.status import Status
 
 _HEAVIEST = 200.0  # m_B/m: at T = 2000 m_X less than 1e-4 of X has been made
-_COLD = 0.02  # q of a parent at rest: several nodes of the lattice
+_COLD = (0.025, 0.6)  # q of a parent at rest and its spread in ln q: what the lattice resolves
 _STATISTICS = {"maxwell-boltzmann": 0, "bose-einstein": 1, "fermi-dirac": -1}
 
 
@@ -163,7 +164,7 @@ class ParentProduction(eqx.Module):
 def cold(number) -> AlreadyThere:
     """A parent at rest with ``number`` = n_X/(g_X a_T^3), an inflaton for example.
 
-    q ~ 0.02: far below what the decay gives, and what is thermal.
+    q = 0.04: far below what the decay gives, and what is thermal. (p/m is 0.1 at T = m.)
     """
     return AlreadyThere(_Cold(as_float(number)))
 
@@ -172,9 +173,10 @@ class _Cold(eqx.Module):
     number: Array
 
     def __call__(self, q):
-        # integral q^2 exp(-q^2/w^2) dq/(2 pi^2) = w^3/(8 pi^(3/2))
-        peak = self.number * 8.0 * jnp.pi**1.5 / _COLD**3
-        return peak * jnp.exp(-((q / _COLD) ** 2))
+        centre, width = _COLD
+        # of exp(-(ln(q/c)/w)^2): c^3 w sqrt(pi) exp(9 w^2/4)/(2 pi^2)
+        unit = centre**3 * width * math.exp(2.25 * width**2) / (2.0 * math.pi**1.5)
+        return self.number / unit * jnp.exp(-((jnp.log(q / centre) / width) ** 2))
 
 
 def solve_parent(
@@ -249,7 +251,10 @@ def _solve(parent, source, plasma, grid):
     ratio = 1.0 - (parent.partner_mass_gev / parent.mass_gev) ** 2  # 2 p_*/m
     each = parent.neutrinos_per_decay * parent.states
     q = momentum_grid(history, scalar)
-    f = decay_spectrum(history, scalar, grid, q, history.clock[-1])
+    number = history.f @ jnp.exp(3.0 * history.log_q)
+    most = history.f[jnp.argmax(number)] * jnp.exp(3.0 * history.log_q)
+    typical = jax.lax.stop_gradient(jnp.sum(most * jnp.exp(history.log_q)) / jnp.sum(most))
+    f = decay_spectrum(history, scalar, grid, q, history.clock[-1], typical)
     q, f = tabulate(ratio * q, 0.5 * each / ratio**3 * f)
 
     moments, mean, root = spectrum_moments(q, f)
