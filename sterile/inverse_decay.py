@@ -151,7 +151,10 @@ def exchange_step(
     hubble, _, _ = expansion(particle, at(0), rates, f, rest)
     change = exchange(particle, at(0), rates.decay, f, n)
     blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
-    fit = follow(at(0), blocked, hubble, rates.source, rates.decay * change.returned, f)
+    returned = rates.decay * change.returned
+    # f is measured against what it is about to be where it has died or has yet to come
+    steady = (rates.source + returned) / (rates.loss + blocked.free + hubble)
+    fit = follow(at(0), blocked, hubble, rates.source, returned, jnp.maximum(f, steady))
     # n = O(1) in these units, however fast it grows
     scale = jnp.maximum(n, jnp.abs(change.gain) * step / hubble)
     scale = jnp.maximum(scale, DEAD)
