@@ -322,9 +322,10 @@ def _mixing_warnings(model: ScalarDecay, mass_kev: float) -> list[str]:
     if from_vev:
         found = [f"<S> = {vev:.3g} GeV: {numbers}"]
         if abs(math.log(vev / implied)) > BRANCHING_WORTH_SAYING:
+            product = float(model.yukawa) * vev / _KEV_GEV
             found.append(
-                f"m_N = {mass_kev:.4g} keV is not y <S> = {float(model.yukawa) * vev / _KEV_GEV:.4g} "
-                "keV: the difference has to be a mass of N's own"
+                f"m_N = {mass_kev:.4g} keV is not y <S> = {product:.4g} keV: the difference has to "
+                "be a mass of N's own"
             )
         return found
     if branching < BRANCHING_WORTH_SAYING:

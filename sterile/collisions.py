@@ -117,6 +117,18 @@ def cross_section_table(scalar_mass_gev, portal_coupling, s_max_gev2, resonance:
     )
     edges_s = jnp.concatenate([threshold[None], around, heavy, s_max_gev2[None]])
     edges = jnp.log(jnp.maximum(edges_s, threshold) / threshold)
+    return _tabulate(
+        lambda s: w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance), threshold, edges
+    )
+
+
+def user_cross_section_table(w_hat, mass_gev, s_max_gev2):
+    """The table of any W(s), a function of s [GeV^2] without sharp features; see above."""
+    threshold = 4.0 * mass_gev**2
+    return _tabulate(w_hat, threshold, jnp.log(s_max_gev2 / threshold) * np.linspace(0.0, 1.0, 7))
+
+
+def _tabulate(w_hat, threshold, edges):
     width = jnp.diff(edges)[:, None]
     cell = np.arange(_CELLS)[:, None] + 0.5 * (_GAUSS_NODES + 1.0)
 
@@ -124,7 +136,7 @@ def cross_section_table(scalar_mass_gev, portal_coupling, s_max_gev2, resonance:
         """dOmega/dxi with tau = edge + width xi^2."""
         tau = edges[:-1, None] + width * xi**2
         s = threshold * jnp.exp(tau)
-        return w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance) * s * 2.0 * xi * width
+        return w_hat(s) * s * 2.0 * xi * width
 
     values = density((cell / _CELLS).reshape(1, -1)).reshape(-1, *cell.shape)
     integrals = jnp.sum(values * (0.5 * _GAUSS_WEIGHTS / _CELLS), axis=-1)

@@ -49,7 +49,12 @@ def momentum_grid(history: ScalarHistory, model: ScalarDecay) -> Array:
 
 
 def decay_spectrum(
-    history: ScalarHistory, model: ScalarDecay, grid: Grid, q: Array, clock_end: Array
+    history: ScalarHistory,
+    model: ScalarDecay,
+    grid: Grid,
+    q: Array,
+    clock_end: Array,
+    typical=1.0,
 ) -> Array:
     """F_N(q), summed over helicities, from the decays before ``clock_end``.
 
@@ -60,6 +65,7 @@ def decay_spectrum(
     grid : the solver's resolution.
     q : comoving momenta p/a_T [1], shape (n,).
     clock_end : x at which to stop, scalar; ``history.clock[-1]`` for the whole spectrum.
+    typical : comoving momentum of the scalars, scalar: the quadrature is graded for it.
 
     Returns
     -------
@@ -69,14 +75,16 @@ def decay_spectrum(
     mass = model.scalar_mass_gev
 
     def side(sign):
-        theta, weight, log_w, x = decay_angles(history, model, grid, q, clock_end, sign)
+        theta, weight, log_w, x = decay_angles(
+            history, model, grid, q, clock_end, sign, typical=typical
+        )
         value = interpolate(history, grid, log_q, table, log_w + x, x)
         return jnp.sum(weight * jnp.exp(value - 2.0 * theta), axis=1)
 
     return (side(1.0) + side(-1.0)) * 4.0 / mass**2
 
 
-def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE):
+def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical=1.0):
     """Quadrature on one side of theta = 0, each (n, nodes), graded away from it.
 
     ``sign``: 1.0 for theta > 0, decays before the scalar's rest frame would give q, or -1.0, after.
@@ -85,7 +93,7 @@ def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE):
     """
     mass = model.scalar_mass_gev
     peak = jnp.log(2.0 * q / mass)  # x at theta = 0
-    scale = jnp.minimum(0.5, 1.0 / q)
+    scale = jnp.minimum(0.5, typical / q)
     reach = math.exp(grid.log_q[-1] + 0.5 * grid.log_step) / q
     # edges of the support p_S < p_max, and of the solved interval of time
     late = jnp.minimum(0.5 * jnp.log1p(reach), clock_end - peak)

@@ -2,8 +2,8 @@
 
     f = f_0 exp(-theta),    dtheta/dx = m_S Gamma/(E H),    H = H(x, f, rho_N),
 
-Gamma the total width, of which a fraction goes to N, and theta the decays expected per mode. Nothing here is stiff however fast the decay: theta is a
-quadrature, and f is its exact exponential.
+Gamma the total width, of which a fraction goes to N, and theta the decays expected per mode.
+Nothing here is stiff however fast the decay: theta is a quadrature, and f is its exact exponential.
 """
 
 import math
@@ -49,6 +49,7 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
             p = jnp.exp(particle.log_q) * comoving
             e = energy(p, particle.mass_gev)
             density = particle.log_step * p**3 / (2.0 * math.pi**2) * e * f * jnp.exp(-theta)
+            density = particle.states * density
             total = thermal.density_gev4[stage]
             if particle.gravitates:
                 total = total + jnp.sum(density) + rest * comoving**4

@@ -6,8 +6,8 @@ With Phi = (0, v + h)/sqrt 2 and S = v_S + s, the portal 2 lambda (Phi^dagger Ph
 
 with m_h^2 and m_S^2 the diagonal of the mass matrix: its eigenvalues differ from them at order
 theta^2. Every width of a Higgs boson of mass m_S, times sin^2 theta, is then one of S. The pair hh
-has the coupling sin theta (m_S^2 + 2 m_h^2)/v of its own, from h^3 and h^2 s. Above T_EW there is no
-mixing, but 4 lambda v_S s phi_i^2/2 lets S decay to four massless scalars at a total rate
+has a coupling of its own, sin theta (m_S^2 + 2 m_h^2)/v, from h^3 and h^2 s. Above T_EW there is
+no mixing, but 4 lambda v_S s phi_i^2/2 lets S decay to four massless scalars at a total rate of
 2 lambda^2 v_S^2/(pi m_S), which is also what WW, ZZ and hh add up to for m_S far above m_h.
 
 Inverse decays are included, m_S Gamma/E (f_eq - f): the bath is thermal, so that this too has f_eq

@@ -150,9 +150,11 @@ def exchange_step(
     rates = rates_of(particle, at(0), operators[0], f)
     hubble, _, _ = expansion(particle, at(0), rates, f, rest)
     change = exchange(particle, at(0), rates.decay, f, n)
-    source = rates.loss_equilibrium * rates.equilibrium
     blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
-    fit = follow(particle, at(0), blocked, hubble, source, rates.decay * change.returned, f)
+    returned = rates.decay * change.returned
+    # f is measured against what it is about to be where it has died or has yet to come
+    steady = (rates.source + returned) / (rates.loss + blocked.free + hubble)
+    fit = follow(particle, at(0), blocked, hubble, rates.source, returned, jnp.maximum(f, steady))
     # n = O(1) in these units, however fast it grows
     scale = jnp.maximum(n, jnp.abs(change.gain) * step / hubble)
     scale = jnp.maximum(scale, DEAD)

@@ -11,12 +11,12 @@ import numpy as np
 from jax import Array
 
 
-def _as_float(value) -> Array:
+def as_float(value) -> Array:
     return jnp.asarray(value, dtype=float)
 
 
-def _as_float_or_none(value) -> Array | None:
-    return None if value is None else _as_float(value)
+def as_float_or_none(value) -> Array | None:
+    return None if value is None else as_float(value)
 
 
 def _require_range(owner: str, name: str, value, low: float, high: float, fix: str) -> None:
@@ -69,10 +69,10 @@ class ScalarDecay(eqx.Module):
         If a concrete value is outside its range, or is not a number, or N is of another kind.
     """
 
-    scalar_mass_gev: Array = eqx.field(converter=_as_float)
-    portal_coupling: Array = eqx.field(converter=_as_float)
-    yukawa: Array = eqx.field(converter=_as_float)
-    scalar_vev_gev: Array | None = eqx.field(default=None, converter=_as_float_or_none)
+    scalar_mass_gev: Array = eqx.field(converter=as_float)
+    portal_coupling: Array = eqx.field(converter=as_float)
+    yukawa: Array = eqx.field(converter=as_float)
+    scalar_vev_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
     neutrino: str = eqx.field(static=True, default="majorana")
 
     def __check_init__(self):
@@ -132,7 +132,7 @@ class Plasma(eqx.Module):
 
     bath_statistics: str = eqx.field(static=True, default="maxwell-boltzmann")
     elastic_scattering: bool = eqx.field(static=True, default=False)
-    electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=_as_float)
+    electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=as_float)
     method: str = eqx.field(static=True, default="momentum")
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)
     contact_only: bool = eqx.field(static=True, default=False)

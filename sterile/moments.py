@@ -95,7 +95,7 @@ def moment_step(method, constant_g):
         f = number * shape
         rates = rates_of(particle, thermal, operator, f)
         hubble, _, weights = expansion(particle, thermal, rates, f, state[-1])
-        source = rates.loss_equilibrium * rates.equilibrium / fit.scale * jnp.exp(-log_psi)
+        source = rates.source / fit.scale * jnp.exp(-log_psi)
         gain, change = source / hubble, -(rates.loss + rates.decay) * shape / hubble
         flow = jnp.sum(yields * gain) + jnp.sum(yields * change) * state[0]
         parts = [(flow + drift * state[0])[None]]
@@ -122,7 +122,7 @@ def moment_step(method, constant_g):
         hubble, _, _ = expansion(particle, thermal, rates, f, rest)
         number = jnp.sum(yields * f)
         scale = jnp.maximum(number, _DEAD)
-        source = jnp.sum(yields * rates.loss_equilibrium * rates.equilibrium)
+        source = jnp.sum(yields * rates.source)
         loss = jnp.sum(yields * (rates.loss + rates.decay) * f)
         decay = jnp.sum(yields * rates.decay * f) / scale
         exponent = particle.mass_gev / thermal.temperature_gev

@@ -79,8 +79,8 @@ class Production(eqx.Module):
     yield_n_spectrum : the same from the moment of F_N: an independent path.
     yield_s_max : largest Y_S.
     q_mean, q_rms : <q> and sqrt<q^2>.
-    f_n_max : largest F_N per helicity state where q^3 F exceeds 1e-6 of its peak (F diverges slowly as q -> 0);
-        without ``plasma.inverse_decays`` it has to be small.
+    f_n_max : largest F_N per helicity state where q^3 F exceeds 1e-6 of its peak (F diverges
+        slowly as q -> 0); without ``plasma.inverse_decays`` it has to be small.
     density_ratio_max : largest rho_S/rho_SM.
     radiation_ratio_max : largest rho_N/rho_SM: what S leaves of its energy in N, which the Standard
         Model's own entropy does not know of.

@@ -32,6 +32,7 @@ from sterile.collisions import (
     energy,
     resonance_operator,
     resonance_peak,
+    user_cross_section_table,
 )
 from sterile.elastic import elastic_rate_gev, elastic_table
 from sterile.free_decay import free_phase
@@ -50,8 +51,8 @@ from sterile.scalar_step import (
     thermal_at,
 )
 
-_START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
-_FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
+START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
+FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
 
 
 def _clock_origin(model, plasma, grid):
@@ -61,7 +62,7 @@ def _clock_origin(model, plasma, grid):
         return -jnp.log(bath.comoving_temperature_gev(temperature, plasma.constant_g))
 
     electroweak = clock_of(plasma.electroweak_temperature_gev)
-    start = clock_of(_START * model.scalar_mass_gev)
+    start = clock_of(START * model.scalar_mass_gev)
     # a whole number of units between start and T_EW: which one is a discrete choice
     units = jnp.ceil(jax.lax.stop_gradient(electroweak - start) / grid.log_step)
     return electroweak - grid.log_step * units, units.astype(jnp.int32)
@@ -91,19 +92,20 @@ def _tables(model, particle, clock, units, steps, grid):
     ladder = math.log(grid.q_min) + grid.log_step * (np.arange(count) - (units - 1))
     largest = jnp.exp(ladder[-1] - clock)
     s_max = 4.0 * (model.scalar_mass_gev**2 + largest**2) * 1.01
-    table = cross_section_table(model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance)
+    if particle.w_hat is None:
+        table = cross_section_table(
+            model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance
+        )
+        strength = model.portal_coupling**2
+    else:
+        table = user_cross_section_table(particle.w_hat, model.scalar_mass_gev, s_max)
+        strength = particle.states
 
     def operator(offset):
         p = jnp.exp(ladder - clock - offset)
         e = energy(p, model.scalar_mass_gev)
         kernel = annihilation_kernel(table, p, model.scalar_mass_gev)
-        return (
-            model.portal_coupling**2
-            * grid.log_step
-            * kernel
-            / (p * e)[:, None]
-            * (p**2 / e)[None, :]
-        )
+        return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
 
     values = jax.lax.map(operator, offsets.ravel())
     _, slopes = jax.lax.map(
@@ -125,9 +127,8 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     -------
     :class:`ScalarHistory` at every step, the start included.
     """
-    clock, electroweak_unit = _clock_origin(model, plasma, grid)
     mass = model.scalar_mass_gev
-    star = mass / _FLOOR
+    star = mass / FLOOR
     resonance = "none" if plasma.contact_only else grid.resonance
     particle = Particle(
         mass_gev=mass,
@@ -146,13 +147,24 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         bath_widths_gev=_bath_widths(model, plasma),
         daughters=_daughters(model, plasma),
     )
+    return evolve(model, particle, plasma, grid)
+
+
+def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) -> ScalarHistory:
+    """Integrate f(q, x) of any :class:`sterile.scalar_step.Particle`.
+
+    ``model``: its scalar_mass_gev fixes the clock, its couplings the tables below T_EW.
+    ``start``: f at the first node, (n,); else what the collisions have made by then.
+    """
+    clock, electroweak_unit = _clock_origin(model, plasma, grid)
     yields = yield_weights(grid)
 
     first = thermal_at(clock, clock, plasma.constant_g)
     operator = loss_operator(particle, first, None, False)
     rates = rates_of(particle, first, operator, jnp.zeros(grid.momenta))
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
-    start = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
+    if start is None:
+        start = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
     carry = (start, jnp.zeros(()), jnp.zeros(()))
     if plasma.method != "momentum":
         carry = first_population(particle, yields, first, start)
@@ -247,7 +259,8 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
         advance = exchange_step
     collisionless = grid.late_is_free and phase == phases(grid)[-1]
     tables = None
-    if not plasma.contact_only and first_unit > 0 and not collisionless:
+    has_broken_phase = not plasma.contact_only and first_unit > 0
+    if (has_broken_phase or particle.w_hat is not None) and not collisionless:
         tables = _tables(model, particle, begin, units, steps, grid)
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
@@ -260,7 +273,7 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
-        broken = unit + first_unit >= electroweak_unit
+        broken = (unit + first_unit >= electroweak_unit) | (particle.w_hat is not None)
         if particle.bath_widths_gev is not None:
             width = jnp.where(broken, *particle.bath_widths_gev)
             thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
@@ -322,7 +335,7 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
         thermal = thermal_at(clock, clock, plasma.constant_g)
         p = jnp.exp(particle.log_q) * thermal.comoving_gev
         e = energy(p, particle.mass_gev)
-        number = particle.log_step * p**3 / (2.0 * math.pi**2)
+        number = particle.states * particle.log_step * p**3 / (2.0 * math.pi**2)
         scalar = jnp.sum(number * e * f)
         density = thermal.density_gev4
         neutrinos = rest * thermal.comoving_gev**4

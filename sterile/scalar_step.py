@@ -1,6 +1,7 @@
 """One implicit step of f_S: the equation of motion, its exact Jacobian and a Rodas5P step."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -45,6 +46,13 @@ class Particle(NamedTuple):
     elastic: ElasticTable | None = None
     bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
     daughters: tuple | None = None  # of S <-> N N, where N N -> S is included
+    # of other parents, see sterile.parents: spin states; 1, -1 or 0 for Bose, Fermi, Boltzmann;
+    # df/dt = gain(p, T) [GeV], with or without its inverse; W(s) of annihilation at every T
+    states: float = 1.0
+    statistics: int = 0
+    gain: Callable | None = None
+    reversible: bool = False
+    w_hat: Callable | None = None
 
 
 class Fit(NamedTuple):
@@ -69,7 +77,7 @@ class Rates(NamedTuple):
     energy_gev: Array
     equilibrium: Array
     loss: Array  # L[f] [GeV]
-    loss_equilibrium: Array  # L[f_eq] [GeV]
+    source: Array  # L[f_eq] f_eq [GeV]
     decay: Array  # m Gamma/E of S -> N N [GeV]
     free: Array  # the same with S -> Standard Model
 
@@ -99,6 +107,8 @@ def rates_of(particle, thermal, operator, f):
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
+    if particle.statistics:
+        equilibrium = equilibrium / (1.0 - particle.statistics * equilibrium)
     loss = operator @ jnp.stack([f, equilibrium], axis=1)
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     width = particle.width_gev
@@ -109,7 +119,13 @@ def rates_of(particle, thermal, operator, f):
         to_bath = particle.mass_gev * thermal.bath_width_gev / e
         to_bath = jnp.minimum(to_bath, _fastest(particle, thermal) * hubble)
         loss, free = loss + to_bath[:, None], decay + to_bath
-    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay, free)
+    loss, source = loss[:, 0], loss[:, 1] * equilibrium
+    if particle.gain is not None:
+        gain = particle.gain(p, thermal.temperature_gev)
+        source = source + gain
+        if particle.reversible:
+            loss = loss + gain / jnp.maximum(equilibrium, DEAD)
+    return Rates(p, e, equilibrium, loss, source, decay, free)
 
 
 def _fastest(particle, thermal):
@@ -128,7 +144,7 @@ def prompt_width_gev(width_gev, hubble_gev):
 
 def expansion(particle, thermal, rates, f, rest):
     """H [GeV], total density [GeV^4] and the weights n_i with n_S = sum n_i f_i [GeV^3]."""
-    number = particle.log_step * rates.momentum_gev**3 / (2.0 * math.pi**2)
+    number = particle.states * particle.log_step * rates.momentum_gev**3 / (2.0 * math.pi**2)
     density = thermal.density_gev4
     if particle.gravitates:
         dark = jnp.sum(number * rates.energy_gev * f) + rest * thermal.comoving_gev**4
@@ -143,7 +159,7 @@ def right_hand_side(particle, thermal, operator, fit, yields, state):
     f = g * fit.scale * jnp.exp(log_psi)
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, rest)
-    source = rates.loss_equilibrium * rates.equilibrium / fit.scale * jnp.exp(-log_psi)
+    source = rates.source / fit.scale * jnp.exp(-log_psi)
     change = (source - (rates.loss + rates.decay) * g) / hubble + drift * g
     if thermal.elastic_gev is not None:
         elastic = scattering(hopping(particle, thermal, rates), f)
@@ -216,7 +232,7 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
     rates = rates_of(particle, thermal, operator, f)
     hubble, density, number = expansion(particle, thermal, rates, f, rest)
-    source = rates.loss_equilibrium * rates.equilibrium
+    source = rates.source
     fit = follow(particle, thermal, rates, hubble, source, 0.0, f)
     scale = fit.scale
     g = f / scale

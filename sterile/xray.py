@@ -1,8 +1,8 @@
 """The X-ray line of a mixing sterile neutrino, N -> nu gamma, and limits on it.
 
 Gamma = 9 alpha G_F^2/(1024 pi^4) sin^2(2 theta) m^5 for a Majorana N, 1.36e-29/s
-(sin^2(2 theta)/1e-7) (m/keV)^5 (Pal & Wolfenstein 1982), half of it for a Dirac N, E_gamma = m/2. Limits apply to mixing
-only: scalar decay with theta = 0 has no line.
+(sin^2(2 theta)/1e-7) (m/keV)^5 (Pal & Wolfenstein 1982), half of it for a Dirac N, E_gamma = m/2.
+Limits apply to mixing only: scalar decay with theta = 0 has no line.
 """
 
 import math
