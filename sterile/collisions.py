@@ -1,10 +1,11 @@
-"""Collision operators of the scalar's momentum distribution f(p), Maxwell-Boltzmann bath.
+"""Collision operators of the scalar's momentum distribution f(p).
 
 The Boltzmann equation df/dt - H p df/dp = C has, for S S <-> bath and h <-> S S,
 
     C(p_1) = L[f_eq](p_1) f_eq(p_1) - L[f](p_1) f(p_1),    f_eq = exp(-E/T),
 
-with one linear operator L, so that f_eq is its fixed point exactly. With
+with one linear operator L, so that f_eq is its fixed point exactly (Maxwell-Boltzmann bath; see
+:mod:`sterile.statistics` for the other). With
 Omega(s) = integral of W from 4 m^2 to s, and s_-, s_+ the ends of s at fixed energies,
 
     L[f](p_1) = 1/(32 pi^2 p_1 E_1) integral dE_2 [Omega(s_+) - Omega(s_-)] f(p_2).
@@ -80,14 +81,15 @@ class CrossSectionTable(NamedTuple):
     slope: Array  # (panels, cells + 1) d Omega / d(cell coordinate)
 
 
-def w_hat_smooth(s_gev2, scalar_mass_gev, portal_coupling, resonance: str):
-    """W(s)/lambda^2 [1] of the broken phase without the part that ``resonance_windows`` carries.
+def w_hat_smooth(s_gev2, scalar_mass_gev, portal_coupling, resonance: str, part: str = "all"):
+    """W(s)/lambda^2 [1] of the broken phase without the part that ``resonance_operator`` carries.
 
     Parameters
     ----------
     s_gev2 : s [GeV^2], any shape.
     scalar_mass_gev, portal_coupling : m_S [GeV] and lambda [1], scalars.
     resonance : "none", "narrow" or "broad"; see :func:`resonance_peak`.
+    part : "all", or its two summands: "light" (pairs of light fermions) and "heavy" (the rest).
     """
     width = total_higgs_width_gev(scalar_mass_gev, portal_coupling)
     full = breit_wigner(s_gev2, width)
@@ -98,12 +100,18 @@ def w_hat_smooth(s_gev2, scalar_mass_gev, portal_coupling, resonance: str):
     total = c0 + portal_coupling * (c1 + portal_coupling * c2)
     heavy = s_channel_over_coupling_squared(s_gev2, full)
     light = s_channel_over_coupling_squared(s_gev2, Propagator(remainder, full.real))
+    if part == "light":
+        return sum(light[name] for name in _LIGHT_FERMIONS)
+    if part == "heavy":
+        return total + sum(value for name, value in heavy.items() if name not in _LIGHT_FERMIONS)
     return total + sum(
         light[name] if name in _LIGHT_FERMIONS else value for name, value in heavy.items()
     )
 
 
-def cross_section_table(scalar_mass_gev, portal_coupling, s_max_gev2, resonance: str):
+def cross_section_table(
+    scalar_mass_gev, portal_coupling, s_max_gev2, resonance: str, part: str = "all"
+):
     """Tabulate Omega(s)/lambda^2 from 4 m_S^2 to ``s_max_gev2`` as a :class:`CrossSectionTable`.
 
     Panels end at every threshold and around the resonance; each is graded towards its lower end,
@@ -124,7 +132,8 @@ def cross_section_table(scalar_mass_gev, portal_coupling, s_max_gev2, resonance:
         """dOmega/dxi with tau = edge + width xi^2."""
         tau = edges[:-1, None] + width * xi**2
         s = threshold * jnp.exp(tau)
-        return w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance) * s * 2.0 * xi * width
+        value = w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance, part)
+        return value * s * 2.0 * xi * width
 
     values = density((cell / _CELLS).reshape(1, -1)).reshape(-1, *cell.shape)
     integrals = jnp.sum(values * (0.5 * _GAUSS_WEIGHTS / _CELLS), axis=-1)
@@ -180,10 +189,10 @@ def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev)
     low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
     high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
     rise = omega_of_tau(table, jnp.log1p(high)) - omega_of_tau(table, jnp.log1p(low))
-    return (rise / (32.0 * math.pi**2))[_packed(momentum_gev.shape[0])]
+    return (rise / (32.0 * math.pi**2))[packed(momentum_gev.shape[0])]
 
 
-def _packed(count: int) -> np.ndarray:
+def packed(count: int) -> np.ndarray:
     """Where element (i, j) of a symmetric matrix lies in its packed upper triangle."""
     place = np.zeros((count, count), dtype=int)
     place[np.triu_indices(count)] = np.arange(count * (count + 1) // 2)
@@ -236,12 +245,17 @@ def resonance_peak(scalar_mass_gev, portal_coupling, resonance: str, nodes: int 
     x = width * jnp.sinh(t)
     s = HIGGS_MASS_GEV**2 + x
     ds = width * jnp.cosh(t) * dt
-    x2, g2 = x**2, gamma**2
-    peak = g2**2 * (5.0 * x2 + g2) - width**2 * (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2)
-    peak = peak / ((x2 + width**2) * (x2 + g2) ** 3)
+    peak = peak_squared(x, width, gamma)
     channels = s_channel_over_coupling_squared(s, Propagator(peak, jnp.zeros_like(peak)))
     w_hat = portal_coupling**2 * sum(channels[name] for name in _LIGHT_FERMIONS)
     return ResonancePeak(s, w_hat * ds / (32.0 * math.pi**2))
+
+
+def peak_squared(x_gev2, width_gev2, gamma_gev2):
+    """|D|^2 less :func:`off_shell_squared` [GeV^-4], at x = s - m_h^2, for m_h Gamma_h and g."""
+    x2, g2 = x_gev2**2, gamma_gev2**2
+    peak = g2**2 * (5.0 * x2 + g2) - width_gev2**2 * (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2)
+    return peak / ((x2 + width_gev2**2) * (x2 + g2) ** 3)
 
 
 class ReferenceShape(NamedTuple):
@@ -259,7 +273,7 @@ class ReferenceShape(NamedTuple):
         return energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
 
 
-def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
+def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):
     """The resonance part of L as a matrix acting on f [GeV], shape (n, n).
 
     In each window the integral of f = phi g over E_2 runs in the variable
@@ -274,6 +288,7 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
     shape : :class:`ReferenceShape`.
     momentum_gev : lattice momenta [GeV], shape (n,), ln p uniform with step ``log_step``.
     scalar_mass_gev : m_S [GeV], scalar.
+    enhancement : function (s, q_0 = E_1 + E_2) -> factor on the rate, or None for 1.
     """
     count = momentum_gev.shape[0]
     mass2 = scalar_mass_gev**2
@@ -305,6 +320,8 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
     measure = (
         jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * gauss_weight)
     )
+    if enhancement is not None:
+        measure = measure * enhancement(s, e1 + e_low + above)
     weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
     rows = np.arange(count)[:, None, None]
     matrix = jnp.zeros((count, count))

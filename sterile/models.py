@@ -76,14 +76,33 @@ def in_range(model: ScalarDecay) -> Array:
     return inside[0] & inside[1] & inside[2]
 
 
+BATH_CHANNELS = ("contact", "h", "hh", "vectors", "fermions")
+_PLASMA_CHOICES = {
+    "bath_statistics": ("maxwell-boltzmann", "quantum"),
+    "electroweak_transition": ("step", "crossover"),
+}
+
+
+def _require_choice(owner: str, name: str, value, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(
+            f'{owner} {name} = "{value}" is not available; '
+            f"give one of {', '.join(repr(choice) for choice in allowed)}"
+        )
+
+
 class Plasma(eqx.Module):
     """How the bath is treated; the defaults are the published treatment (1502.01011, 1609.01289).
 
     Attributes
     ----------
-    bath_statistics : "maxwell-boltzmann".
+    bath_statistics : "maxwell-boltzmann" or "quantum" (:mod:`sterile.statistics`).
+    quantum_channels : those with quantum statistics if ``bath_statistics = "quantum"``: of
+        "contact" (S S <-> doublet above T_EW), "h" (h <-> S S), "hh", "vectors", "fermions".
+        S has its own factors 1 + f when it is all of them, the default.
+    electroweak_transition : "step" at T_EW, or "crossover" (:mod:`sterile.crossover`).
     elastic_scattering : False.
-        Both are switches with one setting so far; another one raises.
+        A switch with one setting so far; another one raises.
     electroweak_temperature_gev : temperature T_EW of the electroweak step [GeV], 100 to 200.
     dark_sector_in_hubble : whether S and N gravitate (rho_S and rho_N in H).
     contact_only : the unbroken phase at every temperature, no electroweak step.
@@ -96,6 +115,10 @@ class Plasma(eqx.Module):
     """
 
     bath_statistics: str = eqx.field(static=True, default="maxwell-boltzmann")
+    quantum_channels: tuple[str, ...] = eqx.field(
+        static=True, default=BATH_CHANNELS, converter=tuple
+    )
+    electroweak_transition: str = eqx.field(static=True, default="step")
     elastic_scattering: bool = eqx.field(static=True, default=False)
     electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=_as_float)
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)
@@ -103,10 +126,18 @@ class Plasma(eqx.Module):
     constant_g: float | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
-        if self.bath_statistics != "maxwell-boltzmann":
+        for name, allowed in _PLASMA_CHOICES.items():
+            _require_choice("plasma", name, getattr(self, name), allowed)
+        unknown = [name for name in self.quantum_channels if name not in BATH_CHANNELS]
+        if unknown or not self.quantum_channels:
             raise ValueError(
-                f'plasma bath_statistics = "{self.bath_statistics}" is not available; '
-                'the allowed value is "maxwell-boltzmann"'
+                f"plasma quantum_channels = {list(self.quantum_channels)} is not available; "
+                f"give some of {list(BATH_CHANNELS)}"
+            )
+        if self.contact_only and self.electroweak_transition != "step":
+            raise ValueError(
+                f'plasma electroweak_transition = "{self.electroweak_transition}" needs a broken '
+                "phase, which contact_only leaves out; remove one of them"
             )
         if self.elastic_scattering is not False:
             raise ValueError(
@@ -127,3 +158,13 @@ class Plasma(eqx.Module):
                     f"plasma constant_g = {self.constant_g} is outside the allowed range "
                     "[1, 1000]; the full Standard Model has 106.75"
                 )
+
+    @property
+    def quantum(self) -> tuple[str, ...]:
+        """Channels with quantum statistics."""
+        return self.quantum_channels if self.bath_statistics == "quantum" else ()
+
+    @property
+    def stimulated(self) -> bool:
+        """Whether S has its own factors 1 + f."""
+        return set(self.quantum) == set(BATH_CHANNELS)

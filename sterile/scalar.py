@@ -21,9 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectra.constants import REDUCED_PLANCK_MASS_GEV
+from spectra.constants import HIGGS_MASS_GEV, REDUCED_PLANCK_MASS_GEV
 from sterile import plasma as bath
 from sterile.amplitudes import scalar_decay_width_gev
+from sterile.bath_means import means_at, means_in_unit, means_of_phase, splits_kernel
 from sterile.collisions import (
     ReferenceShape,
     annihilation_kernel,
@@ -32,6 +33,8 @@ from sterile.collisions import (
     energy,
     resonance_operator,
     resonance_peak,
+    smearing_gev2,
+    total_higgs_width_gev,
 )
 from sterile.free_decay import free_phase
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
@@ -45,6 +48,7 @@ from sterile.scalar_step import (
     rates_of,
     thermal_at,
 )
+from sterile.statistics import peak_enhancement
 
 _START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
 _FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
@@ -63,19 +67,37 @@ def _clock_origin(model, plasma, grid):
     return electroweak - grid.log_step * units, units.astype(jnp.int32)
 
 
-def _resonance(particle, clock, constant_g):
-    """The resonance's part of L at one time, (n, n)."""
-    thermal = thermal_at(clock, clock, constant_g)
+def _resonance(model, plasma, grid, particle, clock, hot):
+    """The resonance's part of L at one time, (n, n); ``hot``: whether statistics matter yet."""
+    thermal = thermal_at(clock, clock, plasma.constant_g)
+    enhancement = None
+    if hot and "h" in plasma.quantum:
+        total = total_higgs_width_gev(model.scalar_mass_gev, model.portal_coupling)
+        gamma = smearing_gev2(model.scalar_mass_gev, grid.resonance)
+
+        def enhancement(s, pair_energy):
+            return peak_enhancement(
+                pair_energy,
+                s,
+                thermal.temperature_gev,
+                grid.resonance,
+                HIGGS_MASS_GEV * total,
+                gamma,
+                "fermions" in plasma.quantum,
+            )
+
     shape = ReferenceShape(
         jnp.maximum(thermal.temperature_gev, particle.star[0]),
         jnp.maximum(1.0, particle.star[1] / thermal.comoving_gev),
         particle.mass_gev,
     )
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return resonance_operator(particle.peak, shape, p, particle.mass_gev, particle.log_step)
+    return resonance_operator(
+        particle.peak, shape, p, particle.mass_gev, particle.log_step, enhancement
+    )
 
 
-def _tables(model, particle, clock, units, steps, grid):
+def _tables(model, clock, units, steps, grid, part):
     """Operators of the broken phase on the momenta that a phase visits.
 
     Returns (steps, nodes, P, P) operators and (steps, P, P) derivatives at the step starts, with
@@ -87,7 +109,9 @@ def _tables(model, particle, clock, units, steps, grid):
     ladder = math.log(grid.q_min) + grid.log_step * (np.arange(count) - (units - 1))
     largest = jnp.exp(ladder[-1] - clock)
     s_max = 4.0 * (model.scalar_mass_gev**2 + largest**2) * 1.01
-    table = cross_section_table(model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance)
+    table = cross_section_table(
+        model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance, part
+    )
 
     def operator(offset):
         p = jnp.exp(ladder - clock - offset)
@@ -134,14 +158,25 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         peak=resonance_peak(mass, model.portal_coupling, resonance),
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
+        stimulated=plasma.stimulated,
+        transition_gev=(
+            plasma.electroweak_temperature_gev
+            if plasma.electroweak_transition == "crossover"
+            else None
+        ),
     )
     yields = yield_weights(grid)
 
     first = thermal_at(clock, clock, plasma.constant_g)
-    operator = loss_operator(particle, first, None, False)
+    means = means_at(model, plasma, grid, clock, False)
+    operator = loss_operator(particle, first, None, False, means.contact)
     rates = rates_of(particle, first, operator, jnp.zeros(grid.momenta))
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
-    start = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
+    loss_equilibrium, equilibrium = rates.loss_equilibrium, rates.equilibrium
+    if particle.stimulated:
+        loss_equilibrium = (1.0 - equilibrium) * loss_equilibrium
+        equilibrium = equilibrium / (1.0 - equilibrium)
+    start = -equilibrium * jnp.expm1(-loss_equilibrium / hubble)
     carry = (start, jnp.zeros(()), jnp.zeros(()))
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
@@ -176,6 +211,14 @@ def _polynomial(at, derivative=False):
     return basis @ inverse
 
 
+def _times(block, factor, factor_slope):
+    """A kernel at the stages and its slope at the starts of steps, times a factor or None."""
+    if factor is None:
+        return block
+    value, slope = block
+    return value * factor, slope * factor[:, 0] + value[:, 0] * factor_slope
+
+
 def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry):
     """Scan one phase of uniform steps; returns the end state, the states after each step, times."""
     first_unit, units, steps = phase
@@ -193,48 +236,77 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     _, tangents = jax.vmap(
         jax.vmap(lambda start: jax.jvp(lambda d: thermal(d, start), (zero,), (zero + 1.0,)))
     )(starts)
-    tables = None
-    if not plasma.contact_only and first_unit > 0:
-        tables = _tables(model, particle, begin, units, steps, grid)
+    # no statistics in the late phase, E_1 + E_2 > 240 T, and no crossover
+    late = phase == phases(grid)[-1]
+    if late:
+        particle = particle._replace(transition_gev=None)
+    tables, means = None, None
+    has_tables = not plasma.contact_only and first_unit > 0
+    if not late:
+        means = means_of_phase(model, plasma, grid, begin, units, has_tables)
+    if has_tables:
+        split = means is not None and splits_kernel(plasma)
+        parts = ("light", "heavy") if split else ("all",)
+        tables = [_tables(model, begin, units, steps, grid, part) for part in parts]
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
-    cold = grid.resonance == "narrow" and phase == phases(grid)[-1]
+    cold = grid.resonance == "narrow" and late
     has_windows = particle.peak is not None and tables is not None and not cold
     # the windows vary little over a unit: seven Chebyshev nodes serve all its steps and stages
     starts_in_unit = np.arange(steps) / steps
     at_stages = _polynomial(starts_in_unit[:, None] + NODES / steps)
+    stages = (starts_in_unit[:, None] + NODES / steps).ravel()
     slopes_at_starts = _polynomial(starts_in_unit, derivative=True) / grid.log_step
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
         broken = unit + first_unit >= electroweak_unit
-        values, value_slopes = None, None
+        values, value_slopes, contact, contact_slopes = None, None, None, None
+        if means is not None:
+            wall = electroweak_unit - first_unit
+            factors, factor_slopes = means_in_unit(means, unit, wall, stages, grid.log_step)
+            factors, factor_slopes = jax.tree.map(
+                lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]),
+                (factors, factor_slopes),
+            )
+            factor_slopes = jax.tree.map(lambda leaf: leaf[:, 0], factor_slopes)
+            contact, contact_slopes = factors.contact, factor_slopes.contact
         if tables is not None:
             corner, size = units - 1 - unit, grid.momenta
-            values = jax.lax.dynamic_slice(
-                tables[0], (0, 0, corner, corner), (steps, len(NODES), size, size)
-            )
-            value_slopes = jax.lax.dynamic_slice(
-                tables[1], (0, corner, corner), (steps, size, size)
-            )
+            blocks = [
+                (
+                    jax.lax.dynamic_slice(
+                        table, (0, 0, corner, corner), (steps, len(NODES), size, size)
+                    ),
+                    jax.lax.dynamic_slice(slope, (0, corner, corner), (steps, size, size)),
+                )
+                for table, slope in tables
+            ]
+            if len(blocks) > 1:
+                blocks = [
+                    _times(block, getattr(factors, part), getattr(factor_slopes, part))
+                    for block, part in zip(blocks, parts)
+                ]
+            values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
 
         if has_windows:
             clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
-            windows = jax.vmap(lambda clock: _resonance(particle, clock, plasma.constant_g))(clocks)
+            windows = jax.vmap(
+                lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
+            )(clocks)
             values = values + jnp.tensordot(at_stages, windows, 1)
             value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
 
-        def operator(thermal, value):
-            return loss_operator(particle, thermal, value, broken)
+        def operator(thermal, value, mean):
+            return loss_operator(particle, thermal, value, broken, mean)
 
-        def slope(thermal, value, thermal_slope, value_slope):
-            if value is None:
-                return jax.jvp(lambda t: operator(t, None), (thermal,), (thermal_slope,))[1]
-            return jax.jvp(operator, (thermal, value), (thermal_slope, value_slope))[1]
+        def slope(at_start, derivatives):
+            return jax.jvp(operator, at_start, derivatives)[1]
 
-        first = jax.tree.map(lambda leaf: leaf[:, 0], (thermals, values))
-        operators = jax.vmap(jax.vmap(operator))(thermals, values)
-        operator_slopes = jax.vmap(slope)(*first, slopes, value_slopes)
+        stage_values = (thermals, values, contact)
+        first = jax.tree.map(lambda leaf: leaf[:, 0], stage_values)
+        operators = jax.vmap(jax.vmap(operator))(*stage_values)
+        operator_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
 
         @jax.checkpoint
         def one_step(carry, inputs):

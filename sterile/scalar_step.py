@@ -11,6 +11,7 @@ from jax import Array
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile import plasma as bath
 from sterile.collisions import energy
+from sterile.crossover import vev_squared
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
 _DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
@@ -37,6 +38,8 @@ class Particle(NamedTuple):
     peak: NamedTuple
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
+    stimulated: bool = False  # S's own factors 1 + f
+    transition_gev: Array | None = None  # T_c of the crossover; a step if None
 
 
 class Fit(NamedTuple):
@@ -55,8 +58,8 @@ class Rates(NamedTuple):
     momentum_gev: Array
     energy_gev: Array
     equilibrium: Array
-    loss: Array  # L[f] [GeV]
-    loss_equilibrium: Array  # L[f_eq] [GeV]
+    loss: Array  # L[f] [GeV], less what the stimulated gain gives back
+    loss_equilibrium: Array  # L[f_eq] [GeV], f_eq (1 + f) if stimulated
     decay: Array  # m Gamma/E [GeV]
 
 
@@ -72,12 +75,22 @@ def thermal_at(clock, start, constant_g):
     )
 
 
-def loss_operator(particle, thermal, below, broken):
-    """L as a matrix acting on f [GeV], (n, n); ``below`` is its value below T_EW."""
+def loss_operator(particle, thermal, below, broken, contact_mean=None):
+    """L as a matrix acting on f [GeV], (n, n).
+
+    ``below`` is its value below T_EW, ``contact_mean`` the factor on the contact kernel (n, n).
+    """
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
     contact = (particle.contact * particle.log_step / e)[:, None] * (p**3 / e)[None, :]
-    return contact if below is None else jnp.where(broken, below, contact)
+    if contact_mean is not None:
+        contact = contact * contact_mean
+    if below is None:
+        return contact
+    if particle.transition_gev is not None:
+        order = vev_squared(thermal.temperature_gev, particle.transition_gev)
+        return order * below + (1.0 - order) * contact
+    return jnp.where(broken, below, contact)
 
 
 def rates_of(particle, thermal, operator, f):
@@ -85,9 +98,11 @@ def rates_of(particle, thermal, operator, f):
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
-    loss = operator @ jnp.stack([f, equilibrium], axis=1)
+    partner = equilibrium * (1.0 + f) if particle.stimulated else equilibrium
+    loss = operator @ jnp.stack([f, partner], axis=1)
+    net = loss[:, 0] - equilibrium * loss[:, 1] if particle.stimulated else loss[:, 0]
     decay = particle.mass_gev * particle.width_gev / e
-    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay)
+    return Rates(p, e, equilibrium, net, loss[:, 1], decay)
 
 
 def expansion(particle, thermal, rates, f, rest):
@@ -119,30 +134,45 @@ def _psi(particle, thermal, fit):
     """ln(psi/scale) and -d ln psi/dx, each (n,)."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
-    exponent = fit.balance * (e / thermal.temperature_gev - fit.exponent)
+    exponent = fit.balance * (_equilibrium_exponent(particle, e, thermal) - fit.exponent)
     swell = jnp.expm1(fit.growth * thermal.shift)
     cooling = (e / thermal.slope - p**2 / e) / thermal.temperature_gev  # d(E/T)/dx
+    if particle.stimulated:
+        cooling = -cooling / jnp.expm1(-e / thermal.temperature_gev)
     return -exponent - fit.free * swell / fit.growth, fit.balance * cooling + fit.free * (
         swell + 1.0
     )
+
+
+def _equilibrium_exponent(particle, e, thermal):
+    """-ln f_eq, (n,): E/T, or that of 1/(exp(E/T) - 1)."""
+    ratio = e / thermal.temperature_gev
+    return ratio + jnp.log(-jnp.expm1(-ratio)) if particle.stimulated else ratio
 
 
 def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
     rates = rates_of(particle, thermal, operator, f)
     hubble, density, number = expansion(particle, thermal, rates, f, rest)
-    # g = 1 at the start: the implicit matrix is then diagonally dominant by rows
-    scale = jnp.maximum(f, _DEAD)
+    # the implicit matrix is then diagonally dominant by rows: with f = f_eq + f (1 + f) chi the
+    # linear rates are -f_1 f_2 (chi_1 + chi_2), and without stimulated emission 1 + f is 1
+    occupied = jnp.maximum(f, _DEAD)
+    scale = jnp.maximum(f * (1.0 + f), _DEAD) if particle.stimulated else occupied
     source = rates.loss_equilibrium * rates.equilibrium
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
-    production = jnp.maximum(source, 0.0) / (hubble * scale)
+    production = jnp.maximum(source, 0.0) / (hubble * occupied)
     balance = production / (production + exponent)
-    unbalanced = jnp.clip(1.0 - source / ((rates.loss + rates.decay) * scale), 0.0, 1.0)
+    removal = rates.loss + rates.decay
+    if particle.stimulated:
+        removal = jnp.maximum(removal, rates.decay)
+    unbalanced = jnp.clip(1.0 - source / (removal * occupied), 0.0, 1.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
     free = unbalanced * jnp.minimum(rates.decay / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
-    fit = Fit(scale, balance, exponent, free, growth)
+    fit = Fit(
+        scale, balance, _equilibrium_exponent(particle, rates.energy_gev, thermal), free, growth
+    )
 
     g = f / scale
     _, drift = _psi(particle, thermal, fit)
@@ -151,6 +181,10 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     heat_row = number * rates.energy_gev * rates.decay * scale
     heat_row = heat_row / (hubble * thermal.comoving_gev**4)
     block = -g[:, None] * operator * scale[None, :] / hubble
+    if particle.stimulated:
+        emitted = (1.0 / scale + g) * rates.equilibrium
+        gain = emitted[:, None] * operator * (rates.equilibrium * scale)[None, :]
+        block = block + gain / hubble
     block = block + jnp.diag(drift - (rates.loss + rates.decay) / hubble)
     jacobian = jnp.concatenate([block, yield_row[None], heat_row[None]])
     jacobian = jnp.pad(jacobian, ((0, 0), (0, 2)))
