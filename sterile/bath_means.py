@@ -21,6 +21,8 @@ from sterile.statistics import contact_mean, heavy_mean, light_mean
 _POINTS = 6
 # units before and after a phase that the stencil may reach when T_EW is near its ends
 _MARGIN = _POINTS - 1
+# m_S/T beyond which c - 1 < 4 exp(-m_S/T) is nothing
+_COLD = 20.0
 
 
 class BathMeans(NamedTuple):
@@ -61,12 +63,37 @@ def means_at(model: ScalarDecay, plasma: Plasma, grid: Grid, clock, broken: bool
     return BathMeans(contact, light, heavy)
 
 
-def means_of_phase(model, plasma, grid, begin, units: int, broken: bool) -> BathMeans | None:
-    """The factors at the units' edges of a phase that starts at ``begin``, margins included."""
+def means_of_phase(model, plasma, grid, begin, units: int, wall, broken: bool):
+    """The factors at the units' edges of a phase, margins included: :class:`BathMeans` or None.
+
+    Only those of the phase of matter that the edge is in, both at T_EW itself; the others are 1.
+    ``begin``: x where the phase starts; ``wall`` as in :func:`means_in_unit`; ``broken``: whether
+    light and heavy kernels are wanted.
+    """
     if not has_means(plasma):
         return None
-    clocks = begin + grid.log_step * np.arange(-_MARGIN, units + _MARGIN + 1)
-    return jax.lax.map(lambda clock: means_at(model, plasma, grid, clock, broken), clocks)
+    edges = np.arange(-_MARGIN, units + _MARGIN + 1)
+    cold = -jnp.log(model.scalar_mass_gev / _COLD)
+
+    def at_edge(edge):
+        clock = begin + grid.log_step * edge
+
+        def evaluated(broken):
+            return lambda: means_at(model, plasma, grid, clock, broken)
+
+        crossover = plasma.electroweak_transition == "crossover"
+        ones = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), jax.eval_shape(evaluated(broken)))
+        contact = jax.lax.cond(
+            (crossover | (edge <= wall)) & (crossover | (clock < cold)),
+            lambda: evaluated(False)().contact,
+            lambda: ones.contact,
+        )
+        if not broken:
+            return ones._replace(contact=contact)
+        below = jax.lax.cond((edge >= wall) & (clock < cold), evaluated(True), lambda: ones)
+        return below._replace(contact=contact)
+
+    return jax.lax.map(at_edge, edges)
 
 
 def means_in_unit(means: BathMeans, unit, wall, positions, log_step: float):

@@ -45,6 +45,7 @@ from sterile.scalar_step import (
     expansion,
     implicit_step,
     loss_operator,
+    occupation,
     rates_of,
     thermal_at,
 )
@@ -172,12 +173,10 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     operator = loss_operator(particle, first, None, False, means.contact)
     rates = rates_of(particle, first, operator, jnp.zeros(grid.momenta))
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
-    loss_equilibrium, equilibrium = rates.loss_equilibrium, rates.equilibrium
+    start = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
     if particle.stimulated:
-        loss_equilibrium = (1.0 - equilibrium) * loss_equilibrium
-        equilibrium = equilibrium / (1.0 - equilibrium)
-    start = -equilibrium * jnp.expm1(-loss_equilibrium / hubble)
-    carry = (start, jnp.zeros(()), jnp.zeros(()))
+        start = _stimulated_start(particle, first, operator, hubble)
+    carry = (occupation(particle, first, start), jnp.zeros(()), jnp.zeros(()))
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
@@ -199,6 +198,19 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
     return _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit)
 
 
+def _stimulated_start(particle, thermal, operator, hubble):
+    """u = f/(1 + f) at the start: a Hubble time of gain, up to equilibrium.
+
+    The gain of a mode rises with the occupation of the others: a few rounds fill all that fill.
+    """
+    u = jnp.zeros(operator.shape[0])
+    for _ in range(_START_ROUNDS):
+        rates = rates_of(particle, thermal, operator, occupation(particle, thermal, u))
+        u = -rates.equilibrium * jnp.expm1(-rates.loss_equilibrium / hubble)
+    return u
+
+
+_START_ROUNDS = 4
 _WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
 
 
@@ -240,10 +252,11 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     late = phase == phases(grid)[-1]
     if late:
         particle = particle._replace(transition_gev=None)
+    wall = electroweak_unit - first_unit
     tables, means = None, None
     has_tables = not plasma.contact_only and first_unit > 0
     if not late:
-        means = means_of_phase(model, plasma, grid, begin, units, has_tables)
+        means = means_of_phase(model, plasma, grid, begin, units, wall, has_tables)
     if has_tables:
         split = means is not None and splits_kernel(plasma)
         parts = ("light", "heavy") if split else ("all",)
@@ -263,7 +276,6 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
         broken = unit + first_unit >= electroweak_unit
         values, value_slopes, contact, contact_slopes = None, None, None, None
         if means is not None:
-            wall = electroweak_unit - first_unit
             factors, factor_slopes = means_in_unit(means, unit, wall, stages, grid.log_step)
             factors, factor_slopes = jax.tree.map(
                 lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]),

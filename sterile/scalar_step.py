@@ -14,6 +14,7 @@ from sterile.collisions import energy
 from sterile.crossover import vev_squared
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
+_LASING = 2.0
 _DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
 
@@ -58,8 +59,8 @@ class Rates(NamedTuple):
     momentum_gev: Array
     energy_gev: Array
     equilibrium: Array
-    loss: Array  # L[f] [GeV], less what the stimulated gain gives back
-    loss_equilibrium: Array  # L[f_eq] [GeV], f_eq (1 + f) if stimulated
+    loss: Array  # L[f] [GeV]
+    loss_equilibrium: Array  # L[f_eq] [GeV], f_eq = exp(-E/T); L[f_eq (1 + f)] if stimulated
     decay: Array  # m Gamma/E [GeV]
 
 
@@ -93,6 +94,25 @@ def loss_operator(particle, thermal, below, broken, contact_mean=None):
     return jnp.where(broken, below, contact)
 
 
+def occupation(particle, thermal, u):
+    """f of the variable that is solved for: f itself, or u = f/(1 + f) with stimulated emission.
+
+    exp(-E/T) is u's equilibrium, and u relaxes where f grows exponentially on its way to it. Soft
+    pairs that meet massless bosons would lase while hard ones are still rare: f is held below
+    2/(1 - exp(-p/T)), twice the equilibrium of soft massless particles and above any relic of it.
+    """
+    if not particle.stimulated:
+        return u
+    u = jnp.minimum(u, _fullest(particle, thermal))
+    return u / (1.0 - u)
+
+
+def _fullest(particle, thermal):
+    """Largest u, (n,)."""
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return 1.0 + jnp.expm1(-p / thermal.temperature_gev) / _LASING
+
+
 def rates_of(particle, thermal, operator, f):
     """Rates for occupation f."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
@@ -100,9 +120,8 @@ def rates_of(particle, thermal, operator, f):
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
     partner = equilibrium * (1.0 + f) if particle.stimulated else equilibrium
     loss = operator @ jnp.stack([f, partner], axis=1)
-    net = loss[:, 0] - equilibrium * loss[:, 1] if particle.stimulated else loss[:, 0]
     decay = particle.mass_gev * particle.width_gev / e
-    return Rates(p, e, equilibrium, net, loss[:, 1], decay)
+    return Rates(p, e, equilibrium, loss[:, 0], loss[:, 1], decay)
 
 
 def expansion(particle, thermal, rates, f, rest):
@@ -119,11 +138,12 @@ def _right_hand_side(particle, thermal, operator, fit, yields, state):
     """d(g, decayed yield, rho_N/a_T^4)/dx."""
     g, rest = state[:-2], state[-1]
     log_psi, drift = _psi(particle, thermal, fit)
-    f = g * fit.scale * jnp.exp(log_psi)
+    f = occupation(particle, thermal, g * fit.scale * jnp.exp(log_psi))
+    blocking = 1.0 / (1.0 + f) if particle.stimulated else 1.0
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, rest)
     source = rates.loss_equilibrium * rates.equilibrium / fit.scale * jnp.exp(-log_psi)
-    change = (source - (rates.loss + rates.decay) * g) / hubble + drift * g
+    change = blocking * (source - (rates.loss + rates.decay) * g) / hubble + drift * g
     decayed = jnp.sum(yields * rates.decay * f) / hubble
     heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
     heating = heating / (hubble * thermal.comoving_gev**4)
@@ -134,64 +154,59 @@ def _psi(particle, thermal, fit):
     """ln(psi/scale) and -d ln psi/dx, each (n,)."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
-    exponent = fit.balance * (_equilibrium_exponent(particle, e, thermal) - fit.exponent)
+    exponent = fit.balance * (e / thermal.temperature_gev - fit.exponent)
     swell = jnp.expm1(fit.growth * thermal.shift)
     cooling = (e / thermal.slope - p**2 / e) / thermal.temperature_gev  # d(E/T)/dx
-    if particle.stimulated:
-        cooling = -cooling / jnp.expm1(-e / thermal.temperature_gev)
     return -exponent - fit.free * swell / fit.growth, fit.balance * cooling + fit.free * (
         swell + 1.0
     )
-
-
-def _equilibrium_exponent(particle, e, thermal):
-    """-ln f_eq, (n,): E/T, or that of 1/(exp(E/T) - 1)."""
-    ratio = e / thermal.temperature_gev
-    return ratio + jnp.log(-jnp.expm1(-ratio)) if particle.stimulated else ratio
 
 
 def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
     rates = rates_of(particle, thermal, operator, f)
     hubble, density, number = expansion(particle, thermal, rates, f, rest)
-    # the implicit matrix is then diagonally dominant by rows: with f = f_eq + f (1 + f) chi the
-    # linear rates are -f_1 f_2 (chi_1 + chi_2), and without stimulated emission 1 + f is 1
-    occupied = jnp.maximum(f, _DEAD)
-    scale = jnp.maximum(f * (1.0 + f), _DEAD) if particle.stimulated else occupied
+    blocking = 1.0 / (1.0 + f) if particle.stimulated else 1.0  # du = blocking^2 df
+    u = f * blocking
+    # g = 1 at the start: the implicit matrix is then diagonally dominant by rows
+    scale = jnp.maximum(u, _DEAD)
     source = rates.loss_equilibrium * rates.equilibrium
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
-    production = jnp.maximum(source, 0.0) / (hubble * occupied)
+    production = blocking * jnp.maximum(source, 0.0) / (hubble * scale)
     balance = production / (production + exponent)
-    removal = rates.loss + rates.decay
-    if particle.stimulated:
-        removal = jnp.maximum(removal, rates.decay)
-    unbalanced = jnp.clip(1.0 - source / (removal * occupied), 0.0, 1.0)
+    unbalanced = jnp.clip(1.0 - source / ((rates.loss + rates.decay) * scale), 0.0, 1.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
-    free = unbalanced * jnp.minimum(rates.decay / hubble, 300.0)
+    free = unbalanced * jnp.minimum(blocking * rates.decay / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
-    fit = Fit(
-        scale, balance, _equilibrium_exponent(particle, rates.energy_gev, thermal), free, growth
-    )
+    fit = Fit(scale, balance, exponent, free, growth)
 
-    g = f / scale
+    g = u / scale
     _, drift = _psi(particle, thermal, fit)
-    change = (source / scale - (rates.loss + rates.decay) * g) / hubble
-    yield_row = yields * rates.decay * scale / hubble
-    heat_row = number * rates.energy_gev * rates.decay * scale
-    heat_row = heat_row / (hubble * thermal.comoving_gev**4)
-    block = -g[:, None] * operator * scale[None, :] / hubble
+    net = source / scale - (rates.loss + rates.decay) * g
+    change = blocking * net / hubble
+    stretch = scale / blocking**2  # df/dg
     if particle.stimulated:
-        emitted = (1.0 / scale + g) * rates.equilibrium
-        gain = emitted[:, None] * operator * (rates.equilibrium * scale)[None, :]
-        block = block + gain / hubble
-    block = block + jnp.diag(drift - (rates.loss + rates.decay) / hubble)
+        stretch = jnp.where(u < _fullest(particle, thermal), stretch, 0.0)
+    yield_row = yields * rates.decay * stretch / hubble
+    heat_row = number * rates.energy_gev * rates.decay * stretch
+    heat_row = heat_row / (hubble * thermal.comoving_gev**4)
+    pull = -g[:, None]
+    diagonal = drift - blocking * (rates.loss + rates.decay) / hubble
+    if particle.stimulated:
+        gain = rates.equilibrium / scale
+        pull = blocking[:, None] * (pull + gain[:, None] * rates.equilibrium[None, :])
+        diagonal = diagonal - net * scale / hubble
+    block = pull * operator * stretch[None, :] / hubble + jnp.diag(diagonal)
     jacobian = jnp.concatenate([block, yield_row[None], heat_row[None]])
     jacobian = jnp.pad(jacobian, ((0, 0), (0, 2)))
     if particle.gravitates:
-        flow = jnp.concatenate([change, jnp.sum(yield_row * g)[None], jnp.sum(heat_row * g)[None]])
+        lost = blocking * g
+        flow = jnp.concatenate(
+            [change, jnp.sum(yield_row * lost)[None], jnp.sum(heat_row * lost)[None]]
+        )
         gravity = jnp.concatenate(
-            [number * rates.energy_gev * scale, jnp.zeros(1), thermal.comoving_gev[None] ** 4]
+            [number * rates.energy_gev * stretch, jnp.zeros(1), thermal.comoving_gev[None] ** 4]
         )
         jacobian = jacobian - flow[:, None] * (gravity / (2.0 * density))[None, :]
     return fit, jnp.concatenate([g, decayed[None], rest[None]]), jacobian
@@ -221,5 +236,5 @@ def implicit_step(
     )
     log_psi, _ = _psi(particle, at(len(NODES) - 1), fit)
     # f stays positive wherever it matters; where it has died to rounding, zero is as good
-    f = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
-    return f, state[-2], state[-1]
+    u = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
+    return occupation(particle, at(len(NODES) - 1), u), state[-2], state[-1]

@@ -63,7 +63,7 @@ def _points(count, power):
 # near s = 0 massless pairs bring in ln s: cubed
 _CONTACT_POINTS = _points(8, 3)
 _HEAVY_POINTS = _points(4, 2)
-_LIGHT_POINTS = _points(4, 1)
+_LIGHT_POINTS = _points(5, 1)
 
 
 def decay_enhancement(energy_gev, temperature_gev):
@@ -151,7 +151,7 @@ def _window(momentum_gev, scalar_mass_gev):
 
 
 def contact_mean(momentum_gev, scalar_mass_gev, doublet_mass_gev, temperature_gev, quantum: bool):
-    """Mean of beta c over the windows of the contact channel, (n, n): K = (W/8 pi^2) p_1 p_2 times it.
+    """Mean of beta c over the windows of contact pairs, (n, n): K/(p_1 p_2) = W/(8 pi^2) times it.
 
     Parameters
     ----------
@@ -179,11 +179,15 @@ def light_mean(momentum_gev, scalar_mass_gev, portal_coupling, temperature_gev, 
     The resonance weighs as a smooth peak of the width that the lattice resolves.
     """
     window, _ = _window(momentum_gev, scalar_mass_gev)
-    s, ds = window.points(0.0, _LIGHT_POINTS)
     width = HIGGS_MASS_GEV * total_higgs_width_gev(scalar_mass_gev, portal_coupling)
     if resonance != "none":
         width = smearing_gev2(scalar_mass_gev, resonance)
-    weight = ds * s / ((s - HIGGS_MASS_GEV**2) ** 2 + width**2)
+    # even in ln |s - m_h^2| away from the resonance, on which |D|^2 crowds
+    ends = (window.low_gev2, window.high_gev2)
+    low, high = (jnp.arcsinh((s - HIGGS_MASS_GEV**2) / width) for s in ends)
+    t = low + (high - low) * _LIGHT_POINTS[0]
+    s = HIGGS_MASS_GEV**2 + width * jnp.sinh(t)
+    weight = s / jnp.cosh(t) * _LIGHT_POINTS[1]
     c = pair_enhancement(window.energy_gev, s, BOTTOM_MASS_GEV, temperature_gev, -1)
     mean = jnp.sum(weight * c, axis=1) / jnp.sum(weight, axis=1)
     return mean[packed(momentum_gev.shape[0])]
