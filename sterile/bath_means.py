@@ -59,7 +59,7 @@ def means_at(model: ScalarDecay, plasma: Plasma, grid: Grid, clock, broken: bool
         coupling = model.portal_coupling
         heavy = heavy_mean(p, mass, coupling, temperature, plasma.quantum)
         if "fermions" in plasma.quantum:
-            light = light_mean(p, mass, coupling, temperature, grid.resonance)
+            light = light_mean(p, mass, coupling, temperature, grid.resonance, plasma.higgs_width)
     return BathMeans(contact, light, heavy)
 
 

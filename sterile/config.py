@@ -29,6 +29,9 @@ class PlasmaSection(_Section):
 
     preset: Literal[PRESETS] = "paper"
     bath_statistics: str | None = None
+    quantum_channels: list[str] | None = None
+    electroweak_transition: str | None = None
+    higgs_width: str | None = None
     elastic_scattering: bool | None = None
     electroweak_temperature_gev: float | None = None
     dark_sector_in_hubble: bool | None = None

@@ -42,8 +42,8 @@ from spectra.constants import (
 
 # in light of the statistics of X: fermions, vectors, and gluons, which are neither
 PARTS = ("fermions", "vectors", "gluons")
-# sqrt(s) of the lattice; below it nothing is needed (m_S >= 5 GeV), above it V are on shell
-_LOWEST_GEV, _HIGHEST_GEV, _NODES = 9.9, 1000.0, 1200
+# sqrt(s) of the lattice, beyond which Gamma/sqrt(s) or, of vectors, Gamma/s^(3/2) is constant
+_LOWEST_GEV, _HIGHEST_GEV, _NODES = 9.9, 1e4, 600
 _ZETA3, _ZETA4, _ZETA5 = 1.2020569031595942, math.pi**4 / 90.0, 1.0369277551433699
 
 
@@ -160,13 +160,15 @@ def _vector_pair(root_s, mass, width, symmetry):
 
     first, w1 = shape(root_s)
     first = np.maximum(first, 0.0)
-    second, w2 = shape(np.maximum(root_s[:, None] - np.sqrt(first), 1e-6))
+    # twice the half with the second boson the lighter: the first then carries the peak
+    lighter = np.minimum(np.sqrt(first), root_s[:, None] - np.sqrt(first))
+    second, w2 = shape(np.maximum(lighter, 1e-6))
     x, y = first[..., None] / root_s[:, None, None] ** 2, np.maximum(second, 0.0)
     y = y / root_s[:, None, None] ** 2
     phase = np.maximum((1.0 - x - y) ** 2 - 4.0 * x * y, 0.0)
     value = np.sqrt(phase) * (phase + 12.0 * x * y)
     total = np.sum(w1 * np.sum(w2 * value, axis=-1), axis=-1)
-    return symmetry * root_s**3 / (16.0 * np.pi * HIGGS_VEV_GEV**2) * total
+    return symmetry * root_s**3 / (8.0 * np.pi * HIGGS_VEV_GEV**2) * total
 
 
 def partial_widths_gev(root_s_gev):
@@ -195,6 +197,37 @@ def partial_widths_gev(root_s_gev):
     loops = sum(_loop(m**2 / (4.0 * q**2)) for q in (TOP_MASS_GEV, quarks[0], quarks[1]))
     gluons = (np.pi * a) ** 2 * m**3 / (72.0 * np.pi**3 * HIGGS_VEV_GEV**2)
     widths["gg"] = gluons * np.abs(0.75 * loops) ** 2 * (1.0 + 17.92 * a)
-    widths["WW"] = _vector_pair(m, W_MASS_GEV, W_WIDTH_GEV, 2.0)
-    widths["ZZ"] = _vector_pair(m, Z_MASS_GEV, Z_WIDTH_GEV, 1.0)
+    widths["WW"] = _vector_pair(m, W_MASS_GEV, W_WIDTH_GEV, 1.0)
+    widths["ZZ"] = _vector_pair(m, Z_MASS_GEV, Z_WIDTH_GEV, 0.5)
     return widths
+
+
+@functools.cache
+def _table():
+    """Start and step in ln s, and cells of ln Gamma/sqrt(s) (vectors: s^(3/2)), (3, n, 4)."""
+    log_s = np.linspace(2.0 * math.log(_LOWEST_GEV), 2.0 * math.log(_HIGHEST_GEV), _NODES + 1)
+    step = log_s[1] - log_s[0]
+    widths = partial_widths_gev(np.exp(0.5 * log_s))
+    grouped = (
+        sum(widths[name] for name in ("bb", "cc", "ss", "tautau", "mumu")),
+        widths["WW"] + widths["ZZ"],
+        widths["gg"],
+    )
+    cells = []
+    for power, width in zip((0.5, 1.5, 0.5), grouped):
+        value = np.log(width) - power * log_s
+        cells.append(CubicSpline(log_s, value).c[::-1].T * step ** np.arange(4))
+    return log_s[0], step, np.stack(cells)
+
+
+def higgs_width_part_gev(s_gev2, part: str):
+    """Gamma(h* -> X) [GeV] at s [GeV^2], any shape; ``part`` of ``PARTS``, without tt."""
+    start, step, cells = _table()
+    log_s = jnp.log(s_gev2)
+    position = jnp.clip((log_s - start) / step, 0.0, _NODES)
+    index = jnp.minimum(position.astype(jnp.int32), _NODES - 1)
+    which = PARTS.index(part)
+    c0, c1, c2, c3 = jnp.moveaxis(jnp.asarray(cells[which])[index], -1, 0)
+    u = position - index
+    power = 1.5 if part == "vectors" else 0.5
+    return jnp.exp(c0 + u * (c1 + u * (c2 + u * c3)) + power * log_s)

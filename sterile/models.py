@@ -80,6 +80,7 @@ BATH_CHANNELS = ("contact", "h", "hh", "vectors", "fermions")
 _PLASMA_CHOICES = {
     "bath_statistics": ("maxwell-boltzmann", "quantum"),
     "electroweak_transition": ("step", "crossover"),
+    "higgs_width": ("tree", "running"),
 }
 
 
@@ -101,6 +102,8 @@ class Plasma(eqx.Module):
         "contact" (S S <-> doublet above T_EW), "h" (h <-> S S), "hh", "vectors", "fermions".
         S has its own factors 1 + f when it is all of them, the default.
     electroweak_transition : "step" at T_EW, or "crossover" (:mod:`sterile.crossover`).
+    higgs_width : "tree": constant quark masses, W and Z of no width; or "running"
+        (:mod:`sterile.higgs_width`).
     elastic_scattering : False.
         A switch with one setting so far; another one raises.
     electroweak_temperature_gev : temperature T_EW of the electroweak step [GeV], 100 to 200.
@@ -119,6 +122,7 @@ class Plasma(eqx.Module):
         static=True, default=BATH_CHANNELS, converter=tuple
     )
     electroweak_transition: str = eqx.field(static=True, default="step")
+    higgs_width: str = eqx.field(static=True, default="tree")
     elastic_scattering: bool = eqx.field(static=True, default=False)
     electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=_as_float)
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)

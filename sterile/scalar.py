@@ -31,6 +31,7 @@ from sterile.collisions import (
     contact_kernel_factor,
     cross_section_table,
     energy,
+    fermion_share_of_width,
     resonance_operator,
     resonance_peak,
     smearing_gev2,
@@ -73,7 +74,12 @@ def _resonance(model, plasma, grid, particle, clock, hot):
     thermal = thermal_at(clock, clock, plasma.constant_g)
     enhancement = None
     if hot and "h" in plasma.quantum:
-        total = total_higgs_width_gev(model.scalar_mass_gev, model.portal_coupling)
+        total = total_higgs_width_gev(
+            model.scalar_mass_gev, model.portal_coupling, plasma.higgs_width
+        )
+        share = None
+        if "fermions" in plasma.quantum:
+            share = fermion_share_of_width(plasma.higgs_width)
         gamma = smearing_gev2(model.scalar_mass_gev, grid.resonance)
 
         def enhancement(s, pair_energy):
@@ -84,7 +90,7 @@ def _resonance(model, plasma, grid, particle, clock, hot):
                 grid.resonance,
                 HIGGS_MASS_GEV * total,
                 gamma,
-                "fermions" in plasma.quantum,
+                share,
             )
 
     shape = ReferenceShape(
@@ -98,7 +104,7 @@ def _resonance(model, plasma, grid, particle, clock, hot):
     )
 
 
-def _tables(model, clock, units, steps, grid, part):
+def _tables(model, clock, units, steps, grid, part, widths):
     """Operators of the broken phase on the momenta that a phase visits.
 
     Returns (steps, nodes, P, P) operators and (steps, P, P) derivatives at the step starts, with
@@ -111,7 +117,7 @@ def _tables(model, clock, units, steps, grid, part):
     largest = jnp.exp(ladder[-1] - clock)
     s_max = 4.0 * (model.scalar_mass_gev**2 + largest**2) * 1.01
     table = cross_section_table(
-        model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance, part
+        model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance, part, widths
     )
 
     def operator(offset):
@@ -156,7 +162,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         contact=contact_kernel_factor(model.portal_coupling),
         log_q=grid.log_q,
         log_step=grid.log_step,
-        peak=resonance_peak(mass, model.portal_coupling, resonance),
+        peak=resonance_peak(mass, model.portal_coupling, resonance, widths=plasma.higgs_width),
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
         stimulated=plasma.stimulated,
@@ -260,7 +266,9 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
     if has_tables:
         split = means is not None and splits_kernel(plasma)
         parts = ("light", "heavy") if split else ("all",)
-        tables = [_tables(model, begin, units, steps, grid, part) for part in parts]
+        tables = [
+            _tables(model, begin, units, steps, grid, part, plasma.higgs_width) for part in parts
+        ]
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
     cold = grid.resonance == "narrow" and late

@@ -43,6 +43,7 @@ from sterile.amplitudes import (
 )
 from sterile.collisions import (
     energy,
+    fermion_share,
     packed,
     peak_squared,
     smearing_gev2,
@@ -101,7 +102,7 @@ def pair_enhancement(energy_gev, s_gev2, mass_gev, temperature_gev, sign):
 
 
 def peak_enhancement(
-    energy_gev, s_gev2, temperature_gev, resonance: str, width_gev2, gamma_gev2, thermal: bool
+    energy_gev, s_gev2, temperature_gev, resonance: str, width_gev2, gamma_gev2, share
 ):
     """Factor [1] on the resonance peak of S S -> h: the Bose factor of h, and its thermal width.
 
@@ -114,12 +115,13 @@ def peak_enhancement(
     energy_gev, s_gev2, temperature_gev : q_0 [GeV], s [GeV^2], T [GeV], broadcastable.
     resonance : static, "narrow" or "broad"; the first needs no width.
     width_gev2, gamma_gev2 : m_h Gamma_h in vacuum and the smearing g [GeV^2].
-    thermal : static, whether the fermions that h decays to are Fermi-Dirac.
+    share : of the width, to fermions with Fermi-Dirac statistics; None if there are none.
     """
     factor = decay_enhancement(energy_gev, temperature_gev)
-    if resonance == "narrow" or not thermal:
+    if resonance == "narrow" or share is None:
         return factor
     pauli = final_state_factor(energy_gev, s_gev2, BOTTOM_MASS_GEV, temperature_gev, -1)
+    pauli = 1.0 + share * (pauli - 1.0)
     x = s_gev2 - HIGGS_MASS_GEV**2
     ratio = peak_squared(x, pauli * width_gev2, gamma_gev2)
     return factor * pauli * ratio / peak_squared(x, width_gev2, gamma_gev2)
@@ -173,7 +175,9 @@ def contact_mean(momentum_gev, scalar_mass_gev, doublet_mass_gev, temperature_ge
     return mean[packed(momentum_gev.shape[0])]
 
 
-def light_mean(momentum_gev, scalar_mass_gev, portal_coupling, temperature_gev, resonance: str):
+def light_mean(
+    momentum_gev, scalar_mass_gev, portal_coupling, temperature_gev, resonance: str, widths="tree"
+):
     """c-bar of S S <-> h* <-> light fermions, (n, n); arguments as :func:`heavy_mean`.
 
     The resonance weighs as a smooth peak of the width that the lattice resolves.
@@ -188,7 +192,9 @@ def light_mean(momentum_gev, scalar_mass_gev, portal_coupling, temperature_gev, 
     t = low + (high - low) * _LIGHT_POINTS[0]
     s = HIGGS_MASS_GEV**2 + width * jnp.sinh(t)
     weight = s / jnp.cosh(t) * _LIGHT_POINTS[1]
-    c = pair_enhancement(window.energy_gev, s, BOTTOM_MASS_GEV, temperature_gev, -1)
+    pauli = final_state_factor(window.energy_gev, s, BOTTOM_MASS_GEV, temperature_gev, -1)
+    c = decay_enhancement(window.energy_gev, temperature_gev)
+    c = c * (1.0 + fermion_share(s, widths) * (pauli - 1.0))
     mean = jnp.sum(weight * c, axis=1) / jnp.sum(weight, axis=1)
     return mean[packed(momentum_gev.shape[0])]
 
