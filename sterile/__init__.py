@@ -8,6 +8,7 @@ import importlib
 _HOMES = {
     "ScalarDecay": "models",
     "Plasma": "models",
+    "PRESETS": "config",
     "Production": "production",
     "Grid": "scalar",
     "solve": "production",

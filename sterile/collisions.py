@@ -1,10 +1,11 @@
-"""Collision operators of the scalar's momentum distribution f(p), Maxwell-Boltzmann bath.
+"""Collision operators of the scalar's momentum distribution f(p).
 
 The Boltzmann equation df/dt - H p df/dp = C has, for S S <-> bath and h <-> S S,
 
     C(p_1) = L[f_eq](p_1) f_eq(p_1) - L[f](p_1) f(p_1),    f_eq = exp(-E/T),
 
-with one linear operator L, so that f_eq is its fixed point exactly. With
+with one linear operator L, so that f_eq is its fixed point exactly (Maxwell-Boltzmann bath; see
+:mod:`sterile.statistics` for the other). With
 Omega(s) = integral of W from 4 m^2 to s, and s_-, s_+ the ends of s at fixed energies,
 
     L[f](p_1) = 1/(32 pi^2 p_1 E_1) integral dE_2 [Omega(s_+) - Omega(s_-)] f(p_2).
@@ -43,21 +44,63 @@ from sterile.amplitudes import (
     off_shell_squared,
     s_channel_over_coupling_squared,
 )
+from sterile.higgs_width import PARTS, higgs_width_part_gev
 
 _LIGHT_FERMIONS = ("bb", "cc", "ss", "tautau", "mumu")
 # Gauss-Legendre points of one window in E_2; many windows near each other need fewer
 _WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
+_PEAK_REACH = 6.0  # how far the broad peak is followed above m_h^2, in units of g
 _CELLS = 32  # per panel of Omega; 64 changes no yield by more than 1e-7
 _GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(4)
 
 
-def total_higgs_width_gev(scalar_mass_gev, portal_coupling):
+def visible_over_coupling_squared(s_gev2, propagator_squared, widths: str) -> dict:
+    """W_X(s)/lambda^2 [1] of S S -> h* -> light fermions, "light", and vector bosons, "heavy".
+
+    ``widths``: "tree", or "running" (:mod:`sterile.higgs_width`; gluons count as light, virtual
+    vector bosons as heavy). ``propagator_squared``: |D|^2 at the same s [GeV^-4].
+    """
+    if widths == "running":
+        unit = 32.0 * HIGGS_VEV_GEV**2 * jnp.sqrt(s_gev2) * propagator_squared
+        gamma = {part: higgs_width_part_gev(s_gev2, part) for part in PARTS}
+        light = gamma["fermions"] + gamma["gluons"]
+        return {"light": unit * light, "heavy": unit * gamma["vectors"]}
+    flat = Propagator(propagator_squared, jnp.zeros_like(propagator_squared))
+    channels = s_channel_over_coupling_squared(s_gev2, flat)
+    return {
+        "light": sum(channels[name] for name in _LIGHT_FERMIONS),
+        "heavy": channels["WW"] + channels["ZZ"],
+    }
+
+
+def fermion_share(s_gev2, widths: str):
+    """Share [1] of fermion pairs in the light final states of h* at s [GeV^2], any shape."""
+    if widths == "tree":
+        return 1.0
+    fermions, gluons = (higgs_width_part_gev(s_gev2, part) for part in ("fermions", "gluons"))
+    return fermions / (fermions + gluons)
+
+
+def fermion_share_of_width(widths: str):
+    """Share [1] of fermion pairs in the visible width of h."""
+    if widths == "tree":
+        return 1.0
+    s = jnp.asarray(HIGGS_MASS_GEV**2)
+    parts = [higgs_width_part_gev(s, part) for part in PARTS]
+    return parts[PARTS.index("fermions")] / sum(parts)
+
+
+def total_higgs_width_gev(scalar_mass_gev, portal_coupling, widths: str = "tree"):
     """Gamma_h [GeV] of the channels included here, with h -> S S where it is open.
 
-    Only this sum makes the Breit-Wigner of S S -> h -> X agree with explicit h <-> S S, and the
-    yield continuous across m_S = m_h/2.
+    ``widths``: "tree" or "running". Only this sum makes the Breit-Wigner of S S -> h -> X agree
+    with explicit h <-> S S, and the yield continuous across m_S = m_h/2.
     """
-    return higgs_width_included_gev() + higgs_decay_width_gev(scalar_mass_gev, portal_coupling)
+    visible = higgs_width_included_gev()
+    if widths == "running":
+        s = jnp.asarray(HIGGS_MASS_GEV**2)
+        visible = sum(higgs_width_part_gev(s, part) for part in PARTS)
+    return visible + higgs_decay_width_gev(scalar_mass_gev, portal_coupling)
 
 
 def smearing_gev2(scalar_mass_gev, resonance: str):
@@ -80,16 +123,20 @@ class CrossSectionTable(NamedTuple):
     slope: Array  # (panels, cells + 1) d Omega / d(cell coordinate)
 
 
-def w_hat_smooth(s_gev2, scalar_mass_gev, portal_coupling, resonance: str):
-    """W(s)/lambda^2 [1] of the broken phase without the part that ``resonance_windows`` carries.
+def w_hat_smooth(
+    s_gev2, scalar_mass_gev, portal_coupling, resonance: str, part: str = "all", widths="tree"
+):
+    """W(s)/lambda^2 [1] of the broken phase without the part that ``resonance_operator`` carries.
 
     Parameters
     ----------
     s_gev2 : s [GeV^2], any shape.
     scalar_mass_gev, portal_coupling : m_S [GeV] and lambda [1], scalars.
     resonance : "none", "narrow" or "broad"; see :func:`resonance_peak`.
+    part : "all", or its two summands: "light" (pairs of light fermions) and "heavy" (the rest).
+    widths : "tree" or "running", see :func:`visible_over_coupling_squared`.
     """
-    width = total_higgs_width_gev(scalar_mass_gev, portal_coupling)
+    width = total_higgs_width_gev(scalar_mass_gev, portal_coupling, widths)
     full = breit_wigner(s_gev2, width)
     remainder = full.squared
     if resonance != "none":
@@ -97,13 +144,26 @@ def w_hat_smooth(s_gev2, scalar_mass_gev, portal_coupling, resonance: str):
     c0, c1, c2 = higgs_pair_over_coupling_squared(s_gev2, scalar_mass_gev, full)
     total = c0 + portal_coupling * (c1 + portal_coupling * c2)
     heavy = s_channel_over_coupling_squared(s_gev2, full)
+    if widths == "running":
+        # beyond the peak's quadrature the remainder is all there is
+        reach = _PEAK_REACH * smearing_gev2(scalar_mass_gev, resonance)
+        remainder = jnp.where(s_gev2 - HIGGS_MASS_GEV**2 < reach, remainder, full.squared)
+        visible = visible_over_coupling_squared(s_gev2, remainder, widths)
+        rest = total + heavy["tt"] + visible["heavy"]
+        return {"all": rest + visible["light"], "light": visible["light"], "heavy": rest}[part]
     light = s_channel_over_coupling_squared(s_gev2, Propagator(remainder, full.real))
+    if part == "light":
+        return sum(light[name] for name in _LIGHT_FERMIONS)
+    if part == "heavy":
+        return total + sum(value for name, value in heavy.items() if name not in _LIGHT_FERMIONS)
     return total + sum(
         light[name] if name in _LIGHT_FERMIONS else value for name, value in heavy.items()
     )
 
 
-def cross_section_table(scalar_mass_gev, portal_coupling, s_max_gev2, resonance: str):
+def cross_section_table(
+    scalar_mass_gev, portal_coupling, s_max_gev2, resonance: str, part: str = "all", widths="tree"
+):
     """Tabulate Omega(s)/lambda^2 from 4 m_S^2 to ``s_max_gev2`` as a :class:`CrossSectionTable`.
 
     Panels end at every threshold and around the resonance; each is graded towards its lower end,
@@ -118,7 +178,9 @@ def cross_section_table(scalar_mass_gev, portal_coupling, s_max_gev2, resonance:
     edges_s = jnp.concatenate([threshold[None], around, heavy, s_max_gev2[None]])
     edges = jnp.log(jnp.maximum(edges_s, threshold) / threshold)
     return _tabulate(
-        lambda s: w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance), threshold, edges
+        lambda s: w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance, part, widths),
+        threshold,
+        edges,
     )
 
 
@@ -192,10 +254,10 @@ def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev)
     low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
     high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
     rise = omega_of_tau(table, jnp.log1p(high)) - omega_of_tau(table, jnp.log1p(low))
-    return (rise / (32.0 * math.pi**2))[_packed(momentum_gev.shape[0])]
+    return (rise / (32.0 * math.pi**2))[packed(momentum_gev.shape[0])]
 
 
-def _packed(count: int) -> np.ndarray:
+def packed(count: int) -> np.ndarray:
     """Where element (i, j) of a symmetric matrix lies in its packed upper triangle."""
     place = np.zeros((count, count), dtype=int)
     place[np.triu_indices(count)] = np.arange(count * (count + 1) // 2)
@@ -214,7 +276,9 @@ class ResonancePeak(NamedTuple):
     weight: Array  # (n_s,) [GeV^2]: L[f](p_1) = 1/(p_1 E_1) sum weight_k int_{E_-}^{E_+} f dE_2
 
 
-def resonance_peak(scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 20):
+def resonance_peak(
+    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 20, widths: str = "tree"
+):
     """The part of the Higgs resonance integrated over windows, as a :class:`ResonancePeak`.
 
     Parameters
@@ -228,6 +292,7 @@ def resonance_peak(scalar_mass_gev, portal_coupling, resonance: str, nodes: int 
         x = s - m_h^2 = eps sinh t, eps = m_h Gamma_h, which spreads the peak and its tail evenly,
         graded quadratically towards the threshold, where the windows close like a square root.
     nodes : Gauss-Legendre points of the broad form on either side of the peak.
+    widths : "tree" or "running", see :func:`visible_over_coupling_squared`.
     """
     if resonance == "none":
         return None
@@ -235,11 +300,11 @@ def resonance_peak(scalar_mass_gev, portal_coupling, resonance: str, nodes: int 
     if resonance == "narrow":
         weight = portal_coupling**2 * HIGGS_VEV_GEV**2 / math.pi
         return ResonancePeak(jnp.full(1, HIGGS_MASS_GEV**2), weight[None])
-    width = HIGGS_MASS_GEV * total_higgs_width_gev(scalar_mass_gev, portal_coupling)
+    width = HIGGS_MASS_GEV * total_higgs_width_gev(scalar_mass_gev, portal_coupling, widths)
     gamma = smearing_gev2(scalar_mass_gev, resonance)
     low = jnp.arcsinh((threshold - HIGGS_MASS_GEV**2) / width)
     top = jnp.maximum(low, 0.0)
-    high = jnp.maximum(jnp.arcsinh(6.0 * gamma / width), top + 1.0)
+    high = jnp.maximum(jnp.arcsinh(_PEAK_REACH * gamma / width), top + 1.0)
     gauss, gauss_weight = np.polynomial.legendre.leggauss(nodes)
     u = 0.5 * (gauss + 1.0)
     # two panels meet at the peak; the first is empty above m_h/2
@@ -248,12 +313,18 @@ def resonance_peak(scalar_mass_gev, portal_coupling, resonance: str, nodes: int 
     x = width * jnp.sinh(t)
     s = HIGGS_MASS_GEV**2 + x
     ds = width * jnp.cosh(t) * dt
-    x2, g2 = x**2, gamma**2
-    peak = g2**2 * (5.0 * x2 + g2) - width**2 * (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2)
-    peak = peak / ((x2 + width**2) * (x2 + g2) ** 3)
-    channels = s_channel_over_coupling_squared(s, Propagator(peak, jnp.zeros_like(peak)))
-    w_hat = portal_coupling**2 * sum(channels[name] for name in _LIGHT_FERMIONS)
+    peak = peak_squared(x, width, gamma)
+    visible = visible_over_coupling_squared(s, peak, widths)
+    w_hat = visible["light"] if widths == "tree" else visible["light"] + visible["heavy"]
+    w_hat = portal_coupling**2 * w_hat
     return ResonancePeak(s, w_hat * ds / (32.0 * math.pi**2))
+
+
+def peak_squared(x_gev2, width_gev2, gamma_gev2):
+    """|D|^2 less :func:`off_shell_squared` [GeV^-4], at x = s - m_h^2, for m_h Gamma_h and g."""
+    x2, g2 = x_gev2**2, gamma_gev2**2
+    peak = g2**2 * (5.0 * x2 + g2) - width_gev2**2 * (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2)
+    return peak / ((x2 + width_gev2**2) * (x2 + g2) ** 3)
 
 
 class ReferenceShape(NamedTuple):
@@ -271,7 +342,7 @@ class ReferenceShape(NamedTuple):
         return energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
 
 
-def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
+def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):
     """The resonance part of L as a matrix acting on f [GeV], shape (n, n).
 
     In each window the integral of f = phi g over E_2 runs in the variable
@@ -286,6 +357,7 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
     shape : :class:`ReferenceShape`.
     momentum_gev : lattice momenta [GeV], shape (n,), ln p uniform with step ``log_step``.
     scalar_mass_gev : m_S [GeV], scalar.
+    enhancement : function (s, q_0 = E_1 + E_2) -> factor on the rate, or None for 1.
     """
     count = momentum_gev.shape[0]
     mass2 = scalar_mass_gev**2
@@ -317,6 +389,8 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step):
     measure = (
         jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * gauss_weight)
     )
+    if enhancement is not None:
+        measure = measure * enhancement(s, e1 + e_low + above)
     weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
     rows = np.arange(count)[:, None, None]
     matrix = jnp.zeros((count, count))

@@ -8,7 +8,17 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 MODEL_KINDS = ("scalar-decay",)
-PRESETS = ("paper",)
+# fields of sterile.Plasma; "paper" is what Plasma() is
+PRESETS = {
+    "paper": {},
+    "best": {
+        "bath_statistics": "quantum",
+        "electroweak_transition": "crossover",
+        "higgs_width": "running",
+        "elastic_scattering": True,
+        "inverse_decays": True,
+    },
+}
 NEUTRINOS = ("majorana", "dirac")
 
 
@@ -30,8 +40,11 @@ class ModelSection(_Section):
 class PlasmaSection(_Section):
     """[plasma]: a preset and what overrides it; see :class:`sterile.models.Plasma`."""
 
-    preset: Literal[PRESETS] = "paper"
+    preset: Literal[tuple(PRESETS)] = "paper"
     bath_statistics: str | None = None
+    quantum_channels: list[str] | None = None
+    electroweak_transition: str | None = None
+    higgs_width: str | None = None
     elastic_scattering: bool | None = None
     method: str | None = None
     electroweak_temperature_gev: float | None = None
@@ -149,7 +162,7 @@ def _first_problem(error: ValidationError, content: dict) -> str:
 
 
 def _choices(where: tuple) -> tuple[str, ...]:
-    return {"kind": MODEL_KINDS, "neutrino": NEUTRINOS}.get(where[-1], PRESETS)
+    return {"kind": MODEL_KINDS, "neutrino": NEUTRINOS}.get(where[-1], tuple(PRESETS))
 
 
 def _section_keys(where: tuple) -> list[str]:
@@ -187,8 +200,8 @@ def plasma_of(config: Config):
     from sterile.models import Plasma
 
     given = config.plasma.model_dump(exclude_none=True)
-    given.pop("preset", None)  # "paper" is what Plasma() is
-    return Plasma(**given)
+    chosen = PRESETS[given.pop("preset")]
+    return Plasma(**{**chosen, **given})
 
 
 def cosmology_of(config: Config):

@@ -13,10 +13,11 @@ the leading term for small momentum transfers, with gamma the momentum transfer 
 |M|^2 summed over spins, colours and antiparticles. Below T_EW: t-channel h exchange with fermions,
 W and Z, and S h -> S h with contact and t-channel h; above: the contact vertex with four massless
 scalars. S exchange in S h -> S h is of relative order lambda v^2/(m_S m_h) and left out. g is
-Fermi-Dirac or Bose-Einstein. f_S is taken to be small: no Bose enhancement of S.
+Fermi-Dirac or Bose-Einstein.
 
 On the lattice the flux between two nodes is the difference of f/f_eq: numbers are conserved and
-f_eq is a fixed point, both to rounding; the off-diagonal elements are positive, so that f is. The
+f_eq is a fixed point, both to rounding (with stimulated emission, 1 + f for the state that S hops
+to, the Bose-Einstein one); the off-diagonal elements are positive, so that f is. The
 coefficient is such that <E> relaxes exactly as it would in the continuum, near equilibrium.
 """
 
@@ -159,7 +160,16 @@ def elastic_rate_gev(table: ElasticTable, temperature_gev, broken):
     return jnp.where(broken, below, above)
 
 
-def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step):
+class Hops(NamedTuple):
+    """Rates of hops between neighbours on the lattice, each (n,) [GeV]."""
+
+    from_above: Array
+    from_below: Array
+    up: Array
+    down: Array
+
+
+def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step) -> Hops:
     """C_el on the lattice as rates between neighbours.
 
     C_i p_i^3 is the difference of fluxes, down_{i+1/2} f_{i+1} - up_{i+1/2} f_i per log step.
@@ -171,8 +181,8 @@ def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step):
 
     Returns
     -------
-    (gain_above, gain_below, loss), each (n,) [GeV]:
-    C_i = gain_above_i f_{i+1} + gain_below_i f_{i-1} - loss_i f_i.
+    :class:`Hops`: C_i = from_above_i f_{i+1} + from_below_i f_{i-1} - (up_i + down_i) f_i, where
+    each hop to j has a factor 1 + f_j if S is stimulated.
     """
     p, e = momentum_gev, energy(momentum_gev, mass_gev)
     p_half = p[:-1] * math.exp(0.5 * log_step)
@@ -186,19 +196,33 @@ def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step):
     down = flux * jnp.exp(above / temperature_gev)
     up = flux * jnp.exp(-below / temperature_gev)
     number = p**3
-    gain_above = jnp.append(down, 0.0) / number
-    gain_below = jnp.append(0.0, up) / number
-    loss = (jnp.append(up, 0.0) + jnp.append(0.0, down)) / number
-    return gain_above, gain_below, loss
+    return Hops(
+        jnp.append(down, 0.0) / number,
+        jnp.append(0.0, up) / number,
+        jnp.append(up, 0.0) / number,
+        jnp.append(0.0, down) / number,
+    )
 
 
-def scattering(rates, f):
-    """C_el [GeV] of occupation f, (n,); ``rates`` from :func:`hopping_rates`."""
-    gain_above, gain_below, loss = rates
-    return gain_above * jnp.append(f[1:], 0.0) + gain_below * jnp.append(0.0, f[:-1]) - loss * f
+def scattering(hops: Hops, f, stimulated: bool = False):
+    """C_el [GeV] of occupation f, (n,); ``stimulated``: static, S's own factors 1 + f."""
+    above, below = _neighbours(f)
+    if not stimulated:
+        return hops.from_above * above + hops.from_below * below - (hops.up + hops.down) * f
+    gain = (hops.from_above * above + hops.from_below * below) * (1.0 + f)
+    return gain - f * (hops.up * (1.0 + above) + hops.down * (1.0 + below))
 
 
-def scattering_matrix(rates):
-    """C_el as a matrix acting on f [GeV], (n, n)."""
-    gain_above, gain_below, loss = rates
-    return jnp.diag(gain_above[:-1], 1) + jnp.diag(gain_below[1:], -1) - jnp.diag(loss)
+def scattering_matrix(hops: Hops, f, stimulated: bool = False):
+    """d C_el/d f [GeV], (n, n)."""
+    above, below = _neighbours(f)
+    extra = 1.0 if stimulated else 0.0
+    to_above = hops.from_above + extra * f * (hops.from_above - hops.up)
+    to_below = hops.from_below + extra * f * (hops.from_below - hops.down)
+    own = above * (hops.from_above - hops.up) + below * (hops.from_below - hops.down)
+    own = extra * own - hops.up - hops.down
+    return jnp.diag(to_above[:-1], 1) + jnp.diag(to_below[1:], -1) + jnp.diag(own)
+
+
+def _neighbours(f):
+    return jnp.append(f[1:], 0.0), jnp.append(0.0, f[:-1])

@@ -28,7 +28,16 @@ from jax import Array
 
 from sterile.collisions import energy
 from sterile.rosenbrock import GAMMA, NODES, rodas5p_step
-from sterile.scalar_step import DEAD, expansion, follow, psi, rates_of, right_hand_side
+from sterile.scalar_step import (
+    DEAD,
+    blocking_of,
+    expansion,
+    follow,
+    occupation,
+    psi,
+    rates_of,
+    right_hand_side,
+)
 
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 
@@ -125,16 +134,15 @@ def _flow(particle, thermal, operator, fit, yields, scale, state):
     flow = right_hand_side(particle, thermal, operator, fit, yields, own)
     log_psi, _ = psi(particle, thermal, fit)
     unit = fit.scale * jnp.exp(log_psi)
-    f = own[:-2] * unit
+    f = occupation(particle, thermal, own[:-2] * unit)
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, own[-1])
     change = exchange(particle, thermal, rates.decay, f, n)
     # decays that do not happen, per time
     spared = rates.decay * (f * (1.0 - change.kept) + change.returned) / hubble
     heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
-    correction = jnp.concatenate(
-        [spared / unit, -jnp.sum(yields * spared)[None], -heat[None]],
-    )
+    returned = blocking_of(particle, f) ** 2 * spared / unit
+    correction = jnp.concatenate([returned, -jnp.sum(yields * spared)[None], -heat[None]])
     return jnp.concatenate([flow + correction, change.gain / (scale * hubble)])
 
 
@@ -158,7 +166,8 @@ def exchange_step(
     # n = O(1) in these units, however fast it grows
     scale = jnp.maximum(n, jnp.abs(change.gain) * step / hubble)
     scale = jnp.maximum(scale, DEAD)
-    state = jnp.concatenate([f / fit.scale, decayed[None], rest[None], n / scale])
+    own = f * blocking_of(particle, f) / fit.scale
+    state = jnp.concatenate([own, decayed[None], rest[None], n / scale])
 
     def flow(thermal, operator, y):
         return _flow(particle, thermal, operator, fit, yields, scale, y)
@@ -177,8 +186,10 @@ def exchange_step(
         lambda right: inverse @ right,
         derivative,
     )
-    log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
+    last = at(len(NODES) - 1)
+    log_psi, _ = psi(particle, last, fit)
     count = f.shape[0]
     f = jnp.maximum(state[:count] * fit.scale * jnp.exp(log_psi), 0.0)
+    f = occupation(particle, last, f)
     n = jnp.clip(state[count + 2 :] * scale, 0.0, 1.0)
     return f, state[count], state[count + 1], n

@@ -104,7 +104,23 @@ def in_range(model: ScalarDecay) -> Array:
     return functools.reduce(operator.and_, inside)
 
 
-METHODS = ("momentum", "moments", "number-density")
+BATH_CHANNELS = ("contact", "h", "hh", "vectors", "fermions")
+_PLASMA_CHOICES = {
+    "bath_statistics": ("maxwell-boltzmann", "quantum"),
+    "electroweak_transition": ("step", "crossover"),
+    "higgs_width": ("tree", "running"),
+    "method": ("momentum", "moments", "number-density"),
+    "elastic_scattering": (False, True),
+    "inverse_decays": (False, True),
+}
+
+
+def _require_choice(owner: str, name: str, value, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(
+            f"{owner} {name} = {value!r} is not available; "
+            f"give one of {', '.join(repr(choice) for choice in allowed)}"
+        )
 
 
 class Plasma(eqx.Module):
@@ -112,8 +128,14 @@ class Plasma(eqx.Module):
 
     Attributes
     ----------
-    bath_statistics : "maxwell-boltzmann".
-        A switch with one setting so far; another one raises.
+    bath_statistics : "maxwell-boltzmann" or "quantum" (:mod:`sterile.statistics`).
+    quantum_channels : those with quantum statistics if ``bath_statistics = "quantum"``: of
+        "contact" (S S <-> doublet above T_EW), "h" (h <-> S S), "hh", "vectors", "fermions".
+        S has its own factors 1 + f when it is all of them, the default, and f_S is solved for
+        momentum by momentum.
+    electroweak_transition : "step" at T_EW, or "crossover" (:mod:`sterile.crossover`).
+    higgs_width : "tree": constant quark masses, W and Z of no width; or "running"
+        (:mod:`sterile.higgs_width`).
     elastic_scattering : whether S scatters off the bath (:mod:`sterile.elastic`).
     method : "momentum", the whole distribution; "moments", its number and temperature; or
         "number-density", its number alone, in kinetic equilibrium (:mod:`sterile.moments`).
@@ -131,6 +153,11 @@ class Plasma(eqx.Module):
     """
 
     bath_statistics: str = eqx.field(static=True, default="maxwell-boltzmann")
+    quantum_channels: tuple[str, ...] = eqx.field(
+        static=True, default=BATH_CHANNELS, converter=tuple
+    )
+    electroweak_transition: str = eqx.field(static=True, default="step")
+    higgs_width: str = eqx.field(static=True, default="tree")
     elastic_scattering: bool = eqx.field(static=True, default=False)
     electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=as_float)
     method: str = eqx.field(static=True, default="momentum")
@@ -140,30 +167,23 @@ class Plasma(eqx.Module):
     inverse_decays: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
-        if self.bath_statistics != "maxwell-boltzmann":
+        for name, allowed in _PLASMA_CHOICES.items():
+            _require_choice("plasma", name, getattr(self, name), allowed)
+        unknown = [name for name in self.quantum_channels if name not in BATH_CHANNELS]
+        if unknown or not self.quantum_channels:
             raise ValueError(
-                f'plasma bath_statistics = "{self.bath_statistics}" is not available; '
-                'the allowed value is "maxwell-boltzmann"'
+                f"plasma quantum_channels = {list(self.quantum_channels)} is not available; "
+                f"give some of {list(BATH_CHANNELS)}"
             )
-        if not isinstance(self.elastic_scattering, bool):
+        if self.contact_only and self.electroweak_transition != "step":
             raise ValueError(
-                f"plasma elastic_scattering = {self.elastic_scattering!r} is neither true nor "
-                "false; give one of the two"
-            )
-        if self.method not in METHODS:
-            allowed = ", ".join(f'"{name}"' for name in METHODS)
-            raise ValueError(
-                f'plasma method = "{self.method}" is not available; the allowed values are {allowed}'
+                f'plasma electroweak_transition = "{self.electroweak_transition}" needs a broken '
+                "phase, which contact_only leaves out; remove one of them"
             )
         if self.inverse_decays and self.method != "momentum":
             raise ValueError(
                 f'plasma inverse_decays = true needs method = "momentum", not "{self.method}": '
                 "what N gives back depends on its momenta; change one of them"
-            )
-        if self.inverse_decays not in (False, True):
-            raise ValueError(
-                f"plasma inverse_decays = {self.inverse_decays} is not available; "
-                "the allowed values are false and true"
             )
         _require_range(
             "plasma",
@@ -179,3 +199,13 @@ class Plasma(eqx.Module):
                     f"plasma constant_g = {self.constant_g} is outside the allowed range "
                     "[1, 1000]; the full Standard Model has 106.75"
                 )
+
+    @property
+    def quantum(self) -> tuple[str, ...]:
+        """Channels with quantum statistics."""
+        return self.quantum_channels if self.bath_statistics == "quantum" else ()
+
+    @property
+    def stimulated(self) -> bool:
+        """Whether S has its own factors 1 + f."""
+        return set(self.quantum) == set(BATH_CHANNELS) and self.method == "momentum"

@@ -218,7 +218,13 @@ def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: 
     equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
     if width < hubble and thermal < _THERMAL_FRACTION * equilibrium:
         return _with_resonance(FREEZE_IN, resonance)
-    return _freeze_out(resonance)
+    return _stimulated(_freeze_out(resonance)) if plasma.stimulated else _freeze_out(resonance)
+
+
+@functools.cache
+def _stimulated(grid: Grid) -> Grid:
+    # soft modes fill within the first steps
+    return dataclasses.replace(grid, hot_steps=4)
 
 
 def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:

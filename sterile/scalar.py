@@ -24,29 +24,25 @@ import numpy as np
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile import plasma as bath
 from sterile.amplitudes import scalar_decay_width_gev
+from sterile.bath_means import means_at
 from sterile.collisions import (
-    ReferenceShape,
-    annihilation_kernel,
     contact_kernel_factor,
-    cross_section_table,
     energy,
-    resonance_operator,
     resonance_peak,
-    user_cross_section_table,
 )
-from sterile.elastic import elastic_rate_gev, elastic_table
+from sterile.elastic import elastic_table
 from sterile.free_decay import free_phase
 from sterile.higgs_mixing import bath_widths_gev
-from sterile.inverse_decay import Daughters, exchange_step
+from sterile.inverse_decay import Daughters
 from sterile.lattice import Grid, ScalarHistory, phases, yield_weights
 from sterile.models import HELICITY_STATES, Plasma, ScalarDecay
-from sterile.moments import first_population, moment_step
-from sterile.rosenbrock import NODES
+from sterile.moments import first_population
+from sterile.phase import run_phase
 from sterile.scalar_step import (
     Particle,
     expansion,
-    implicit_step,
     loss_operator,
+    occupation,
     rates_of,
     thermal_at,
 )
@@ -66,52 +62,6 @@ def _clock_origin(model, plasma, grid):
     # a whole number of units between start and T_EW: which one is a discrete choice
     units = jnp.ceil(jax.lax.stop_gradient(electroweak - start) / grid.log_step)
     return electroweak - grid.log_step * units, units.astype(jnp.int32)
-
-
-def _resonance(particle, clock, constant_g):
-    """The resonance's part of L at one time, (n, n)."""
-    thermal = thermal_at(clock, clock, constant_g)
-    shape = ReferenceShape(
-        jnp.maximum(thermal.temperature_gev, particle.star[0]),
-        jnp.maximum(1.0, particle.star[1] / thermal.comoving_gev),
-        particle.mass_gev,
-    )
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return resonance_operator(particle.peak, shape, p, particle.mass_gev, particle.log_step)
-
-
-def _tables(model, particle, clock, units, steps, grid):
-    """Operators of the broken phase on the momenta that a phase visits.
-
-    Returns (steps, nodes, P, P) operators and (steps, P, P) derivatives at the step starts, with
-    P = momenta + units - 1; unit u uses the block from P - momenta - u.
-    """
-    count = grid.momenta + units - 1
-    step = grid.log_step / steps
-    offsets = step * np.arange(steps)[:, None] + step * NODES[None, :]
-    ladder = math.log(grid.q_min) + grid.log_step * (np.arange(count) - (units - 1))
-    largest = jnp.exp(ladder[-1] - clock)
-    s_max = 4.0 * (model.scalar_mass_gev**2 + largest**2) * 1.01
-    if particle.w_hat is None:
-        table = cross_section_table(
-            model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance
-        )
-        strength = model.portal_coupling**2
-    else:
-        table = user_cross_section_table(particle.w_hat, model.scalar_mass_gev, s_max)
-        strength = particle.states
-
-    def operator(offset):
-        p = jnp.exp(ladder - clock - offset)
-        e = energy(p, model.scalar_mass_gev)
-        kernel = annihilation_kernel(table, p, model.scalar_mass_gev)
-        return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
-
-    values = jax.lax.map(operator, offsets.ravel())
-    _, slopes = jax.lax.map(
-        lambda offset: jax.jvp(operator, (offset,), (jnp.ones_like(offset),)), offsets[:, 0]
-    )
-    return values.reshape(steps, len(NODES), count, count), slopes
 
 
 def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistory:
@@ -136,9 +86,15 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         contact=contact_kernel_factor(model.portal_coupling),
         log_q=grid.log_q,
         log_step=grid.log_step,
-        peak=resonance_peak(mass, model.portal_coupling, resonance),
+        peak=resonance_peak(mass, model.portal_coupling, resonance, widths=plasma.higgs_width),
         star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
         gravitates=plasma.dark_sector_in_hubble,
+        stimulated=plasma.stimulated,
+        transition_gev=(
+            plasma.electroweak_temperature_gev
+            if plasma.electroweak_transition == "crossover"
+            else None
+        ),
         elastic=(
             elastic_table(mass, model.portal_coupling, plasma)
             if plasma.elastic_scattering
@@ -160,12 +116,15 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     yields = yield_weights(grid)
 
     first = thermal_at(clock, clock, plasma.constant_g)
-    operator = loss_operator(particle, first, None, False)
+    means = means_at(model, plasma, grid, clock, False)
+    operator = loss_operator(particle, first, None, False, means.contact)
     rates = rates_of(particle, first, operator, jnp.zeros(grid.momenta))
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
-    if start is None:
+    if start is None and particle.stimulated:
+        start = _stimulated_start(particle, first, operator, hubble)
+    elif start is None:
         start = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
-    carry = (start, jnp.zeros(()), jnp.zeros(()))
+    carry = (occupation(particle, first, start), jnp.zeros(()), jnp.zeros(()))
     if plasma.method != "momentum":
         carry = first_population(particle, yields, first, start)
     if plasma.inverse_decays:
@@ -176,7 +135,7 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
     for phase in (hot, coupled) if free else (hot, coupled, late):
-        carry, history, times = _run_phase(
+        carry, history, times = run_phase(
             model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry
         )
         histories.append(history)
@@ -197,7 +156,7 @@ def _daughters(model, plasma):
     """What N N -> S needs, or None where it is left out."""
     if not plasma.inverse_decays:
         return None
-    stimulated = plasma.bath_statistics == "quantum"
+    stimulated = plasma.stimulated
     return Daughters(HELICITY_STATES[model.neutrino], stimulated)
 
 
@@ -215,111 +174,19 @@ def _bath_widths(model, plasma):
     return (unbroken if plasma.contact_only else broken), unbroken
 
 
-_WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
+def _stimulated_start(particle, thermal, operator, hubble):
+    """u = f/(1 + f) at the start: a Hubble time of gain, up to equilibrium.
+
+    The gain of a mode rises with the occupation of the others: a few rounds fill all that fill.
+    """
+    u = jnp.zeros(operator.shape[0])
+    for _ in range(_START_ROUNDS):
+        rates = rates_of(particle, thermal, operator, occupation(particle, thermal, u))
+        u = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
+    return u
 
 
-def _polynomial(at, derivative=False):
-    """Weights of the window nodes in the polynomial through them, or in its slope; (..., 7)."""
-    powers = np.arange(_WINDOW_NODES.size)
-    inverse = np.linalg.inv(_WINDOW_NODES[:, None] ** powers)
-    at = np.asarray(at)[..., None]
-    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
-    return basis @ inverse
-
-
-def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry):
-    """Scan one phase of uniform steps; returns the end state, the states after each step, times."""
-    first_unit, units, steps = phase
-    begin = clock + grid.log_step * first_unit
-    step = grid.log_step / steps
-    starts = begin + step * np.arange(units * steps).reshape(units, steps)
-
-    # T_EW is a node: the unit decides the phase, as T would only up to rounding
-    all_broken = np.arange(units) + first_unit >= electroweak_unit
-
-    def thermal(shift, start, broken):
-        found = thermal_at(start + shift, start, plasma.constant_g)
-        if particle.elastic is None:
-            return found
-        rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
-        return found._replace(elastic_gev=rate)
-
-    over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))
-    thermals = jax.vmap(over_steps, (None, 0, 0))(jnp.asarray(step * NODES), starts, all_broken)
-    zero = jnp.zeros(())
-
-    def tangent(start, broken):
-        return jax.jvp(lambda shift: thermal(shift, start, broken), (zero,), (zero + 1.0,))[1]
-
-    tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
-    advance = implicit_step
-    if plasma.method != "momentum":
-        advance = moment_step(plasma.method, plasma.constant_g)
-    if particle.daughters is not None:
-        advance = exchange_step
-    collisionless = grid.late_is_free and phase == phases(grid)[-1]
-    tables = None
-    has_broken_phase = not plasma.contact_only and first_unit > 0
-    if (has_broken_phase or particle.w_hat is not None) and not collisionless:
-        tables = _tables(model, particle, begin, units, steps, grid)
-
-    # slow pairs never reach a narrow resonance that lies far above their threshold
-    cold = grid.resonance == "narrow" and phase == phases(grid)[-1]
-    has_windows = particle.peak is not None and tables is not None and not cold
-    # the windows vary little over a unit: seven Chebyshev nodes serve all its steps and stages
-    starts_in_unit = np.arange(steps) / steps
-    at_stages = _polynomial(starts_in_unit[:, None] + NODES / steps)
-    slopes_at_starts = _polynomial(starts_in_unit, derivative=True) / grid.log_step
-
-    def one_unit(carry, inputs):
-        unit, thermals, slopes = inputs
-        broken = (unit + first_unit >= electroweak_unit) | (particle.w_hat is not None)
-        if particle.bath_widths_gev is not None:
-            width = jnp.where(broken, *particle.bath_widths_gev)
-            thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
-            slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
-        values, value_slopes = None, None
-        if tables is not None:
-            corner, size = units - 1 - unit, grid.momenta
-            values = jax.lax.dynamic_slice(
-                tables[0], (0, 0, corner, corner), (steps, len(NODES), size, size)
-            )
-            value_slopes = jax.lax.dynamic_slice(
-                tables[1], (0, corner, corner), (steps, size, size)
-            )
-
-        if has_windows:
-            clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
-            windows = jax.vmap(lambda clock: _resonance(particle, clock, plasma.constant_g))(clocks)
-            values = values + jnp.tensordot(at_stages, windows, 1)
-            value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
-
-        def operator(thermal, value):
-            if collisionless:
-                return jnp.zeros((grid.momenta, grid.momenta))
-            return loss_operator(particle, thermal, value, broken)
-
-        def slope(thermal, value, thermal_slope, value_slope):
-            if value is None:
-                return jax.jvp(lambda t: operator(t, None), (thermal,), (thermal_slope,))[1]
-            return jax.jvp(operator, (thermal, value), (thermal_slope, value_slope))[1]
-
-        first = jax.tree.map(lambda leaf: leaf[:, 0], (thermals, values))
-        operators = jax.vmap(jax.vmap(operator))(thermals, values)
-        operator_slopes = jax.vmap(slope)(*first, slopes, value_slopes)
-
-        @jax.checkpoint
-        def one_step(carry, inputs):
-            carry = advance(particle, yields, *inputs, step, carry)
-            return carry, carry
-
-        return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))
-
-    carry, history = jax.lax.scan(one_unit, carry, (jnp.arange(units), thermals, tangents))
-    history = jax.tree.map(lambda leaf: leaf.reshape(units * steps, *leaf.shape[2:]), history)
-    return carry, history, (starts + step).ravel()
-
-
+_START_ROUNDS = 4
 def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
     """Assemble what the decay spectrum and the user need from the raw states."""
     hot, coupled, late = phases(grid)

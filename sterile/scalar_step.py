@@ -12,11 +12,13 @@ from jax import Array
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile import plasma as bath
 from sterile.collisions import energy
+from sterile.crossover import vev_squared
 from sterile.elastic import ElasticTable, hopping_rates, scattering, scattering_matrix
 from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
+_LASING = 2.0
 DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
 
 
@@ -43,6 +45,8 @@ class Particle(NamedTuple):
     peak: NamedTuple
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
+    stimulated: bool = False  # S's own factors 1 + f
+    transition_gev: Array | None = None  # T_c of the crossover; a step if None
     elastic: ElasticTable | None = None
     bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
     daughters: tuple | None = None  # of S <-> N N, where N N -> S is included
@@ -77,7 +81,7 @@ class Rates(NamedTuple):
     energy_gev: Array
     equilibrium: Array
     loss: Array  # L[f] [GeV]
-    source: Array  # L[f_eq] f_eq [GeV]
+    source: Array  # L[f_eq] f_eq [GeV]; L[f_eq (1 + f)] f_eq if stimulated, f_eq = exp(-E/T)
     decay: Array  # m Gamma/E of S -> N N [GeV]
     free: Array  # the same with S -> Standard Model
 
@@ -94,12 +98,46 @@ def thermal_at(clock, start, constant_g):
     )
 
 
-def loss_operator(particle, thermal, below, broken):
-    """L as a matrix acting on f [GeV], (n, n); ``below`` is its value below T_EW."""
+def loss_operator(particle, thermal, below, broken, contact_mean=None):
+    """L as a matrix acting on f [GeV], (n, n).
+
+    ``below`` is its value below T_EW, ``contact_mean`` the factor on the contact kernel (n, n).
+    """
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
     contact = (particle.contact * particle.log_step / e)[:, None] * (p**3 / e)[None, :]
-    return contact if below is None else jnp.where(broken, below, contact)
+    if contact_mean is not None:
+        contact = contact * contact_mean
+    if below is None:
+        return contact
+    if particle.transition_gev is not None:
+        order = vev_squared(thermal.temperature_gev, particle.transition_gev)
+        return order * below + (1.0 - order) * contact
+    return jnp.where(broken, below, contact)
+
+
+def occupation(particle, thermal, u):
+    """f of the variable that is solved for: f itself, or u = f/(1 + f) with stimulated emission.
+
+    exp(-E/T) is u's equilibrium, and u relaxes where f grows exponentially on its way to it. Soft
+    pairs that meet massless bosons would lase while hard ones are still rare: f is held below
+    2/(1 - exp(-p/T)), twice the equilibrium of soft massless particles and above any relic of it.
+    """
+    if not particle.stimulated:
+        return u
+    u = jnp.minimum(u, _fullest(particle, thermal))
+    return u / (1.0 - u)
+
+
+def blocking_of(particle, f):
+    """1/(1 + f) with stimulated emission, else 1: du = blocking^2 df, (n,)."""
+    return 1.0 / (1.0 + f) if particle.stimulated else 1.0
+
+
+def _fullest(particle, thermal):
+    """Largest u, (n,)."""
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return 1.0 + jnp.expm1(-p / thermal.temperature_gev) / _LASING
 
 
 def rates_of(particle, thermal, operator, f):
@@ -109,7 +147,8 @@ def rates_of(particle, thermal, operator, f):
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
     if particle.statistics:
         equilibrium = equilibrium / (1.0 - particle.statistics * equilibrium)
-    loss = operator @ jnp.stack([f, equilibrium], axis=1)
+    partner = equilibrium * (1.0 + f) if particle.stimulated else equilibrium
+    loss = operator @ jnp.stack([f, partner], axis=1)
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     width = particle.width_gev
     if particle.daughters is not None:
@@ -156,14 +195,15 @@ def right_hand_side(particle, thermal, operator, fit, yields, state):
     """d(g, decayed yield, rho_N/a_T^4)/dx."""
     g, rest = state[:-2], state[-1]
     log_psi, drift = psi(particle, thermal, fit)
-    f = g * fit.scale * jnp.exp(log_psi)
+    f = occupation(particle, thermal, g * fit.scale * jnp.exp(log_psi))
     rates = rates_of(particle, thermal, operator, f)
     hubble, _, number = expansion(particle, thermal, rates, f, rest)
     source = rates.source / fit.scale * jnp.exp(-log_psi)
-    change = (source - (rates.loss + rates.decay) * g) / hubble + drift * g
+    blocking = blocking_of(particle, f)
+    change = blocking * (source - (rates.loss + rates.decay) * g) / hubble + drift * g
     if thermal.elastic_gev is not None:
-        elastic = scattering(hopping(particle, thermal, rates), f)
-        change = change + elastic / (hubble * fit.scale) * jnp.exp(-log_psi)
+        elastic = scattering(hopping(particle, thermal, rates), f, particle.stimulated)
+        change = change + blocking**2 * elastic / (hubble * fit.scale) * jnp.exp(-log_psi)
     decayed = jnp.sum(yields * rates.decay * f) / hubble
     heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
     heating = heating / (hubble * thermal.comoving_gev**4)
@@ -207,16 +247,17 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
 
     ``source``: what the bath gives [GeV], ``returned``: what comes back from N, each (n,).
     """
+    blocking = blocking_of(particle, f)
     # g = 1 at the start: the implicit matrix is then diagonally dominant by rows
-    scale = jnp.maximum(f, DEAD)
+    scale = jnp.maximum(f * blocking, DEAD)
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
-    production = jnp.maximum(source, 0.0) / (hubble * scale)
+    production = blocking * jnp.maximum(source, 0.0) / (hubble * scale)
     balance = production / (production + exponent)
-    unbalanced = (source + returned) / ((rates.loss + rates.decay) * scale)
+    unbalanced = (source + blocking * returned) / ((rates.loss + rates.decay) * scale)
     unbalanced = jnp.clip(1.0 - unbalanced, 0.0, 1.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
-    free = unbalanced * jnp.minimum(rates.free / hubble, 300.0)
+    free = unbalanced * jnp.minimum(blocking * rates.free / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
     fit = Fit(scale, balance, exponent, free, growth)
     if particle.elastic is None:
@@ -232,28 +273,47 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
     rates = rates_of(particle, thermal, operator, f)
     hubble, density, number = expansion(particle, thermal, rates, f, rest)
+    blocking = blocking_of(particle, f)
+    u = f * blocking
     source = rates.source
     fit = follow(particle, thermal, rates, hubble, source, 0.0, f)
     scale = fit.scale
-    g = f / scale
+    g = u / scale
     _, drift = psi(particle, thermal, fit)
-    change = (source / scale - (rates.loss + rates.decay) * g) / hubble
-    yield_row = yields * rates.decay * scale / hubble
-    heat_row = number * rates.energy_gev * rates.decay * scale
+    net = source / scale - (rates.loss + rates.decay) * g
+    change = blocking * net / hubble
+    stretch = scale / blocking**2  # df/dg
+    if particle.stimulated:
+        stretch = jnp.where(u < _fullest(particle, thermal), stretch, 0.0)
+    yield_row = yields * rates.decay * stretch / hubble
+    heat_row = number * rates.energy_gev * rates.decay * stretch
     heat_row = heat_row / (hubble * thermal.comoving_gev**4)
-    block = -g[:, None] * operator * scale[None, :] / hubble
-    block = block + jnp.diag(drift - (rates.loss + rates.decay) / hubble)
+    pull = -g[:, None]
+    diagonal = drift - blocking * (rates.loss + rates.decay) / hubble
+    if particle.stimulated:
+        gain = rates.equilibrium / scale
+        pull = blocking[:, None] * (pull + gain[:, None] * rates.equilibrium[None, :])
+        diagonal = diagonal - net * scale / hubble
+    block = pull * operator * stretch[None, :] / hubble + jnp.diag(diagonal)
     if particle.elastic is not None:
         hops = hopping(particle, thermal, rates)
-        change = change + scattering(hops, f) / (hubble * scale)
+        weight = blocking**2 / (hubble * scale)  # dg/df
+        elastic = scattering(hops, f, particle.stimulated)
+        change = change + weight * elastic
         # columns, weighted by number, keep the matrix dominant where rows need not
-        block = block + scattering_matrix(hops) * scale[None, :] / (scale[:, None] * hubble)
+        hop = scattering_matrix(hops, f, particle.stimulated)
+        block = block + weight[:, None] * hop * stretch[None, :]
+        if particle.stimulated:
+            block = block - jnp.diag(2.0 * blocking * elastic / hubble)
     jacobian = jnp.concatenate([block, yield_row[None], heat_row[None]])
     jacobian = jnp.pad(jacobian, ((0, 0), (0, 2)))
     if particle.gravitates:
-        flow = jnp.concatenate([change, jnp.sum(yield_row * g)[None], jnp.sum(heat_row * g)[None]])
+        lost = blocking * g
+        flow = jnp.concatenate(
+            [change, jnp.sum(yield_row * lost)[None], jnp.sum(heat_row * lost)[None]]
+        )
         gravity = jnp.concatenate(
-            [number * rates.energy_gev * scale, jnp.zeros(1), thermal.comoving_gev[None] ** 4]
+            [number * rates.energy_gev * stretch, jnp.zeros(1), thermal.comoving_gev[None] ** 4]
         )
         jacobian = jacobian - flow[:, None] * (gravity / (2.0 * density))[None, :]
     return fit, jnp.concatenate([g, decayed[None], rest[None]]), jacobian
@@ -283,5 +343,5 @@ def implicit_step(
     )
     log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
     # f stays positive wherever it matters; where it has died to rounding, zero is as good
-    f = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
-    return f, state[-2], state[-1]
+    u = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
+    return occupation(particle, at(len(NODES) - 1), u), state[-2], state[-1]

@@ -1,0 +1,322 @@
+"""Quantum statistics, the crossover and the running width: parts, limits, independent integrals."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import spence
+
+import sterile
+from spectra.constants import HIGGS_MASS_GEV, W_MASS_GEV
+from sterile import amplitudes, collisions, crossover, higgs_width, scalar_step, statistics
+from sterile.bath_means import has_means
+from sterile.models import BATH_CHANNELS
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("sign", [1, -1])
+def test_pair_enhancement_is_the_mean_over_the_pair(sign):
+    # R e^(q_0/T): the mean of n(w) n(q_0 - w) over the energies w of one of the two
+    for q0, s, mass, temperature in (
+        (300.0, 200.0**2, W_MASS_GEV, 100.0),
+        (170.0, 162.0**2, W_MASS_GEV, 50.0),
+        (300.0, 2e4, 4.18, 150.0),
+        (900.0, 4e5, 172.0, 50.0),
+    ):
+        velocity = np.sqrt(1.0 - 4.0 * mass**2 / s) * np.sqrt(q0**2 - s)
+        low, high = 0.5 * (q0 - velocity), 0.5 * (q0 + velocity)
+
+        def occupation(w, temperature=temperature):
+            return 1.0 / (np.exp(w / temperature) - sign)
+
+        def both(w, q0=q0, occupation=occupation):
+            return occupation(w) * occupation(q0 - w)
+
+        mean = quad(both, low, high, epsrel=1e-11)[0] / (high - low) * np.exp(q0 / temperature)
+        ours = statistics.pair_enhancement(jnp.asarray(q0), s, mass, temperature, sign)
+        assert float(ours) == pytest.approx(mean, rel=1e-9)
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("scalar_mass", [1.0 / 40.0, 1.0, 5.0])
+def test_contact_mean_is_the_dilogarithm(scalar_mass):
+    # T = 1: c-bar = [1 + (2/p_1 p_2) sum of Li_2 at the four corners]/(1 - e^(-q_0))
+    p = np.geomspace(0.05, 20.0, 7)
+    p1, p2 = np.meshgrid(p, p, indexing="ij")
+    e1, e2 = np.hypot(p1, scalar_mass), np.hypot(p2, scalar_mass)
+    q0, sum_p, gap = e1 + e2, p1 + p2, np.abs(p1 - p2)
+    s_low = 2.0 * scalar_mass**2 * (1.0 + (p1**2 + p2**2 + scalar_mass**2) / (e1 * e2 + p1 * p2))
+
+    def dilogarithm(w):
+        return spence(-np.expm1(-w))
+
+    corners = dilogarithm(0.5 * (q0 + sum_p)) - dilogarithm(0.5 * (q0 + gap))
+    corners += dilogarithm(0.5 * s_low / (q0 + sum_p)) - dilogarithm(0.5 * (q0 - gap))
+    expected = (1.0 + 2.0 / (p1 * p2) * corners) / -np.expm1(-q0)
+    ours = statistics.contact_mean(jnp.asarray(p), scalar_mass, 0.0, 1.0, True)
+    # the logarithm of massless pairs at 8 graded points
+    np.testing.assert_allclose(ours, expected, rtol=2e-5)
+    # and Maxwell-Boltzmann far below the mass
+    cold = statistics.contact_mean(jnp.asarray(p), 30.0, 0.0, 1.0, True)
+    np.testing.assert_allclose(cold, 1.0, atol=1e-9)
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("scalar_mass, temperature", [(100.0, 60.0), (65.0, 30.0)])
+def test_gain_of_the_broken_phase(scalar_mass, temperature):
+    # against a direct integral over E_2 and s, channel by channel, c written out in numpy
+    coupling, node = 1e-8, 24
+    p = np.exp(np.log(3e-3) + 0.2 * np.arange(44)) * 2.95 * temperature
+    e = np.hypot(p, scalar_mass)
+    kernels = []
+    s_max = jnp.asarray(4.0 * (scalar_mass**2 + p[-1] ** 2) * 1.01)
+    for part in ("light", "heavy"):
+        table = collisions.cross_section_table(
+            jnp.asarray(scalar_mass), jnp.asarray(coupling), s_max, "none", part
+        )
+        kernels.append(collisions.annihilation_kernel(table, jnp.asarray(p), scalar_mass))
+    light = statistics.light_mean(jnp.asarray(p), scalar_mass, coupling, temperature, "none")
+    heavy = statistics.heavy_mean(jnp.asarray(p), scalar_mass, coupling, temperature, BATH_CHANNELS)
+    weight = 0.2 * p**2 / e * np.exp(-e / temperature)
+    for kernel, mean, channels in zip(kernels, (light, heavy), ("light", "heavy")):
+        ours = float((kernel * mean)[node] @ weight) / float(kernel[node] @ weight)
+        with_c, without = (
+            _direct_gain(p[node], scalar_mass, temperature, coupling, channels, quantum)
+            for quantum in (True, False)
+        )
+        # five points in s for the light channels, four between thresholds for the heavy ones
+        assert ours == pytest.approx(with_c / without, rel=5e-5 if channels == "light" else 5e-4)
+
+
+def _direct_gain(p1, scalar_mass, temperature, coupling, channels, quantum):
+    """integral dE_2 exp(-E_2/T) integral ds W c of the light or the heavy channels."""
+    width = float(collisions.total_higgs_width_gev(scalar_mass, coupling))
+    heavy = {name: amplitudes.THRESHOLDS_GEV[name] / 2.0 for name in ("WW", "ZZ", "hh", "tt")}
+    node, weight = np.polynomial.legendre.leggauss(32)
+    u, du = 0.5 * (node + 1.0), 0.5 * weight
+    log_p = np.linspace(np.log(1e-3), np.log(45.0), 301) + np.log(temperature)
+    total = 0.0
+    for p2 in np.exp(log_p):
+        e1, e2 = np.hypot(p1, scalar_mass), np.hypot(p2, scalar_mass)
+        middle = 2.0 * scalar_mass**2 + 2.0 * e1 * e2
+        low, high = middle - 2.0 * p1 * p2, middle + 2.0 * p1 * p2
+        inner = [4.0 * mass**2 for mass in heavy.values() if low < 4.0 * mass**2 < high]
+        edges = np.array(sorted([low, *inner, high]))
+        s = (edges[:-1, None] + np.diff(edges)[:, None] * u**2).ravel()
+        ds = (np.diff(edges)[:, None] * 2.0 * u * du).ravel()
+        w_hat = amplitudes.w_hat_channels(
+            s, scalar_mass, coupling, amplitudes.breit_wigner(s, width)
+        )
+        measure = np.exp(-e2 / temperature) * p2**2 / e2 * ds
+        for name, value in w_hat.items():
+            if (name in heavy) != (channels == "heavy"):
+                continue
+            mass = heavy.get(name) or amplitudes.FERMIONS[name][0]
+            sign = 1.0 if name in ("WW", "ZZ", "hh") else -1.0
+            c = _enhancement(e1 + e2, s, mass, temperature, sign) if quantum else 1.0
+            total += np.sum(np.asarray(value) * c * measure)
+    return total
+
+
+def _enhancement(q0, s, mass, temperature, sign):
+    spread = np.sqrt(np.maximum(1.0 - 4.0 * mass**2 / s, 1e-14) * np.maximum(q0**2 - s, 1e-8))
+    high, low = (0.5 * (q0 + side * spread) / temperature for side in (1.0, -1.0))
+    logarithm = np.log((1.0 - sign * np.exp(-high)) / (1.0 - sign * np.exp(-low)))
+    return (1.0 + 2.0 * temperature / spread * logarithm) / -np.expm1(-q0 / temperature)
+
+
+@pytest.mark.analytic
+def test_resonance_peak_is_the_bose_decay():
+    # on a peak far narrower than g, thermal width or not: the integral over s is that of h -> S S
+    s = HIGGS_MASS_GEV**2 + np.linspace(-300.0, 300.0, 600_001)
+    epsilon, gamma, temperature, q0 = 0.6, 1000.0, 40.0, 150.0
+    peak = np.asarray(collisions.peak_squared(s - HIGGS_MASS_GEV**2, epsilon, gamma))
+    factor = statistics.peak_enhancement(
+        jnp.asarray(q0), jnp.asarray(s), temperature, "broad", epsilon, gamma, 1.0
+    )
+    bose = 1.0 / -np.expm1(-q0 / temperature)
+    # the tails beyond the window carry 1e-3 of a Lorentzian
+    assert np.sum(peak * factor) / np.sum(peak) == pytest.approx(bose, rel=1e-3)
+
+
+def _particle(stimulated, count=12):
+    return scalar_step.Particle(
+        *(jnp.asarray(number) for number in (100.0, 1e-14, 1e-16)),
+        log_q=np.linspace(-2.0, 2.0, count),
+        log_step=0.3,
+        peak=None,
+        star=None,
+        gravitates=True,
+        stimulated=stimulated,
+    )
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize("stimulated", [False, True])
+def test_jacobian_is_exact_and_equilibrium_fixed(stimulated):
+    rng = np.random.default_rng(0)
+    particle, count = _particle(stimulated), 12
+    thermal = scalar_step.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), None)
+    operator = jnp.asarray(rng.uniform(0.5, 1.0, (count, count))) * 1e-14
+    f, yields = (jnp.asarray(rng.uniform(0.1, 1.0, count)) for _ in range(2))
+    carry = (f, jnp.asarray(1e-4), jnp.asarray(1e-3))
+    fit, state, jacobian = scalar_step._start_of_step(particle, thermal, operator, yields, *carry)
+
+    def rate(state):
+        return scalar_step._right_hand_side(particle, thermal, operator, fit, yields, state)
+
+    np.testing.assert_allclose(jacobian, jax.jacfwd(rate)(state), rtol=1e-10, atol=1e-12)
+
+    momentum = jnp.exp(particle.log_q) * thermal.comoving_gev
+    exponent = jnp.hypot(momentum, 100.0) / thermal.temperature_gev
+    f = 1.0 / jnp.expm1(exponent) if stimulated else jnp.exp(-exponent)
+    rates = scalar_step.rates_of(particle, thermal, operator, f)
+    gain = rates.loss_equilibrium * rates.equilibrium * ((1.0 + f) if stimulated else 1.0)
+    np.testing.assert_allclose(gain, rates.loss * f, rtol=1e-13)
+
+
+@pytest.mark.analytic
+def test_contact_yield_with_bose_statistics():
+    # 1.80 times 135 lambda^2 M_0/(256 pi^5 g m_S), from the independent reference; 2.71 times at
+    # T >> m_S, where massless pairs give (zeta(2))^2
+    plasma = sterile.Plasma(
+        bath_statistics="quantum", contact_only=True, constant_g=106.75, dark_sector_in_hubble=False
+    )
+    production = sterile.solve(sterile.ScalarDecay(500.0, 1e-10, 1e-9), plasma)
+    m0 = 2.435323e18 * np.sqrt(90.0 / (np.pi**2 * 106.75))
+    boltzmann = 2.0 * 135.0 * 1e-20 * m0 / (256.0 * np.pi**5 * 106.75 * 500.0)
+    assert float(production.yield_n) / boltzmann == pytest.approx(1.80, rel=2e-3)
+
+
+@pytest.mark.analytic
+def test_vev_through_the_crossover():
+    t = np.linspace(1.0, 200.0, 400)
+    order = np.asarray(crossover.vev_squared(t, 159.5))
+    assert order[0] == pytest.approx(1.0, abs=1e-12)
+    assert np.all(order[t > 159.5] == 0.0) and np.all(np.diff(order) <= 1e-12)
+    # the sphaleron rate of the broken phase, ln Gamma/T^4 = 0.83 T/GeV - 147.7 (1404.3565), falls
+    # with E_sph/T = 1.9 (4 pi/g) v/T less 7 ln(v/T): the slope between 135 and 155 GeV to 20 %
+    v = {T: 246.22 * np.sqrt(float(crossover.vev_squared(T, 159.5))) / T for T in (135.0, 155.0)}
+    action = {T: 1.9 * 4.0 * np.pi / 0.65 * x - 7.0 * np.log(x) for T, x in v.items()}
+    assert (action[135.0] - action[155.0]) / 20.0 == pytest.approx(0.83, rel=0.2)
+    mass = np.asarray(crossover.doublet_mass_gev(np.array([159.4999, 159.5001, 1e4]), 159.5))
+    assert mass[0] < 1.0 and mass[1] < 1.0
+    assert mass[2] / 1e4 == pytest.approx(np.sqrt(0.398), rel=1e-3)
+    slope = jax.grad(crossover.vev_squared)(140.0, 159.5)
+    step = crossover.vev_squared(140.001, 159.5) - crossover.vev_squared(139.999, 159.5)
+    assert float(slope) == pytest.approx(float(step) / 0.002, rel=1e-6)
+    for temperature in (100.0, 159.5, 300.0):
+        assert np.isfinite(jax.grad(crossover.doublet_mass_gev)(temperature, 159.5))
+
+
+@pytest.mark.analytic
+def test_running_width_of_the_higgs_boson():
+    widths = {name: float(w[0]) for name, w in higgs_width.partial_widths_gev([125.25]).items()}
+    total = sum(widths.values())
+    # LHC Higgs working group (1610.07922): 4.1 MeV; here without electroweak corrections
+    assert total == pytest.approx(4.1e-3, rel=0.03)
+    expected = {"bb": 0.58, "WW": 0.215, "gg": 0.082, "tautau": 0.063, "cc": 0.029, "ZZ": 0.0265}
+    for name, ratio in expected.items():
+        assert widths[name] / total == pytest.approx(ratio, rel=0.1)
+    s = jnp.asarray([125.25**2, 150.0**2, 220.0**2])
+    direct = higgs_width.partial_widths_gev(np.sqrt(s))
+    # the lattice in ln s
+    table = higgs_width.higgs_width_part_gev(s, "vectors")
+    np.testing.assert_allclose(table, direct["WW"] + direct["ZZ"], rtol=3e-3)
+
+
+@pytest.mark.analytic
+def test_running_couplings():
+    a, bottom, charm, _ = higgs_width.running_couplings(np.array([91.1876, 4.18]))
+    # RunDec and the PDG: m_b(m_Z) = 2.85, m_c(m_Z) = 0.62 GeV, alpha_s(m_b) = 0.225
+    assert np.pi * a[1] == pytest.approx(0.225, rel=0.01)
+    assert bottom[0] == pytest.approx(2.85, rel=0.01)
+    assert charm[0] == pytest.approx(0.62, rel=0.03)
+
+
+@pytest.mark.analytic
+def test_vector_pairs_tend_to_those_on_shell():
+    m = 400.0
+    tree = amplitudes.s_channel_over_coupling_squared(
+        jnp.asarray(m**2), amplitudes.Propagator(jnp.asarray(1.0), jnp.asarray(0.0))
+    )
+    unit = 32.0 * 246.22**2 * m
+    widths = higgs_width.partial_widths_gev([m])
+    for name in ("WW", "ZZ"):
+        # Gamma_V/m_V times a logarithm
+        assert widths[name][0] * unit == pytest.approx(float(tree[name]), rel=1e-2)
+
+
+@pytest.mark.invariants
+def test_published_treatment_has_no_factors():
+    assert not has_means(sterile.Plasma())
+    assert not has_means(sterile.Plasma(bath_statistics="quantum", quantum_channels=("h",)))
+    assert sterile.Plasma(bath_statistics="quantum").stimulated
+    assert not sterile.Plasma(bath_statistics="quantum", quantum_channels=("h",)).stimulated
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("bath_statistics", "bose"),
+        ("quantum_channels", ("higgs",)),
+        ("quantum_channels", ()),
+        ("electroweak_transition", "lattice"),
+        ("higgs_width", "measured"),
+    ],
+)
+def test_unknown_choices(field, value):
+    with pytest.raises(ValueError, match=f"plasma {field} = .*give"):
+        sterile.Plasma(**{field: value})
+
+
+@pytest.mark.golden
+@pytest.mark.slow
+def test_bose_gain_from_higgs_decays():
+    # m_S = 30, lambda = y = 1e-9: independent brute-force solution with Bose gain in h -> S S and
+    # Maxwell-Boltzmann loss. The loss is 1e-4 of the yield and has the same factor here: 3e-6
+    plasma = sterile.Plasma(
+        bath_statistics="quantum", quantum_channels=("h",), dark_sector_in_hubble=False
+    )
+    production = sterile.solve(sterile.ScalarDecay(30.0, 1e-9, 1e-9), plasma)
+    assert float(production.yield_n) == pytest.approx(8.581812e-5, rel=1e-4)
+    assert float(production.q_mean) == pytest.approx(10.11256, rel=1e-4)
+
+
+BEST = sterile.Plasma(
+    bath_statistics="quantum", electroweak_transition="crossover", higgs_width="running"
+)
+
+
+@pytest.mark.invariants
+@pytest.mark.slow
+def test_soft_modes_fill_at_every_coupling():
+    # massless bosons: freeze-in, lasing soft modes, full equilibrium from the start
+    plasma = sterile.Plasma(bath_statistics="quantum", dark_sector_in_hubble=False)
+    grid = sterile.choose_grid(sterile.ScalarDecay(100.0, 1e-6, 1e-8), plasma)
+    for coupling in (3e-8, 1e-7, 5e-7, 1e-6, 1.5e-6, 2e-6, 1e-5, 1e-3, 1e-2):
+        production = sterile.solve(sterile.ScalarDecay(100.0, coupling, 1e-8), plasma, grid)
+        assert int(production.status) == 0
+
+
+@pytest.mark.gradients
+@pytest.mark.slow
+def test_derivatives_with_every_effect():
+    grid = sterile.choose_grid(sterile.ScalarDecay(100.0, 1e-8, 1e-9), BEST)
+
+    @jax.jit
+    def value(x):
+        return jnp.log(sterile.solve(sterile.ScalarDecay(*jnp.exp(x)), BEST, grid).yield_n)
+
+    x = jnp.log(jnp.asarray([100.0, 1e-8, 1e-9]))
+    forward, reverse = jax.jit(jax.jacfwd(value))(x), jax.jit(jax.grad(value))(x)
+    np.testing.assert_allclose(forward, reverse, rtol=1e-9, atol=1e-10)
+    step = 1e-4
+    for i in range(2):
+        difference = (value(x.at[i].add(step)) - value(x.at[i].add(-step))) / (2.0 * step)
+        # thresholds crossed by pairs of the lattice, as in the published treatment
+        assert float(forward[i]) == pytest.approx(float(difference), abs=1e-4)
+    batch = jax.vmap(value)(jnp.stack([x, x + 0.01]))
+    assert float(batch[0]) == pytest.approx(float(value(x)), abs=1e-12)
