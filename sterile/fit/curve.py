@@ -118,6 +118,11 @@ def _follow(function, seed, gradient, tolerance) -> Curve:
         return Curve(np.array([*points, points[0]]), np.array([*tangents, tangents[0]]), True)
     backward, _ = _walk(function, seed, gradient, -1.0, tolerance)
     line = [(x, -t) for x, t in reversed(backward[1:])] + forward
+    # a seed on the square's edge is followed by the edge's own point, a tolerance away
+    if len(line) > 2 and np.linalg.norm(line[0][0] - line[1][0]) < 10.0 * tolerance:
+        del line[1]
+    if len(line) > 2 and np.linalg.norm(line[-1][0] - line[-2][0]) < 10.0 * tolerance:
+        del line[-2]
     points, tangents = zip(*line)
     return Curve(np.array(points), np.array(tangents), False)
 
