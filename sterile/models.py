@@ -122,7 +122,8 @@ class Plasma(eqx.Module):
         if self.method not in METHODS:
             allowed = ", ".join(f'"{name}"' for name in METHODS)
             raise ValueError(
-                f'plasma method = "{self.method}" is not available; the allowed values are {allowed}'
+                f'plasma method = "{self.method}" is not available; the allowed values are '
+                f"{allowed}"
             )
         _require_range(
             "plasma",
