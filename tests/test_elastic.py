@@ -11,7 +11,6 @@ from sterile import Plasma
 from sterile import plasma as bath
 from sterile.amplitudes import FERMIONS
 from sterile.elastic import (
-    BROKEN,
     elastic_rate_gev,
     elastic_table,
     hopping_rates,

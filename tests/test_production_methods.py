@@ -12,7 +12,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import kve
 
 import sterile
-from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
+from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile import elastic, scalar
 from sterile.lattice import yield_weights
 from sterile.production import FREEZE_OUT
@@ -34,7 +34,7 @@ def solve(coupling, plasma, yukawa=YUKAWA, grid=GRID):
 
 
 def averages(temperature):
-    """n_eq e^(m/T) [GeV^3], <m/E>, and <p^2/(3E) g(p)> for g in the moment equation, f = exp(-E/T)."""
+    """n_eq e^(m/T) [GeV^3], <m/E>, and <p^2/(3E) g(p)> for each g of the moment equation."""
     p = temperature * np.sqrt(1.0 + MASS / temperature) * np.exp(np.linspace(-9.0, 4.5, 500))
     e = np.sqrt(p**2 + MASS**2)
     weight = p**3 * np.exp(-(e - MASS) / temperature)
