@@ -49,7 +49,7 @@ from sterile.scalar_step import (
 )
 
 _START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
-_KINETIC = 1e4  # gamma/H above which elastic scattering is held
+_KINETIC = 1e3  # gamma/H above which elastic scattering is held
 _FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
 
 
@@ -203,7 +203,7 @@ def _run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_
             return found
         rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
         hubble = jnp.sqrt(found.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
-        # S is then in kinetic equilibrium to 1e-4; faster only costs digits
+        # S is then in kinetic equilibrium to 1e-3; faster only costs digits
         return found._replace(elastic_gev=rate / (1.0 + rate / (_KINETIC * hubble)))
 
     over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))

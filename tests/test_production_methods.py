@@ -162,7 +162,7 @@ def test_kinetic_equilibrium_without_electroweak_step():
     # independent reference calculation, 2.90709e-7; momentum by momentum 2.90666e-7
     found = solve(1e-3, contact(method="number-density"), 1e-9)
     assert float(found.yield_n) == pytest.approx(2.90709e-7, rel=1e-5)
-    # gamma/H = 1e6 at freeze-out
+    # gamma/H above 1e3 at freeze-out
     scattered = solve(1e-3, contact(elastic_scattering=True), 1e-9)
     assert float(scattered.yield_n) == pytest.approx(2.90709e-7, rel=1e-5)
 
@@ -177,7 +177,7 @@ def test_weak_scattering_changes_nothing():
 
 @pytest.mark.invariants
 def test_scattering_keeps_numbers():
-    # without annihilation, and decays counted: gamma/H = 1e4 leaves rounding
+    # without annihilation, and decays counted: gamma/H = 1e3 leaves rounding
     plasma = contact(elastic_scattering=True)
 
     def strong(mass, coupling, plasma):
