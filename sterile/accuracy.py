@@ -22,8 +22,8 @@ from sterile.lattice import YIELD_PER_NUMBER, Grid
 from sterile.scalar import solve_scalar
 
 # What no refinement shows, relative: the start at T = 2000 m_S, the ends of the lattice, the
-# quadrature of F_N, and the annihilations that freeze-in grids leave out. At most 1.2e-5 in any case
-# of the tests.
+# quadrature of F_N, and the annihilations that freeze-in grids leave out. At most 1.2e-5 in any
+# case of the tests.
 FLOOR = 2e-5
 COARSER = 2.0
 _FINER = 1.5

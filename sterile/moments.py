@@ -10,8 +10,8 @@ lattice as momentum by momentum. With <.> the mean over f_S and x the clock:
     dY/dx = Y <C/f>/H,
     dT_S/dx = <p^2/(3E) (C/f)>/H - T_S <C/f>/H - <p^2/(3E) (2 - p^2/E^2)>,
 
-p^2/(3E) being what averages to T_S. Gain less loss of number is n_eq^2 <sigma v> - n_S^2 <sigma v>_S
-with <sigma v>_S at T_S. Elastic scattering enters the second equation, where it is
+p^2/(3E) being what averages to T_S. Gain less loss of number is n_eq^2 <sigma v> - n_S^2
+<sigma v>_S, the latter at T_S. Elastic scattering enters the second equation, where it is
 gamma (T - T_S) for slow S (Binder et al. 1706.07433; 2103.01944).
 
 "moments" solves both; "number-density" the first, with T_S = T. From T = m_S/300 on, long after

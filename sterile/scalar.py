@@ -156,8 +156,7 @@ def _daughters(model, plasma):
     """What N N -> S needs, or None where it is left out."""
     if not plasma.inverse_decays:
         return None
-    stimulated = plasma.stimulated
-    return Daughters(HELICITY_STATES[model.neutrino], stimulated)
+    return Daughters(HELICITY_STATES[model.neutrino], plasma.stimulated)
 
 
 def _bath_widths(model, plasma):

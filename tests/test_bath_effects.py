@@ -140,7 +140,7 @@ def test_resonance_peak_is_the_bose_decay():
     assert np.sum(peak * factor) / np.sum(peak) == pytest.approx(bose, rel=1e-3)
 
 
-def _particle(stimulated, count=12):
+def _particle(stimulated, elastic=None, count=12):
     return scalar_step.Particle(
         *(jnp.asarray(number) for number in (100.0, 1e-14, 1e-16)),
         log_q=np.linspace(-2.0, 2.0, count),
@@ -149,22 +149,27 @@ def _particle(stimulated, count=12):
         star=None,
         gravitates=True,
         stimulated=stimulated,
+        elastic=elastic,
     )
 
 
 @pytest.mark.invariants
+@pytest.mark.parametrize("elastic", [False, True])
 @pytest.mark.parametrize("stimulated", [False, True])
-def test_jacobian_is_exact_and_equilibrium_fixed(stimulated):
+def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     rng = np.random.default_rng(0)
-    particle, count = _particle(stimulated), 12
+    # any table will do: gamma itself comes with the bath
+    particle, count = _particle(stimulated, () if elastic else None), 12
     thermal = scalar_step.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), None)
+    if elastic:
+        thermal = thermal._replace(elastic_gev=jnp.asarray(3e-14))
     operator = jnp.asarray(rng.uniform(0.5, 1.0, (count, count))) * 1e-14
     f, yields = (jnp.asarray(rng.uniform(0.1, 1.0, count)) for _ in range(2))
     carry = (f, jnp.asarray(1e-4), jnp.asarray(1e-3))
     fit, state, jacobian = scalar_step._start_of_step(particle, thermal, operator, yields, *carry)
 
     def rate(state):
-        return scalar_step._right_hand_side(particle, thermal, operator, fit, yields, state)
+        return scalar_step.right_hand_side(particle, thermal, operator, fit, yields, state)
 
     np.testing.assert_allclose(jacobian, jax.jacfwd(rate)(state), rtol=1e-10, atol=1e-12)
 

@@ -11,7 +11,6 @@ from sterile import Plasma
 from sterile import plasma as bath
 from sterile.amplitudes import FERMIONS
 from sterile.elastic import (
-    BROKEN,
     elastic_rate_gev,
     elastic_table,
     hopping_rates,
@@ -88,7 +87,9 @@ def test_table_of_rates():
     table = elastic_table(jnp.asarray(65.0), jnp.asarray(1e-4), Plasma())
     found = jax.vmap(lambda t: elastic_rate_gev(table, t, True))(temperature)
     # 40 Chebyshev nodes; far below what gamma itself is known to
-    np.testing.assert_allclose(found, momentum_transfer_rate_gev(temperature, 65.0, 1e-4), rtol=2e-4)
+    np.testing.assert_allclose(
+        found, momentum_transfer_rate_gev(temperature, 65.0, 1e-4), rtol=2e-4
+    )
     above = elastic_rate_gev(table, 200.0, False)
     assert float(above) == float(momentum_transfer_rate_gev(200.0, 65.0, 1e-4, ("phi",)))
 
