@@ -177,8 +177,16 @@ def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     exponent = jnp.hypot(momentum, 100.0) / thermal.temperature_gev
     f = 1.0 / jnp.expm1(exponent) if stimulated else jnp.exp(-exponent)
     rates = scalar_step.rates_of(particle, thermal, operator, f)
-    gain = rates.loss_equilibrium * rates.equilibrium * ((1.0 + f) if stimulated else 1.0)
+    gain = rates.source * ((1.0 + f) if stimulated else 1.0)
     np.testing.assert_allclose(gain, rates.loss * f, rtol=1e-13)
+    if elastic:
+        hops = scalar_step.hopping(particle, thermal, rates)
+        moved = scalar_step.scattering(hops, f, stimulated)
+        # per hop, and in number whatever f is: rounding
+        assert float(jnp.max(jnp.abs(moved) / ((hops.up + hops.down) * f))) < 1e-12
+        f = jnp.asarray(rng.uniform(0.1, 1.0, count))
+        change = momentum**3 * scalar_step.scattering(hops, f, stimulated)
+        assert abs(float(jnp.sum(change))) < 1e-12 * float(jnp.max(jnp.abs(change)))
 
 
 @pytest.mark.analytic

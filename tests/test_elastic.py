@@ -99,7 +99,7 @@ def test_table_of_rates():
 def test_number_and_equilibrium(ratio):
     mass = 100.0
     p, number, rates = lattice(mass / ratio, mass)
-    matrix = np.asarray(scattering_matrix(rates))
+    matrix = np.asarray(scattering_matrix(rates, jnp.zeros(rates.up.size)))
     scale = np.abs(number[:, None] * matrix).max(axis=0)
     assert np.all(np.abs(number @ matrix) < 1e-12 * scale)
     energy = np.sqrt(p**2 + mass**2) - mass
@@ -119,7 +119,7 @@ def test_slow_scalars_relax_exponentially():
     for step in (0.2, 0.1):
         p, number, rates = lattice(temperature, mass, step, 400.0)
         start = np.exp(-(p**2) / (2.0 * mass * 0.5 * temperature))
-        end = expm(time * np.asarray(scattering_matrix(rates))) @ start
+        end = expm(time * np.asarray(scattering_matrix(rates, jnp.zeros(rates.up.size)))) @ start
         found = (number * p**2) @ end / (3.0 * mass * (number @ end))
         errors.append(abs(found - (1.0 - 0.5 * np.exp(-time))))
         assert np.all(end > 0.0)
@@ -151,7 +151,7 @@ def test_relaxation_against_brute_force():
     ).y[:, -1]  # fmt: skip
     ours_p, number, rates = lattice(temperature, mass)
     ours_e = np.sqrt(ours_p**2 + mass**2)
-    ours = expm(np.asarray(scattering_matrix(rates))) @ np.exp(-ours_e / 1.5)
+    ours = expm(np.asarray(scattering_matrix(rates, jnp.zeros(rates.up.size)))) @ np.exp(-ours_e / 1.5)
     for power in (1, 2):
         expected = np.sum(p**2 * e**power * brute) / np.sum(p**2 * brute)
         found = np.sum(number * ours_e**power * ours) / np.sum(number * ours)
