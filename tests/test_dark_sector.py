@@ -88,7 +88,8 @@ def test_decays_to_the_bath():
     assert float(production.q_rms) == pytest.approx(q_star, rel=1e-4)
 
 
-@pytest.mark.invariants
+@pytest.mark.analytic
+@pytest.mark.slow
 def test_decays_to_the_bath_in_equilibrium():
     # S stays in equilibrium through h-S mixing alone: N as from any thermal S
     model = sterile.ScalarDecay(500.0, 1e-6, 1e-9, 1e5)
@@ -99,7 +100,6 @@ def test_decays_to_the_bath_in_equilibrium():
     inside = (x > 0.3) & (x < 8.0)
     ratio = np.asarray(production.f)[inside] / expected[inside]
     # as for annihilation, in test_production_analytic, but no freeze-out at large x
-    print("eq", np.max(np.abs(ratio - 1.0)), ratio[::40])
     assert np.max(np.abs(ratio - 1.0)) < 1e-4
     assert int(production.status) == 0
 
@@ -139,6 +139,7 @@ def _decay_at_rest(number, width, mass):
 
 
 @pytest.mark.analytic
+@pytest.mark.slow
 def test_decays_in_a_universe_of_scalars(dominated):
     mass, width = 500.0, float(scalar_decay_width_gev(500.0, 1e-12))
     number = 0.5 * float(dominated.yield_n) / YIELD_PER_NUMBER / (2.0 * np.pi**2)
@@ -156,11 +157,11 @@ def test_decays_in_a_universe_of_scalars(dominated):
     early = np.argmin(np.abs(q - 0.05 * peak))
     assert f[early] == pytest.approx(limit[early], rel=0.03)
     slope = np.gradient(np.log(f), np.log(q))[early]
-    print("slope", slope)
     assert slope == pytest.approx(-1.5, abs=0.05)  # -1 in radiation domination
 
 
 @pytest.mark.invariants
+@pytest.mark.slow
 def test_energy_and_entropy_in_a_universe_of_scalars(dominated):
     scalar = dominated.scalar
     q, f = np.asarray(dominated.q), np.asarray(dominated.f)
