@@ -28,6 +28,7 @@ from sterile.decay import (
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar_step import prompt_width_gev
 
+_TINY = 1e-140  # its square, in derivatives, does not underflow
 _NODES = 640  # on either side of theta = 0
 _NONE = -600.0  # ln of an occupation that does not matter
 
@@ -95,7 +96,7 @@ def _averages(model, grid, refine, sign, stimulated, clock, f, occupation):
     line = sum(c * log_n[first + j] for j, c in enumerate(lagrange(position - first, 4)))
     n = jnp.exp(jnp.where(inside, jnp.minimum(line, 0.0), _NONE))
     weight = above * (p**2 / e)[None, :]
-    total = jnp.maximum(weight @ f, 1e-290)
+    total = jnp.maximum(weight @ f, _TINY)
     blocked = (weight * n) @ f / total
     returned = jnp.sum(weight * n, axis=1)
     if stimulated:
@@ -119,7 +120,7 @@ def _advance(n, gain, loss):
     def ratio(gain, loss):
         """Gain over the interval's loss where that is thin, over the loss there where thick."""
         mean = depth * (1.0 + loss) / (1.0 + depth)
-        return gain / jnp.maximum(mean, 1e-290)
+        return gain / jnp.maximum(mean, _TINY)
 
     made = end * ratio(gain_right, loss_right) + start * ratio(gain_left, loss_left)
     later = jnp.cumsum(depth[:, ::-1], axis=1)[:, ::-1]

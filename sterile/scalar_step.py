@@ -333,7 +333,10 @@ def implicit_step(
         (at(0), operators[0]),
         (thermal_slope, operator_slope),
     )
-    inverse = inverse_dominant(jnp.eye(state.size) / (step * GAMMA) - jacobian)
+    # scattering of many scalars at once leaves no row dominant
+    hops_fill = particle.elastic is not None and particle.stimulated
+    invert = jnp.linalg.inv if hops_fill else inverse_dominant
+    inverse = invert(jnp.eye(state.size) / (step * GAMMA) - jacobian)
     state = rodas5p_step(
         lambda node, y: right_hand_side(particle, at(node), operators[node], fit, yields, y),
         state,

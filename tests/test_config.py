@@ -40,7 +40,8 @@ def test_defaults(tmp_path):
 def test_every_key(tmp_path):
     run = load(
         MODEL
-        + """
+        + """scalar_vev_gev = 300.0
+neutrino = "dirac"
 [plasma]
 preset = "paper"
 bath_statistics = "maxwell-boltzmann"
@@ -49,6 +50,7 @@ electroweak_temperature_gev = 150.0
 dark_sector_in_hubble = false
 contact_only = true
 constant_g = 106.75
+inverse_decays = true
 [dark_matter]
 mass_kev = 7.1
 [cosmology]
@@ -58,7 +60,9 @@ n_s = 0.96
         tmp_path,
     )
     plasma = config.plasma_of(run)
-    assert plasma.constant_g == 106.75 and plasma.contact_only
+    assert plasma.constant_g == 106.75 and plasma.contact_only and plasma.inverse_decays
+    model = config.model_of(run)
+    assert float(model.scalar_vev_gev) == 300.0 and model.neutrino == "dirac"
     assert float(plasma.electroweak_temperature_gev) == 150.0
     assert run.dark_matter.mass_kev == 7.1
     assert float(config.cosmology_of(run).h) == 0.67
@@ -93,6 +97,7 @@ BAD = {
     "section is a number": (MODEL + "\n[x]\n", "[x]"),
     "number as section": ("plasma = 3\n" + MODEL, "[plasma] must be a table"),
     "not TOML": ("model = [", "not valid TOML"),
+    "kind of N": (MODEL + 'neutrino = "dirak"\n', "did you mean 'dirac'?"),
     "reserved": ("text = 'x'\n" + MODEL, "[text]"),
     "empty": ("", "[model] is missing"),
 }
@@ -115,6 +120,7 @@ OUT_OF_RANGE = [
     ("portal_coupling = 1e-8", "portal_coupling = 0.0", "portal_coupling"),
     ("portal_coupling = 1e-8", "portal_coupling = 1.0", "portal_coupling"),
     ("yukawa = 1e-9", "yukawa = -1e-9", "yukawa"),
+    ("yukawa = 1e-9", "yukawa = 1e-9\nscalar_vev_gev = 0.0", "scalar_vev_gev"),
 ]
 
 

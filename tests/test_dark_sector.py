@@ -1,5 +1,7 @@
 """Kinds of N, mixing of S with h, and a universe that S dominates, against closed forms."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
@@ -88,7 +90,8 @@ def test_decays_to_the_bath():
     assert float(production.q_rms) == pytest.approx(q_star, rel=1e-4)
 
 
-@pytest.mark.invariants
+@pytest.mark.analytic
+@pytest.mark.slow
 def test_decays_to_the_bath_in_equilibrium():
     # S stays in equilibrium through h-S mixing alone: N as from any thermal S
     model = sterile.ScalarDecay(500.0, 1e-6, 1e-9, 1e5)
@@ -99,7 +102,6 @@ def test_decays_to_the_bath_in_equilibrium():
     inside = (x > 0.3) & (x < 8.0)
     ratio = np.asarray(production.f)[inside] / expected[inside]
     # as for annihilation, in test_production_analytic, but no freeze-out at large x
-    print("eq", np.max(np.abs(ratio - 1.0)), ratio[::40])
     assert np.max(np.abs(ratio - 1.0)) < 1e-4
     assert int(production.status) == 0
 
@@ -139,6 +141,7 @@ def _decay_at_rest(number, width, mass):
 
 
 @pytest.mark.analytic
+@pytest.mark.slow
 def test_decays_in_a_universe_of_scalars(dominated):
     mass, width = 500.0, float(scalar_decay_width_gev(500.0, 1e-12))
     number = 0.5 * float(dominated.yield_n) / YIELD_PER_NUMBER / (2.0 * np.pi**2)
@@ -156,11 +159,11 @@ def test_decays_in_a_universe_of_scalars(dominated):
     early = np.argmin(np.abs(q - 0.05 * peak))
     assert f[early] == pytest.approx(limit[early], rel=0.03)
     slope = np.gradient(np.log(f), np.log(q))[early]
-    print("slope", slope)
     assert slope == pytest.approx(-1.5, abs=0.05)  # -1 in radiation domination
 
 
 @pytest.mark.invariants
+@pytest.mark.slow
 def test_energy_and_entropy_in_a_universe_of_scalars(dominated):
     scalar = dominated.scalar
     q, f = np.asarray(dominated.q), np.asarray(dominated.f)
@@ -178,3 +181,23 @@ def test_energy_and_entropy_in_a_universe_of_scalars(dominated):
     extra = bounds.extra_radiation(dominated.spectrum(mass_kev=1e-6), 1e-12, spectra.Cosmology())
     neutrino = 7.0 / 8.0 * (4.0 / 11.0) ** (4.0 / 3.0) * np.pi**2 / 15.0
     assert float(extra) * neutrino / bath == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.invariants
+def test_warnings():
+    def said(model, **production):
+        production = {"f_n_max": 0.5, "density_ratio_max": 1e-3, "plasma": GRAVITY} | production
+        point = SimpleNamespace(
+            status=0, omega_h2=0.12, mass_kev=17.2, production=SimpleNamespace(**production)
+        )
+        return " | ".join(bounds.warnings(model, point))
+
+    own_mass = said(sterile.ScalarDecay(100.0, 1e-8, 1e-9))
+    assert "if m_N = y <S>, then <S> = 1.72e+04 GeV, theta_hS = 3e-05" in own_mass
+    assert "occupation of N reaches 0.5" in own_mass and "rho_S" not in own_mass
+    # nothing to say where mixing is small, or where N N -> S is included
+    blocked = sterile.Plasma(inverse_decays=True)
+    assert said(sterile.ScalarDecay(100.0, 1e-12, 1e-5), plasma=blocked) == ""
+    given = said(sterile.ScalarDecay(100.0, 1e-8, 1e-9, 300.0), density_ratio_max=2.0)
+    assert "<S> = 300 GeV" in given and "m_N = 17.2 keV is not y <S> = 0.3 keV" in given
+    assert "rho_S/rho_SM reaches 2 before S decays; the heat" in given
