@@ -252,5 +252,3 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     carry, history = jax.lax.scan(one_unit, carry, (jnp.arange(units), thermals, tangents))
     history = jax.tree.map(lambda leaf: leaf.reshape(units * steps, *leaf.shape[2:]), history)
     return carry, history, (starts + step).ravel()
-
-

@@ -186,6 +186,8 @@ def _stimulated_start(particle, thermal, operator, hubble):
 
 
 _START_ROUNDS = 4
+
+
 def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
     """Assemble what the decay spectrum and the user need from the raw states."""
     hot, coupled, late = phases(grid)

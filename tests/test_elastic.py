@@ -151,7 +151,9 @@ def test_relaxation_against_brute_force():
     ).y[:, -1]  # fmt: skip
     ours_p, number, rates = lattice(temperature, mass)
     ours_e = np.sqrt(ours_p**2 + mass**2)
-    ours = expm(np.asarray(scattering_matrix(rates, jnp.zeros(rates.up.size)))) @ np.exp(-ours_e / 1.5)
+    ours = expm(np.asarray(scattering_matrix(rates, jnp.zeros(rates.up.size)))) @ np.exp(
+        -ours_e / 1.5
+    )
     for power in (1, 2):
         expected = np.sum(p**2 * e**power * brute) / np.sum(p**2 * brute)
         found = np.sum(number * ours_e**power * ours) / np.sum(number * ours)
