@@ -50,6 +50,7 @@ _RISING = -0.05  # d ln f/d ln q at the table's start below which f is taken to 
 _N_EFF = {"bbn": (2.88, 0.27), "recombination": (2.99, 0.17)}
 _BBN_TEMPERATURE_GEV = 1e-3
 BRANCHING_WORTH_SAYING = 1e-2
+LASING_YIELD = 2e-5  # Y_S, a hundredth of equilibrium
 DENSITY_WORTH_SAYING = 0.1
 _RECOMBINATION_SCALE_FACTOR = 1.0 / 1090.0
 
@@ -290,11 +291,18 @@ def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> l
             "S decays after nucleosynthesis: Gamma < H at T = 4 MeV; its energy and its late "
             "neutrinos may spoil the light elements"
         )
-    blocked = point.production.plasma.inverse_decays
-    if float(point.production.f_n_max) > OCCUPATION_LIMIT and not blocked:
+    plasma = point.production.plasma
+    if float(point.production.f_n_max) > OCCUPATION_LIMIT and not plasma.inverse_decays:
         found.append(
             f"occupation of N reaches {float(point.production.f_n_max):.2g} > 0.1: inverse decays "
             "N N -> S and Pauli blocking are neglected; inverse_decays = true includes them"
+        )
+    lases = plasma.stimulated and plasma.electroweak_transition == "step"
+    if lases and float(point.production.yield_s_max) > LASING_YIELD:
+        found.append(
+            "quantum statistics with massless Higgs doublets: soft scalars lase before S is in "
+            "equilibrium, and Y_N may be off by up to 9 %; use electroweak_transition = "
+            '"crossover"'
         )
     ratio = float(point.production.density_ratio_max)
     if ratio > DENSITY_WORTH_SAYING:

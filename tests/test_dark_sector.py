@@ -186,7 +186,8 @@ def test_energy_and_entropy_in_a_universe_of_scalars(dominated):
 @pytest.mark.invariants
 def test_warnings():
     def said(model, **production):
-        production = {"f_n_max": 0.5, "density_ratio_max": 1e-3, "plasma": GRAVITY} | production
+        usual = {"f_n_max": 0.5, "density_ratio_max": 1e-3, "yield_s_max": 1e-3}
+        production = usual | {"plasma": GRAVITY} | production
         point = SimpleNamespace(
             status=0, omega_h2=0.12, mass_kev=17.2, production=SimpleNamespace(**production)
         )
@@ -198,6 +199,11 @@ def test_warnings():
     # nothing to say where mixing is small, or where N N -> S is included
     blocked = sterile.Plasma(inverse_decays=True)
     assert said(sterile.ScalarDecay(100.0, 1e-12, 1e-5), plasma=blocked) == ""
+    massless = sterile.Plasma(bath_statistics="quantum")
+    assert "soft scalars lase" in said(sterile.ScalarDecay(100.0, 5e-8, 1e-9), plasma=massless)
+    assert "lase" not in said(
+        sterile.ScalarDecay(100.0, 1e-9, 1e-9), plasma=massless, yield_s_max=1e-7
+    )
     given = said(sterile.ScalarDecay(100.0, 1e-8, 1e-9, 300.0), density_ratio_max=2.0)
     assert "<S> = 300 GeV" in given and "m_N = 17.2 keV is not y <S> = 0.3 keV" in given
     assert "rho_S/rho_SM reaches 2 before S decays; the heat" in given
