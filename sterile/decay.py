@@ -37,15 +37,16 @@ def momentum_grid(history: ScalarHistory, model: ScalarDecay) -> Array:
     """q at which F is integrated, (400,), log-uniform, from 1e-3 to where S has decayed.
 
     Its upper end is chosen per model: decay momenta run over nine decades. It is a choice of
-    nodes and carries no derivative.
+    nodes and carries no derivative: in whole steps, so that differences do not see it either.
     """
     history, mass = jax.lax.stop_gradient((history, model.scalar_mass_gev))
     number = history.f @ jnp.exp(3.0 * history.log_q)
     # the scalars left at 1e-12 of their largest number are the last to matter
     alive = number > 1e-12 * jnp.max(number)
     last = jnp.max(jnp.where(alive, history.clock, history.clock[0]))
-    highest = jnp.maximum(60.0, mass * jnp.exp(last))
-    return jnp.exp(jnp.linspace(math.log(_Q_LOWEST), jnp.log(highest), _COMPUTED))
+    log_highest = _END_STEP * jnp.ceil((last + jnp.log(mass)) / _END_STEP)
+    log_highest = jnp.maximum(math.log(60.0), log_highest)
+    return jnp.exp(jnp.linspace(math.log(_Q_LOWEST), log_highest, _COMPUTED))
 
 
 def decay_spectrum(
@@ -117,6 +118,7 @@ def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical=
 
 
 _GRADING_START = -3.0
+_END_STEP = 0.5  # of the end of the spectrum's grid in ln q
 
 
 def tabulate(q: Array, f: Array) -> tuple[Array, Array]:

@@ -116,7 +116,8 @@ _PLASMA_CHOICES = {
 
 
 def _require_choice(owner: str, name: str, value, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
+    # by type, too: 1 == True
+    if not any(type(value) is type(choice) and value == choice for choice in allowed):
         raise ValueError(
             f"{owner} {name} = {value!r} is not available; "
             f"give one of {', '.join(repr(choice) for choice in allowed)}"

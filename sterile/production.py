@@ -197,10 +197,10 @@ def choose_grids(models, plasma: Plasma) -> tuple[list[Grid], np.ndarray]:
 
 def tightened(grid: Grid) -> Grid:
     """A grid for points that did not converge: that of freeze-out, every step halved."""
-    fine = _freeze_out(grid.resonance)
+    fine = _freeze_out(grid.resonance, False)
     return dataclasses.replace(
         fine,
-        hot_steps=2 * fine.hot_steps,
+        hot_steps=2 * max(fine.hot_steps, grid.hot_steps),
         coupled_steps=2 * fine.coupled_steps,
         late_steps=2 * fine.late_steps,
     )
@@ -218,13 +218,7 @@ def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: 
     equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
     if width < hubble and thermal < _THERMAL_FRACTION * equilibrium:
         return _with_resonance(FREEZE_IN, resonance)
-    return _stimulated(_freeze_out(resonance)) if plasma.stimulated else _freeze_out(resonance)
-
-
-@functools.cache
-def _stimulated(grid: Grid) -> Grid:
-    # soft modes fill within the first steps
-    return dataclasses.replace(grid, hot_steps=4)
+    return _freeze_out(resonance, plasma.stimulated)
 
 
 def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
@@ -239,14 +233,15 @@ def freeze_out_grid(scalar_mass_gev: float, plasma: Plasma | None = None) -> Gri
 
     For searches through the turn-over, where one grid makes one smooth function.
     """
-    return _freeze_out(resonance_of(scalar_mass_gev, Plasma() if plasma is None else plasma))
+    plasma = Plasma() if plasma is None else plasma
+    return _freeze_out(resonance_of(scalar_mass_gev, plasma), plasma.stimulated)
 
 
 @functools.cache
-def _freeze_out(resonance: str) -> Grid:
-    if resonance == "narrow":
-        return FREEZE_OUT_NARROW
-    return _with_resonance(FREEZE_OUT, resonance)
+def _freeze_out(resonance: str, stimulated: bool) -> Grid:
+    grid = FREEZE_OUT_NARROW if resonance == "narrow" else _with_resonance(FREEZE_OUT, resonance)
+    # soft modes fill within the first steps
+    return dataclasses.replace(grid, hot_steps=4) if stimulated else grid
 
 
 @functools.cache
@@ -334,18 +329,19 @@ def _solve(model, plasma, grid, error_estimate=False):
         grid = _widened(grid, plasma)
         return _assemble(model, plasma, grid, *_produce(model, plasma, error_estimate, grid))
     # one lattice for all, so that the branches return one shape
+    widest = _freeze_out("narrow", plasma.stimulated)
     branches = [
         functools.partial(
             _produce,
             error_estimate=error_estimate,
-            grid=_widened(_with_resonance(FREEZE_OUT_NARROW, resonance), plasma),
+            grid=_widened(_with_resonance(widest, resonance), plasma),
         )
         for resonance in ("narrow", "broad", "none")
     ]
     edges = jnp.array([NARROW_BELOW_GEV, SMOOTH_ABOVE_GEV])
     index = jnp.searchsorted(edges, model.scalar_mass_gev, side="right")
     solved = jax.lax.switch(index, branches, model, plasma)
-    return _assemble(model, plasma, _widened(FREEZE_OUT_NARROW, plasma), *solved)
+    return _assemble(model, plasma, _widened(widest, plasma), *solved)
 
 
 def _widened(grid, plasma):

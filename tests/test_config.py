@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sterile import config
+from sterile.fit import settings as fit_settings
 from sterile.scan import settings
 
 pytestmark = pytest.mark.cli
@@ -86,7 +87,7 @@ BAD = {
     "nan": (MODEL.replace("1e-9", "nan"), "[model] yukawa = nan"),
     "infinite": (MODEL.replace("1e-9", "inf"), "[model] yukawa = inf"),
     "unknown kind": (MODEL.replace("scalar-decay", "scalar-dekay"), "did you mean 'scalar-decay'"),
-    "preset": (MODEL + "[plasma]\npreset = 'best'\n", "[plasma] preset = 'best' is not one of"),
+    "preset": (MODEL + "[plasma]\npreset = 'bset'\n", "[plasma] preset = 'bset' is not one of"),
     "both": (MODEL + "[dark_matter]\nomega_h2 = 0.12\nmass_kev = 7.0\n", "remove one of them"),
     "two densities": (
         MODEL + "[dark_matter]\nomega_h2 = 0.12\n[cosmology]\nomega_dm = 0.11\n",
@@ -147,6 +148,9 @@ def test_missing_file_directory_and_binary(tmp_path):
 def test_shipped_runs_load(path):
     if "[scan]" in path.read_text(encoding="utf-8"):
         settings.load(path)
+        return
+    if "[fit]" in path.read_text(encoding="utf-8"):
+        fit_settings.load(path)
         return
     run = config.load(path)
     config.model_of(run)

@@ -157,6 +157,7 @@ def test_senseless_planes_are_refused(arguments, words):
 MODEL = sterile.ScalarDecay(100.0, 1e-8, 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.analytic
 def test_mass_for_an_abundance_is_closed_form():
     found = solve_for({"omega_h2": 0.12}, "mass_kev", MODEL, plasma=PAPER)

@@ -139,5 +139,7 @@ def test_derivatives():
 
 @pytest.mark.invariants
 def test_what_is_refused():
-    with pytest.raises(ValueError, match="inverse_decays = maybe"):
+    with pytest.raises(
+        ValueError, match="inverse_decays = 'maybe' is not available; give one of False, True"
+    ):
         sterile.Plasma(inverse_decays="maybe")

@@ -12,6 +12,7 @@ CONTACT = sterile.Plasma(contact_only=True, constant_g=106.75, dark_sector_in_hu
 MODEL = sterile.ScalarDecay(500.0, 1e-8, 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_bound_without_electroweak_step():
     # freeze-in at 500 GeV and late decay, an independent reference calculation good to 1e-7
@@ -23,6 +24,7 @@ def test_bound_without_electroweak_step():
     assert sterile.solve(MODEL, CONTACT).error is None
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_tolerance():
     coarse = rescaled(FREEZE_IN, 3.0)

@@ -21,6 +21,7 @@ def test_every_scalar_gives_two_neutrinos(name):
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_number_balance_improves_under_refinement():
     model = sterile.ScalarDecay(100.0, 1e-8, 1e-9)

@@ -89,6 +89,6 @@ def _grid(priors: dict[str, Prior], model: ScalarDecay, plasma: Plasma) -> Grid:
             "the resonance regime (61 and 63.5 GeV), where the solver's method changes; fit each "
             "side by itself"
         )
-    columns = dict(zip(MODEL_PARAMETERS, corners.T))
+    columns = vars(model) | dict(zip(MODEL_PARAMETERS, corners.T))
     grids, _ = choose_grids(SimpleNamespace(**columns), plasma)
     return grids[0] if len(grids) == 1 else freeze_out_grid(low, plasma)
