@@ -49,6 +49,7 @@ from sterile.scalar_step import (
 
 START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
 FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
+_START_ROUNDS = 4
 
 
 def _clock_origin(model, plasma, grid):
@@ -183,9 +184,6 @@ def _stimulated_start(particle, thermal, operator, hubble):
         rates = rates_of(particle, thermal, operator, occupation(particle, thermal, u))
         u = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
     return u
-
-
-_START_ROUNDS = 4
 
 
 def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
