@@ -200,7 +200,7 @@ def test_scattering_keeps_numbers():
 @pytest.mark.parametrize(
     "method",
     [
-        pytest.param("momentum", marks=pytest.mark.xfail(reason="open: not understood yet")),
+        pytest.param("momentum", marks=pytest.mark.xfail(reason="the derivative is NaN; open")),
         "moments",
         "number-density",
     ],
