@@ -98,20 +98,23 @@ def load(path) -> Config:
         If it is not TOML, or a key is unknown, missing, of the wrong type or out of range, or
         keys contradict each other: one line naming the file, the key and the fix.
     """
+    return read(path, "configuration", check)
+
+
+def read(path, kind: str, check):
+    """``check(content, text)`` of a TOML file of some ``kind``; errors as in :func:`load`."""
     path = Path(path)
     if path.is_dir():
         raise ValueError(f"{path}: is a directory; give the path of a TOML file")
     if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file; check the path of the configuration")
+        raise FileNotFoundError(f"{path}: no such file; check the path of the {kind}")
     try:
         text = path.read_text(encoding="utf-8")
-        content = tomllib.loads(text)
+        return check(tomllib.loads(text), text)
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file; give a TOML configuration") from None
+        raise ValueError(f"{path}: not a text file; give a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
-    try:
-        return check(content, text)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -3,9 +3,7 @@
 import difflib
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -89,20 +87,7 @@ def load(source) -> Settings:
     """
     if isinstance(source, dict):
         return check(source, json.dumps(source, sort_keys=True))
-    path = Path(source)
-    if path.is_dir():
-        raise ValueError(f"{path}: is a directory; give the path of a TOML file")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file; check the path of the fit's TOML file")
-    try:
-        text = path.read_text(encoding="utf-8")
-        return check(tomllib.loads(text), text)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file; give a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not valid TOML: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    return configuration.read(source, "fit", check)
 
 
 def check(content: dict, text: str = "") -> Settings:

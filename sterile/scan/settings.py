@@ -3,7 +3,6 @@
 import difflib
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -87,20 +86,8 @@ def load(source) -> Settings:
     """
     if isinstance(source, dict):
         return check(source, json.dumps(source, sort_keys=True, default=str))
-    path = Path(source)
-    if path.is_dir():
-        raise ValueError(f"{path}: is a directory; give the path of a TOML file")
-    if not path.exists():
-        raise FileNotFoundError(f"{path}: no such file; check the path of the scan's TOML file")
-    try:
-        text = path.read_text(encoding="utf-8")
-        return check(tomllib.loads(text), text, path.parent)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file; give a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{path}: not valid TOML: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    folder = Path(source).parent
+    return configuration.read(source, "scan", lambda content, text: check(content, text, folder))
 
 
 def check(content: dict, text: str = "", folder: Path = Path(".")) -> Settings:
