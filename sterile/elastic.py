@@ -169,7 +169,9 @@ class Hops(NamedTuple):
     down: Array
 
 
-def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step) -> Hops:
+def hopping_rates(
+    momentum_gev, mass_gev, temperature_gev, rate_gev, log_step, fastest_gev=math.inf
+) -> Hops:
     """C_el on the lattice as rates between neighbours.
 
     C_i p_i^3 is the difference of fluxes, down_{i+1/2} f_{i+1} - up_{i+1/2} f_i per log step.
@@ -178,6 +180,8 @@ def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step) -
     ----------
     momentum_gev : lattice momenta [GeV], (n,), ln p uniform with step ``log_step``.
     mass_gev, temperature_gev, rate_gev : m_S, T and gamma [GeV], scalars.
+    fastest_gev : rate [GeV] that no hop exceeds: each flux is reduced to fit, which changes neither
+        the fixed point nor the conservation of numbers.
 
     Returns
     -------
@@ -191,6 +195,7 @@ def hopping_rates(momentum_gev, mass_gev, temperature_gev, rate_gev, log_step) -
     rise = (p[1:] ** 2 - p[:-1] ** 2) / (e[1:] + e[:-1])
     fitted = (log_step * p_half**2 / (e_half * rise)) ** 2
     flux = 0.5 * rate_gev * temperature_gev * p_half * e_half * fitted / log_step**2
+    flux = flux / (1.0 + flux / (fastest_gev * p_half**3))
     above = (p[1:] ** 2 - p_half**2) / (e[1:] + e_half)
     below = (p_half**2 - p[:-1] ** 2) / (e[:-1] + e_half)
     down = flux * jnp.exp(above / temperature_gev)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from spectra.constants import HIGGS_MASS_GEV, REDUCED_PLANCK_MASS_GEV
+from spectra.constants import HIGGS_MASS_GEV
 from sterile.bath_means import means_in_unit, means_of_phase, splits_kernel
 from sterile.collisions import (
     ReferenceShape,
@@ -35,8 +35,6 @@ from sterile.scalar_step import (
     thermal_at,
 )
 from sterile.statistics import peak_enhancement
-
-_KINETIC = 1e3  # gamma/H above which elastic scattering is held
 
 
 def _resonance(model, plasma, grid, particle, clock, hot):
@@ -143,9 +141,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
         if particle.elastic is None:
             return found
         rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
-        hubble = jnp.sqrt(found.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
-        # S is then in kinetic equilibrium to 1e-3; faster only costs digits
-        return found._replace(elastic_gev=rate / (1.0 + rate / (_KINETIC * hubble)))
+        return found._replace(elastic_gev=rate)
 
     over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))
     thermals = jax.vmap(over_steps, (None, 0, 0))(jnp.asarray(step * NODES), starts, all_broken)

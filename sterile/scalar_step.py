@@ -156,7 +156,7 @@ def rates_of(particle, thermal, operator, f):
     decay = free = particle.mass_gev * width / e
     if thermal.bath_width_gev is not None:
         to_bath = particle.mass_gev * thermal.bath_width_gev / e
-        to_bath = jnp.minimum(to_bath, _fastest(particle, thermal) * hubble)
+        to_bath = jnp.minimum(to_bath, _fastest(particle, thermal, 6, 1e7) * hubble)
         loss, free = loss + to_bath[:, None], decay + to_bath
     loss, source = loss[:, 0], loss[:, 1] * equilibrium
     if particle.gain is not None:
@@ -167,13 +167,14 @@ def rates_of(particle, thermal, operator, f):
     return Rates(p, e, equilibrium, loss, source, decay, free)
 
 
-def _fastest(particle, thermal):
-    """Decays to the bath per Hubble time above which S has the bath's temperature anyway.
+def _fastest(particle, thermal, power, most):
+    """Rate per Hubble time above which S has the bath's temperature anyway.
 
-    Rates above 10 H while S is hot are far above that when it matters.
+    Rates above 10 H while S is hot are far above that when it matters. A step bears a stiff rate
+    that grows by up to e^0.3 in it, and decay to the bath has to outrun annihilation.
     """
     cooling = jnp.maximum(_HOT * particle.mass_gev / thermal.temperature_gev, 1.0)
-    return 10.0 * jnp.minimum(cooling**6, 1e7)
+    return 10.0 * jnp.minimum(cooling**power, most)
 
 
 def prompt_width_gev(width_gev, hubble_gev):
@@ -203,7 +204,8 @@ def right_hand_side(particle, thermal, operator, fit, yields, state):
     change = blocking * (source - (rates.loss + rates.decay) * g) / hubble + drift * g
     if thermal.elastic_gev is not None:
         elastic = scattering(hopping(particle, thermal, rates), f, particle.stimulated)
-        change = change + blocking**2 * elastic / (hubble * fit.scale) * jnp.exp(-log_psi)
+        elastic = blocking**2 * elastic / hubble / fit.scale * jnp.exp(-log_psi)
+        change = change + elastic
     decayed = jnp.sum(yields * rates.decay * f) / hubble
     heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
     heating = heating / (hubble * thermal.comoving_gev**4)
@@ -212,12 +214,14 @@ def right_hand_side(particle, thermal, operator, fit, yields, state):
 
 def hopping(particle, thermal, rates):
     """C_el as :func:`sterile.elastic.hopping_rates`."""
+    bath_hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     return hopping_rates(
         rates.momentum_gev,
         particle.mass_gev,
         thermal.temperature_gev,
         thermal.elastic_gev,
         particle.log_step,
+        _fastest(particle, thermal, 2, 9e6) * bath_hubble,
     )
 
 
@@ -262,9 +266,22 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
     fit = Fit(scale, balance, exponent, free, growth)
     if particle.elastic is None:
         return fit
-    exchange = thermal.elastic_gev / hubble
+    hops = hopping(particle, thermal, rates)
+    shared = (hops.up + hops.down) / (hops.up + hops.down + hubble)
+    number = np.exp(3.0 * particle.log_q) * scale
+    number = number / jnp.sum(number)
+
+    def common(own):
+        # psi that differed between modes that exchange S would make the exchange rate vary
+        return own + shared * (jnp.sum(number * own) - own)
+
+    balance = common(balance)
+    exchange = thermal.elastic_gev / (thermal.elastic_gev + hubble)
     return fit._replace(
-        kinetic=(1.0 - balance) * exchange / (1.0 + exchange),
+        balance=balance,
+        free=common(free),
+        growth=common(growth),
+        kinetic=(1.0 - balance) * exchange,
         kinetic_exponent=exponent - particle.mass_gev / thermal.temperature_gev,
     )
 
@@ -297,7 +314,7 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     block = pull * operator * stretch[None, :] / hubble + jnp.diag(diagonal)
     if particle.elastic is not None:
         hops = hopping(particle, thermal, rates)
-        weight = blocking**2 / (hubble * scale)  # dg/df
+        weight = blocking**2 / hubble / scale  # dg/df
         elastic = scattering(hops, f, particle.stimulated)
         change = change + weight * elastic
         # columns, weighted by number, keep the matrix dominant where rows need not
