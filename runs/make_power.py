@@ -15,6 +15,7 @@ def main() -> None:
     default = Path(power.__file__).parent / "data" / power.SHIPPED_FILE
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
     tables, attributes = power.camb_tables(spectra.Cosmology())
+    tables["tangents"] = power.camb_tangents(spectra.Cosmology())
     _cache.write_tables(path, tables, attributes | {"made_by": "runs/make_power.py"})
     print(f"{path}: {', '.join(f'{name} {values.shape}' for name, values in tables.items())}")
 

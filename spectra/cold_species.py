@@ -13,7 +13,8 @@ import numpy as np
 from spectra import _cache
 from spectra._camb import run_camb
 from spectra.cosmology import Cosmology
-from spectra.power import HIGHEST_Z, POWER_FIELDS
+from spectra.neighbours import TABLE_FIELDS
+from spectra.power import HIGHEST_Z
 
 # the columns of CAMB's transfer files, in their order
 COLUMNS = (
@@ -62,11 +63,11 @@ def cold_species(cosmology: Cosmology | None = None, z: float = 0.0) -> dict[str
     z = float(z)
     if not 0.0 <= z <= HIGHEST_Z:
         raise ValueError(f"z = {z:g} is outside [0, {HIGHEST_Z:g}]; give a redshift in that range")
-    return dict(_cached(tuple(float(getattr(cosmology, name)) for name in POWER_FIELDS), z))
+    return dict(_cached(tuple(float(getattr(cosmology, name)) for name in TABLE_FIELDS), z))
 
 
 def cache_file_name(values: tuple[float, ...], z: float) -> str:
-    """File name of a table: ``values`` of :data:`spectra.power.POWER_FIELDS`, redshift ``z``."""
+    """File name of a table: ``values`` of ``spectra.neighbours.TABLE_FIELDS``, redshift ``z``."""
     # single-precision inputs must find the table of the same number
     rounded = [f"{value:.7g}" for value in (*values, z)]
     key = json.dumps([_RECIPE, HIGHEST_K_H_MPC, rounded])
@@ -81,7 +82,7 @@ def _cached(values: tuple[float, ...], z: float) -> dict[str, np.ndarray]:
             return _cache.read_tables(path)[0]
         except ValueError:
             pass  # damaged: made again below
-    tables, attributes = camb_species(Cosmology(**dict(zip(POWER_FIELDS, values))), z)
+    tables, attributes = camb_species(Cosmology(**dict(zip(TABLE_FIELDS, values))), z)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _cache.write_tables(path, tables, attributes)
@@ -98,7 +99,7 @@ def camb_species(cosmology: Cosmology, z: float) -> tuple[dict[str, np.ndarray],
     data = results.get_matter_transfer_data().transfer_data[:, :, 0]
     tables = {name: np.asarray(row, dtype=float) for name, row in zip(COLUMNS, data)}
     attributes = {
-        **{name: float(getattr(cosmology, name)) for name in POWER_FIELDS},
+        **{name: float(getattr(cosmology, name)) for name in TABLE_FIELDS},
         "z": z,
         "source": f"CAMB {version}, transfer functions, massless neutrinos",
     }

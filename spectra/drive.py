@@ -22,15 +22,15 @@ from spectra._taper import sinc_table
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, hubble_mpc
 from spectra.drive_store import DamagedFile, cache_file, exclusively, read_drive, write_drive
+from spectra.neighbours import (
+    MATCH_TOLERANCE,
+    TABLE_FIELDS,
+    distance_between,
+    ln_change,
+    table_fields,
+)
 from spectra.precision import require_x64
 
-# the fields that shape T^2; n_s and a_s drop out of it
-DRIVE_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
-# those in which it can be differentiated; the other two are held fixed
-TANGENT_FIELDS = ("h", "omega_b", "omega_dm", "n_eff")
-MATCH_TOLERANCE = 1e-6
-# relative distance in each field up to which a drive's derivatives carry it to another cosmology
-LINEAR_RANGE = 0.01
 SHIPPED_FILE = "drive_planck18.h5"
 LOWEST_U, HIGHEST_U = 1e-12, 1e-5
 _GREGORY = np.array(  # end-corrected trapezoid, six points a side
@@ -39,7 +39,7 @@ _GREGORY = np.array(  # end-corrected trapezoid, six points a side
 
 
 class Tangents(eqx.Module):
-    """Derivatives of a drive's tables with respect to ln of each of ``TANGENT_FIELDS``.
+    """Derivatives of a drive's tables with respect to ln of each of ``neighbours.TANGENT_FIELDS``.
 
     The four are stacked on the first axis. At fixed k [h/Mpc], ln a and ln(k u); names as in
     :class:`Drive`. The histories ``time_modes`` (nr, nt) are shared by the four.
@@ -227,37 +227,6 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
         )
 
 
-def cosmology_attributes(cosmology: Cosmology) -> dict:
-    """The fields a drive depends on, as floats."""
-    return {name: float(getattr(cosmology, name)) for name in DRIVE_FIELDS}
-
-
-def distance_between(cosmology: Cosmology, other: Cosmology) -> Array:
-    """Largest relative difference over ``DRIVE_FIELDS`` (scalar)."""
-    return jnp.max(
-        jnp.stack([jnp.abs(getattr(cosmology, n) / getattr(other, n) - 1.0) for n in DRIVE_FIELDS])
-    )
-
-
-def allowed_distance(source: Drive, name: str) -> float:
-    """Relative distance of a field of the cosmology up to which a drive is good."""
-    near = source.tangents is not None and name in TANGENT_FIELDS
-    return LINEAR_RANGE if near else MATCH_TOLERANCE
-
-
-def serves(source: Drive, cosmology: Cosmology) -> Array:
-    """Whether a drive is good for a cosmology: its own, or with tangents a neighbour (bool)."""
-    return jnp.all(
-        jnp.stack(
-            [
-                jnp.abs(getattr(cosmology, name) / getattr(source.cosmology, name) - 1.0)
-                <= allowed_distance(source, name)
-                for name in DRIVE_FIELDS
-            ]
-        )
-    )
-
-
 def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
     """The drive carried to a neighbouring cosmology, ``cold_today`` still to be solved for.
 
@@ -271,16 +240,14 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
         cosmology,
         (source.cosmology.t_cmb_kelvin, source.cosmology.y_he),
     )
-    ln_change = jnp.stack(
-        [jnp.log(getattr(cosmology, n) / getattr(source.cosmology, n)) for n in TANGENT_FIELDS]
-    )
+    change = ln_change(source.cosmology, cosmology)
 
     def carried(name):
-        return getattr(source, name) + jnp.tensordot(ln_change, getattr(tangents, name), 1)
+        return getattr(source, name) + jnp.tensordot(change, getattr(tangents, name), 1)
 
     # the four tangents share their histories: their sum is a few more columns of the factors
     response = jnp.concatenate(
-        [source.response, jnp.tensordot(ln_change, tangents.response, 1)], axis=-1
+        [source.response, jnp.tensordot(change, tangents.response, 1)], axis=-1
     )
     changed = _expansion(
         cosmology,
@@ -382,7 +349,7 @@ def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progres
         )
     if float(distance_between(cosmology, _shipped().cosmology)) <= MATCH_TOLERANCE:
         return _shipped()
-    fields = tuple(cosmology_attributes(cosmology).items())
+    fields = tuple(table_fields(cosmology).items())
     return _made(fields, derivatives, progress or (lambda done, total: None))
 
 
@@ -424,5 +391,5 @@ def _cached(fields: dict, derivatives: bool, progress) -> tuple[dict, dict]:
 
 def _from_file(tables: dict, attributes: dict) -> Drive:
     with jax.ensure_compile_time_eval():
-        cosmology = Cosmology(**{name: attributes[name] for name in DRIVE_FIELDS})
+        cosmology = Cosmology(**{name: attributes[name] for name in TABLE_FIELDS})
     return assemble(tables, cosmology)

@@ -40,7 +40,8 @@ from spectra._drive_history import (
 )
 from spectra._drive_response import path_lengths, response_tensor
 from spectra._drive_workers import available_cores, run
-from spectra.drive import TANGENT_FIELDS, assemble, cosmology_attributes
+from spectra.drive import assemble
+from spectra.neighbours import TANGENT_FIELDS, table_fields
 from spectra.precision import require_x64
 from spectra.transfer import cold_overdensity
 
@@ -226,7 +227,7 @@ def drive_tables(cosmology, settings, derivatives, progress, workers=None):
 
     ``matter_run`` is CLASS's own matter overdensity today (nk,), which ``cold_today`` should equal.
     """
-    fields = cosmology_attributes(cosmology)
+    fields = table_fields(cosmology)
     require_classy(fields)
     ln_ku = _ln_ku(fields, settings)
     moved = []
@@ -307,7 +308,7 @@ def build(cosmology, derivatives=False, progress=lambda done, total: None, setti
     run_today = tables.pop("matter_run")
     import classy
 
-    fields = cosmology_attributes(cosmology)
+    fields = table_fields(cosmology)
     parameters = class_parameters(fields, settings, settings.k_high_h_mpc * fields["h"])
     attributes = {
         **fields,

@@ -14,7 +14,7 @@ from jax import Array
 from spectra._numerics import interpolate
 from spectra.cosmology import Cosmology, matter_density_msun_h
 from spectra.drive import integration_weights
-from spectra.power import PowerTable, cold_power, covers, growth, transfer_at
+from spectra.power import PowerTable, cold_power, covers, growth, power_at, transfer_at
 
 SHARP_K_C = 2.5
 CRITICAL_OVERDENSITY = 1.686
@@ -82,7 +82,7 @@ def _mass_function(mass, transfer, table, cosmology, z, c, q):
     ln_k, variance = _cumulative_variance(last, transfer, table, cosmology)
     s = jnp.exp(interpolate(jnp.log(k), ln_k[1:], jnp.log(variance[1:])))
     power = _power(jnp.log(k), transfer, table, cosmology)
-    rate = _abundance(k, power, s, mass, growth(z, table), cosmology, q)
+    rate = _abundance(k, power, s, mass, growth(z, power_at(table, cosmology)), cosmology, q)
     reach = jnp.max(transfer.k_h_mpc) * (1.0 + 1e-9)
     return jnp.where(k <= reach, rate, jnp.nan), jnp.where(k <= reach, jnp.sqrt(s), jnp.nan)
 
@@ -134,7 +134,7 @@ def _halo_density(transfer, table, cosmology, z, minimum, c, q):
     mass = minimum * jnp.exp(3.0 * (ln_k[-1] - ln_k))
     used = mass < _GALAXY_MAXIMUM_MSUN_H
     power = _power(ln_k, transfer, table, cosmology)
-    rate = _abundance(k, power, variance, mass, growth(z, table), cosmology, q)
+    rate = _abundance(k, power, variance, mass, growth(z, power_at(table, cosmology)), cosmology, q)
     step = (ln_k[-1] - ln_k[0]) / (_FIELD_NODES - 1)
     weights = jnp.asarray(3.0 * integration_weights(_FIELD_NODES)[-1])
     total = step * jnp.sum(jnp.where(used, weights * rate, 0.0))

@@ -5,6 +5,7 @@ cosmology without the primordial spectrum: A_s and n_s enter analytically,
 P(k, z) = A_s (k/k_pivot)^(n_s - 1) W(k, z). Total matter, baryons and dark matter.
 """
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -22,15 +23,25 @@ from spectra._camb import PIVOT_MPC, run_camb
 from spectra._deposit import lagrange_six
 from spectra._numerics import integral_weights, interpolate
 from spectra.cosmology import Cosmology
+from spectra.neighbours import (
+    MATCH_TOLERANCE,
+    TABLE_FIELDS,
+    TANGENT_FIELDS,
+    distance_between,
+    ln_change,
+    require_served,
+    serves,
+    table_fields,
+)
 from spectra.precision import require_x64
 
-# the fields that shape W; n_s and a_s are analytic
-POWER_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
 SHIPPED_FILE = "power_planck18.h5"
 K_RANGE_H_MPC = (1e-4, 500.0)
 HIGHEST_Z = 200.0
 K_NODES, Z_NODES = 1300, 36
-MATCH_TOLERANCE = 1e-6
+# of the differences in ln of a parameter that give the derivatives: 2e-3 of them by truncation
+# where the acoustic oscillations shift, CAMB's noise over the step elsewhere
+TANGENT_STEP = 0.02
 # bumped when the recipe below changes: old cache files are then not found
 _RECIPE = 1
 # acoustic oscillations need dense nodes, the smooth tail does not, and costs the time
@@ -46,20 +57,29 @@ class PowerTable(eqx.Module):
     ln_k : (nk,) ln of the wavenumber in h/Mpc, uniform, increasing.
     ln_one_plus_z : (nz,) ln(1 + z), uniform from 0.
     ln_shape : (nz, nk) ln of W = P/[A_s (k/k_pivot)^(n_s - 1)], W in (Mpc/h)^3.
+    tangents : (4, nz, nk) its derivatives with respect to ln of each of
+        ``neighbours.TANGENT_FIELDS`` at fixed k in h/Mpc, or None.
     """
 
     cosmology: Cosmology
     ln_k: Array
     ln_one_plus_z: Array
     ln_shape: Array
+    tangents: Array | None = None
 
 
-def power_table(cosmology: Cosmology | None = None) -> PowerTable:
+def power_table(cosmology: Cosmology | None = None, derivatives: bool = False) -> PowerTable:
     """The table of a cosmology; call it outside ``jit``.
 
     The default cosmology's ships with the package. Another one is computed by CAMB (half a minute)
     and kept on disk, with a checksum; a damaged file is replaced. Of a traced cosmology nothing is
-    known yet: the default one's table comes back, and derivatives are those of A_s and n_s alone.
+    known yet: the default one's table comes back, good to 1 % from it.
+
+    Parameters
+    ----------
+    cosmology : the default one when left out.
+    derivatives : with derivatives in h, omega_b, omega_dm and N_eff; four more minutes for a
+        cosmology that is not on disk. The default cosmology's table always has them.
 
     Raises
     ------
@@ -69,13 +89,11 @@ def power_table(cosmology: Cosmology | None = None) -> PowerTable:
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     shipped = _shipped()
-    if any(isinstance(getattr(cosmology, name), jax.core.Tracer) for name in POWER_FIELDS):
+    if any(isinstance(getattr(cosmology, name), jax.core.Tracer) for name in TABLE_FIELDS):
         return shipped
-    wanted = tuple(float(getattr(cosmology, name)) for name in POWER_FIELDS)
-    made = [float(getattr(shipped.cosmology, name)) for name in POWER_FIELDS]
-    if np.allclose(wanted, made, rtol=0.5 * MATCH_TOLERANCE, atol=0.0):
+    if float(distance_between(cosmology, shipped.cosmology)) <= 0.5 * MATCH_TOLERANCE:
         return shipped
-    return _cached(wanted)
+    return _cached(tuple(table_fields(cosmology).values()), derivatives)
 
 
 @lru_cache(maxsize=1)
@@ -85,17 +103,21 @@ def _shipped() -> PowerTable:
 
 
 @lru_cache(maxsize=8)
-def _cached(values: tuple[float, ...]) -> PowerTable:
-    fields = dict(zip(POWER_FIELDS, values))
+def _cached(values: tuple[float, ...], derivatives: bool) -> PowerTable:
+    fields = dict(zip(TABLE_FIELDS, values))
     key = json.dumps([_RECIPE, K_NODES, Z_NODES, K_RANGE_H_MPC, HIGHEST_Z, fields])
-    name = f"power-{hashlib.sha256(key.encode()).hexdigest()[:24]}.h5"
-    path = _cache.cache_directory("tables") / name
-    if path.exists():
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    directory = _cache.cache_directory("tables")
+    full = directory / f"power-tangents-{name}.h5"
+    path = full if derivatives else directory / f"power-{name}.h5"
+    for kept in (full, path):
         try:
-            return _assemble(*_cache.read_tables(path))
+            return _assemble(*_cache.read_tables(kept))
         except ValueError:
-            pass  # damaged: made again below
+            pass  # absent or damaged: made again below
     tables, attributes = camb_tables(Cosmology(**fields))
+    if derivatives:
+        tables["tangents"] = camb_tangents(Cosmology(**fields))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _cache.write_tables(path, tables, attributes)
@@ -107,8 +129,8 @@ def _cached(values: tuple[float, ...]) -> PowerTable:
 def _assemble(tables: dict, attributes: dict) -> PowerTable:
     with jax.ensure_compile_time_eval():
         return PowerTable(
-            cosmology=Cosmology(**{name: attributes[name] for name in POWER_FIELDS}),
-            **{name: jnp.asarray(values) for name, values in tables.items()},
+            cosmology=Cosmology(**{name: attributes[name] for name in TABLE_FIELDS}),
+            **{name: jnp.asarray(values, dtype=float) for name, values in tables.items()},
         )
 
 
@@ -123,7 +145,7 @@ def table_of(k_h_mpc, power, z=(0.0,), cosmology: Cosmology | None = None) -> Po
     """
     cosmology = Cosmology() if cosmology is None else cosmology
     tables = _tables(np.asarray(k_h_mpc), np.atleast_2d(power), np.asarray(z, float), cosmology)
-    return _assemble(tables, {name: float(getattr(cosmology, name)) for name in POWER_FIELDS})
+    return _assemble(tables, table_fields(cosmology))
 
 
 def _tables(k, power, z, cosmology: Cosmology) -> dict[str, np.ndarray]:
@@ -171,25 +193,58 @@ def camb_tables(cosmology: Cosmology) -> tuple[dict, dict]:
     k = np.concatenate([k_dense[use], k_tail[beyond]])
     power = np.concatenate([dense[:, use], tail[:, beyond]], axis=1)
     attributes = {
-        **{name: float(getattr(cosmology, name)) for name in POWER_FIELDS},
+        **table_fields(cosmology),
         "source": f"CAMB {version}, total matter, linear, massless neutrinos",
         "k_nodes": k.size,
     }
     return _tables(k, power, z, cosmology), attributes
 
 
+def camb_tangents(cosmology: Cosmology) -> np.ndarray:
+    """``PowerTable.tangents`` of a cosmology by central differences of :func:`camb_tables`.
+
+    Single precision, far above what differences are good for.
+    """
+
+    def ln_shape(name, side):
+        value = float(getattr(cosmology, name)) * math.exp(side * TANGENT_STEP)
+        return camb_tables(dataclasses.replace(cosmology, **{name: value}))[0]["ln_shape"]
+
+    differences = [ln_shape(name, 1) - ln_shape(name, -1) for name in TANGENT_FIELDS]
+    return (np.stack(differences) / (2.0 * TANGENT_STEP)).astype(np.float32)
+
+
+def power_at(table: PowerTable, cosmology: Cosmology) -> PowerTable:
+    """The table carried to a neighbouring cosmology, to first order in ln of its parameters.
+
+    At the table's own cosmology no value changes, but derivatives in the cosmology flow. A table
+    without derivatives comes back as it is. The result has none.
+    """
+    if table.tangents is None:
+        return table
+    shift = jnp.tensordot(ln_change(table.cosmology, cosmology), table.tangents, 1)
+    served = serves(table.cosmology, cosmology, True)
+    return PowerTable(
+        cosmology=cosmology,
+        ln_k=table.ln_k,
+        ln_one_plus_z=table.ln_one_plus_z,
+        ln_shape=table.ln_shape + jnp.where(served, shift, jnp.nan),
+    )
+
+
 def cold_power(k_h_mpc: Array, table: PowerTable, cosmology: Cosmology | None = None, z=0.0):
     """P_CDM(k, z) [(Mpc/h)^3], linear, total matter; the shape of ``k_h_mpc``.
 
-    Differentiable in k, n_s, a_s and z. Below the table P ~ k^n_s; beyond it
-    a power law with the slope of its end (baryon pressure bends P there, so the cold logarithm
-    k^(n_s - 4) ln^2 k would be too high).
+    Differentiable in k, z and, as far as the table's derivatives go, the cosmology. Below the
+    table P ~ k^n_s; beyond it a power law with the slope of its end (baryon pressure bends P there,
+    so the cold logarithm k^(n_s - 4) ln^2 k would be too high).
 
     Parameters
     ----------
     k_h_mpc : wavenumbers [h/Mpc], any shape.
     table : of :func:`power_table`.
-    cosmology : gives n_s and a_s, the rest must be the table's; the table's own when left out.
+    cosmology : gives n_s and a_s; the rest must be the table's, or within 1 % if it has
+        derivatives (good to first order); the table's own when left out.
     z : redshift, scalar, 0 to 200.
 
     Raises
@@ -200,27 +255,21 @@ def cold_power(k_h_mpc: Array, table: PowerTable, cosmology: Cosmology | None = 
     """
     cosmology = table.cosmology if cosmology is None else cosmology
     check_cosmology(cosmology, table)
+    table = power_at(table, cosmology)
     ln_k = jnp.log(k_h_mpc)
     power = jnp.exp(_ln_shape(ln_k, table, z) + ln_primordial(ln_k, cosmology))
-    return jnp.where(_is_table_of(cosmology, table), power, jnp.nan)
-
-
-def _is_table_of(cosmology: Cosmology, table: PowerTable) -> Array:
-    ratios = [getattr(cosmology, name) / getattr(table.cosmology, name) for name in POWER_FIELDS]
-    return jnp.all(jnp.abs(jnp.stack(ratios) - 1.0) < MATCH_TOLERANCE)
+    return jnp.where(serves(table.cosmology, cosmology, False), power, jnp.nan)
 
 
 def check_cosmology(cosmology: Cosmology, table: PowerTable) -> None:
-    """Raise ``ValueError`` naming the field unless the table is that of a concrete cosmology."""
-    for name in POWER_FIELDS:
-        wanted, made = getattr(cosmology, name), getattr(table.cosmology, name)
-        if isinstance(wanted, jax.core.Tracer) or isinstance(made, jax.core.Tracer):
-            continue
-        if not abs(float(wanted) / float(made) - 1.0) < MATCH_TOLERANCE:
-            raise ValueError(
-                f"cosmology {name} = {float(wanted):g}, but the power table was made for "
-                f"{float(made):g}; use power=spectra.power_table(cosmology)"
-            )
+    """Raise ``ValueError`` naming the field unless the table serves a concrete cosmology."""
+    require_served(
+        table.cosmology,
+        cosmology,
+        table.tangents is not None,
+        "power table",
+        "power=spectra.power_table(cosmology)",
+    )
 
 
 def ln_primordial(ln_k: Array, cosmology: Cosmology) -> Array:
@@ -251,7 +300,7 @@ def covers(transfer, k_h_mpc: float) -> Array:
 
 
 def growth(z, table: PowerTable, k_h_mpc=1.0) -> Array:
-    """Growth factor D(z) = sqrt(P(k, z)/P(k, 0)) at one k [h/Mpc], scalar.
+    """Growth factor D(z) = sqrt(P(k, z)/P(k, 0)) at one k [h/Mpc] in the table's cosmology, scalar.
 
     With radiation and the baryons' lag it depends on k, by one percent at z = 6.
     """
@@ -294,6 +343,7 @@ def _ln_shape(ln_k: Array, table: PowerTable, z) -> Array:
 def sigma8(table: PowerTable, cosmology: Cosmology | None = None, z=0.0) -> Array:
     """Rms linear overdensity in spheres of 8 Mpc/h (top hat), scalar."""
     cosmology = table.cosmology if cosmology is None else cosmology
+    table = power_at(table, cosmology)
     ln_k = table.ln_k
     x = 8.0 * jnp.exp(ln_k)
     window = 3.0 * (jnp.sin(x) - x * jnp.cos(x)) / x**3

@@ -29,15 +29,18 @@ from spectra._response import external_modes, external_overdensity, kernel_table
 from spectra._volterra import cold_overdensity, overdensities, total_matter
 from spectra.cosmology import Cosmology
 from spectra.drive import (
-    DRIVE_FIELDS,
-    MATCH_TOLERANCE,
     Drive,
-    allowed_distance,
     at_cosmology,
     interpolate_wavenumbers,
-    serves,
 )
 from spectra.drive import drive as drive_of
+from spectra.neighbours import (
+    MATCH_TOLERANCE,
+    TABLE_FIELDS,
+    distance_between,
+    require_served,
+    serves,
+)
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 from spectra.status import Status
@@ -213,7 +216,7 @@ def solver_status(unresolved, t, foreign) -> Array:
 
 def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, Drive, Array]:
     """Cosmology, the drive there, its cold solution included, and whether that is too far."""
-    foreign = ~serves(drive, cosmology)
+    foreign = ~serves(drive.cosmology, cosmology, drive.tangents is not None)
     if drive.tangents is None:
         return _without_derivative(cosmology), drive, foreign
     made = at_cosmology(drive, cosmology)
@@ -236,7 +239,7 @@ def _without_derivative(cosmology: Cosmology) -> Cosmology:
 
 
 def _refuse(primals, tangents):
-    for name in DRIVE_FIELDS:
+    for name in TABLE_FIELDS:
         if not isinstance(getattr(tangents[0], name), SymbolicZero):
             raise ValueError(
                 f"T^2 is being differentiated in cosmology {name}, but its drive was made without "
@@ -250,15 +253,9 @@ _without_derivative.defjvp(_refuse, symbolic_zeros=True)
 
 def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     """The drive, without tangents where the cosmology is its own and nothing else is asked."""
-    own = True
-    for name in DRIVE_FIELDS:
-        wanted, made = float(getattr(cosmology, name)), float(getattr(drive.cosmology, name))
-        if not abs(wanted / made - 1.0) <= allowed_distance(drive, name):
-            raise ValueError(
-                f"cosmology {name} = {wanted:g}, but the drive was made for {made:g}; "
-                "use drive=spectra.drive(cosmology)"
-            )
-        own &= abs(wanted / made - 1.0) <= MATCH_TOLERANCE
+    tangents = drive.tangents is not None
+    require_served(drive.cosmology, cosmology, tangents, "drive", "drive=spectra.drive(cosmology)")
+    own = float(distance_between(cosmology, drive.cosmology)) <= MATCH_TOLERANCE
     return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 

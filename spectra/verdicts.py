@@ -12,7 +12,7 @@ from spectra.constraints import half_mode_excess
 from spectra.cosmology import Cosmology
 from spectra.halos import HOST_MASS_MSUN_H, halo_density, satellites
 from spectra.lyman_alpha import area_deficit
-from spectra.power import PowerTable, check_cosmology, power_table
+from spectra.power import PowerTable, check_cosmology, power_at, power_table
 from spectra.references import References, reference_relics
 from spectra.scales import half_mode
 from spectra.spectrum import Spectrum
@@ -108,6 +108,7 @@ def _order(report, masses) -> list[str]:
 
 @eqx.filter_jit
 def _judge(dm, transfer, cosmology, power, references, host_mass, masses, own):
+    power = power_at(power, cosmology)
     excess, margin = jax.vmap(lambda reference: half_mode_excess(transfer, reference))(
         references.transfers
     )
@@ -178,6 +179,8 @@ def structure_numbers(
 
     ``transfer``: k_h_mpc (n,), t (n,). Scalars; NaN where T does not reach far enough.
     """
+    if cosmology is not None:
+        power = power_at(power, cosmology)
     return {
         "delta_a": area_deficit(transfer, power, cosmology),
         "n_satellites": satellites(transfer, power, cosmology),

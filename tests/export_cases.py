@@ -8,7 +8,7 @@ import numpy as np
 import spectra
 from spectra import _cache
 from spectra.cold_species import cache_file_name
-from spectra.power import POWER_FIELDS
+from spectra.neighbours import TABLE_FIELDS
 
 GOLDEN = Path(__file__).parent / "golden" / "species"
 START = 99.0
@@ -28,7 +28,7 @@ def install_golden_tables():
     ``test_camb_makes_the_golden_tables`` runs CAMB again.
     """
     cosmology = spectra.Cosmology()
-    values = tuple(float(getattr(cosmology, name)) for name in POWER_FIELDS)
+    values = tuple(float(getattr(cosmology, name)) for name in TABLE_FIELDS)
     folder = _cache.cache_directory("tables")
     folder.mkdir(parents=True, exist_ok=True)
     for z in (0.0, START):

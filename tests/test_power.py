@@ -8,6 +8,7 @@ import pytest
 
 import spectra
 from spectra import _cache, power
+from spectra.neighbours import TABLE_FIELDS, TANGENT_FIELDS
 
 TABLE = power.power_table()
 
@@ -85,12 +86,55 @@ def test_derivatives():
         assert reverse == pytest.approx(float(jax.jacfwd(ln_p, argument)(*at)), rel=1e-12)
 
 
+@pytest.mark.gradients
+@pytest.mark.parametrize("field", TANGENT_FIELDS)
+def test_derivatives_in_the_cosmology(field):
+    own = float(getattr(TABLE.cosmology, field))
+
+    def numbers(x):
+        cosmology = spectra.Cosmology(**{field: own * jnp.exp(x)})
+        carried = power.power_at(TABLE, cosmology)
+        ln_p = jnp.log(power.cold_power(jnp.asarray([0.1, 10.0]), TABLE, cosmology, 3.0))
+        return jnp.append(
+            ln_p, jnp.stack([power.sigma8(TABLE, cosmology), power.growth(6.0, carried)])
+        )
+
+    forward = jax.jacfwd(numbers)(0.0)
+    np.testing.assert_allclose(jax.jacrev(numbers)(0.0), forward, rtol=1e-12)
+    difference = (numbers(1e-4) - numbers(-1e-4)) / 2e-4
+    # of the table's own first order: sigma_8 and the growth curve by 1e-8 over that step
+    np.testing.assert_allclose(forward, difference, rtol=1e-7, atol=1e-7)
+    assert np.all(np.abs(forward) > 1e-5)
+    assert np.array_equal(
+        numbers(0.0)[:2], jnp.log(power.cold_power(jnp.asarray([0.1, 10.0]), TABLE, z=3.0))
+    )
+
+
+@pytest.mark.external
+def test_carried_table_against_camb():
+    changes = {"h": 0.006, "omega_b": -0.006, "omega_dm": 0.006, "n_eff": 0.006}
+    moved = {n: float(getattr(TABLE.cosmology, n)) * (1.0 + x) for n, x in changes.items()}
+    cosmology = spectra.Cosmology(**moved)
+    expected = power._assemble(*power.camb_tables(cosmology))
+    carried = power.power_at(TABLE, cosmology)
+    change = np.abs(expected.ln_shape - TABLE.ln_shape).max()
+    off = np.abs(carried.ln_shape - expected.ln_shape)
+    # second order is (0.006)^2 of it, more where the acoustic oscillations shift; CAMB's own noise
+    # between cosmologies is 4e-4 below 1 h/Mpc
+    tail = np.exp(TABLE.ln_k) > 1.0
+    assert change > 0.01
+    assert off.max() < 1e-3
+    assert off[:, tail].max() < 1e-4
+
+
 @pytest.mark.invariants
 def test_foreign_cosmology_is_refused():
     with pytest.raises(ValueError, match="cosmology h = 0.7.*power_table"):
         power.cold_power(jnp.asarray([1.0]), TABLE, spectra.Cosmology(h=0.7))
     inside = jax.jit(lambda h: power.cold_power(jnp.ones(1), TABLE, spectra.Cosmology(h=h)))
     assert np.isnan(inside(0.7)) and np.isfinite(inside(0.6736))
+    # derivatives reach one per cent
+    assert np.isfinite(inside(0.677)) and np.isnan(inside(0.681))
 
 
 @pytest.mark.invariants
@@ -102,7 +146,7 @@ def test_cache_round_trip_and_damage(tmp_path, monkeypatch):
     def fake_camb(cosmology):
         made.append(float(cosmology.h))
         tables = {name: np.asarray(getattr(shipped, name)) for name in _ARRAYS}
-        fields = {name: float(getattr(cosmology, name)) for name in power.POWER_FIELDS}
+        fields = {name: float(getattr(cosmology, name)) for name in TABLE_FIELDS}
         return tables, fields
 
     monkeypatch.setattr(power, "camb_tables", fake_camb)

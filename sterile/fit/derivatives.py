@@ -1,5 +1,6 @@
 """Whether derivatives are right: forward, reverse and extrapolated differences side by side."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -34,6 +35,16 @@ class Compared(NamedTuple):
         return np.abs(self.forward - self.difference) / allowed
 
 
+@functools.lru_cache(maxsize=16)
+def _compiled(function):
+    """The value, a derivative along a direction and the reverse Jacobian, compiled when called."""
+    return (
+        jax.jit(function),
+        jax.jit(lambda x, v: jax.jvp(function, (x,), (v,))[1]),
+        jax.jit(jax.jacrev(function)),
+    )
+
+
 def compare(
     function: Callable,
     x,
@@ -45,18 +56,18 @@ def compare(
 
     Parameters
     ----------
-    function : (d,) → (m,), differentiable by JAX; compiled here, once for each way.
+    function : (d,) → (m,), differentiable by JAX; compiled here, once for each way, and again
+        only for another function.
     x : (d,), of order one: logarithms of parameters.
     step : of the differences; they are repeated with a half and a quarter of it.
     reverse : whether reverse mode is looked at, which compiles longest.
     rounding : relative error of a value, which a difference divides by its step.
     """
     x = jnp.asarray(x, dtype=float)
-    value = jax.jit(function)
-    along = jax.jit(lambda x, v: jax.jvp(function, (x,), (v,))[1])
+    value, along, backward = _compiled(function)
     unit = np.eye(x.size)
     forward = np.stack([np.asarray(along(x, v)) for v in unit], axis=-1)
-    found = np.asarray(jax.jit(jax.jacrev(function))(x)) if reverse else None
+    found = np.asarray(backward(x)) if reverse else None
     centre = np.asarray(value(x))
     columns = []
     for v in unit:
@@ -76,14 +87,22 @@ def second_derivatives(function: Callable, x, direction, step: float = 1e-3):
     ``function``: (d,) → (m,). Returns two arrays (m,).
     """
     x, v = jnp.asarray(x, dtype=float), jnp.asarray(direction, dtype=float)
-
-    def slope(t):
-        return jax.jvp(lambda s: function(x + s * v), (t,), (jnp.ones(()),))[1]
-
-    exact = jax.jit(lambda t: jax.jvp(slope, (t,), (jnp.ones(()),))[1])(jnp.zeros(()))
-    slope = jax.jit(slope)
+    slope, twice = _compiled_twice(function)
     wide, near = (
-        (np.asarray(slope(jnp.asarray(h))) - np.asarray(slope(jnp.asarray(-h)))) / (2.0 * h)
+        (np.asarray(slope(x, v, h)) - np.asarray(slope(x, v, -h))) / (2.0 * h)
         for h in (step, 0.5 * step)
     )
-    return np.asarray(exact), (4.0 * near - wide) / 3.0
+    return np.asarray(twice(x, v, 0.0)), (4.0 * near - wide) / 3.0
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled_twice(function):
+    """First and second derivative of ``function(x + t v)`` in t, compiled when called."""
+
+    def slope(x, v, t):
+        return jax.jvp(lambda t: function(x + t * v), (t,), (jnp.ones(()),))[1]
+
+    def twice(x, v, t):
+        return jax.jvp(lambda t: slope(x, v, t), (t,), (jnp.ones(()),))[1]
+
+    return jax.jit(slope), jax.jit(twice)

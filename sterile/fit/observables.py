@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from spectra.drive import TANGENT_FIELDS, Drive
+from spectra.drive import Drive
 from spectra.drive import drive as drive_of
+from spectra.neighbours import TANGENT_FIELDS
 from spectra.power import PowerTable, power_table
 from spectra.references import References, reference_relics
 from spectra.verdicts import reference_masses
@@ -172,9 +173,11 @@ def pipeline(
         own = _untraced(cosmology)
         # being differentiated is being varied
         varied = varied or own is not cosmology
-        drive, power = drive_of(own, derivatives=varied), power_table(own)
+        drive, power = drive_of(own, derivatives=varied), power_table(own, derivatives=varied)
         if not varied:
-            drive = eqx.tree_at(lambda d: d.tangents, drive, None)
+            drive, power = (
+                eqx.tree_at(lambda table: table.tangents, table, None) for table in (drive, power)
+            )
         if not set(observe) <= {*SCALARS, "status"}:
             references = reference_relics(reference_masses(), own, drive, power)
     return Pipeline(

@@ -1,0 +1,66 @@
+"""Which cosmologies a table serves: its own, and with derivatives its neighbours."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from spectra.cosmology import Cosmology
+
+# the fields that shape T^2 and P_CDM; n_s and a_s enter in closed form
+TABLE_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
+# those in which tables can be differentiated; the other two are held fixed
+TANGENT_FIELDS = ("h", "omega_b", "omega_dm", "n_eff")
+MATCH_TOLERANCE = 1e-6
+# relative distance in each field up to which a table's derivatives carry it to another cosmology
+LINEAR_RANGE = 0.01
+
+
+def table_fields(cosmology: Cosmology) -> dict[str, float]:
+    """The fields that shape a concrete cosmology's tables, as floats."""
+    return {name: float(getattr(cosmology, name)) for name in TABLE_FIELDS}
+
+
+def distance_between(cosmology: Cosmology, other: Cosmology) -> Array:
+    """Largest relative difference over ``TABLE_FIELDS`` (scalar)."""
+    return jnp.max(
+        jnp.stack([jnp.abs(getattr(cosmology, n) / getattr(other, n) - 1.0) for n in TABLE_FIELDS])
+    )
+
+
+def allowed_distance(name: str, tangents: bool) -> float:
+    """Relative distance of a field up to which a table, with derivatives or without, is good."""
+    return LINEAR_RANGE if tangents and name in TANGENT_FIELDS else MATCH_TOLERANCE
+
+
+def serves(origin: Cosmology, cosmology: Cosmology, tangents: bool) -> Array:
+    """Whether a table made for ``origin`` is good for ``cosmology`` (bool)."""
+    return jnp.all(
+        jnp.stack(
+            [
+                jnp.abs(getattr(cosmology, name) / getattr(origin, name) - 1.0)
+                <= allowed_distance(name, tangents)
+                for name in TABLE_FIELDS
+            ]
+        )
+    )
+
+
+def require_served(origin: Cosmology, cosmology: Cosmology, tangents: bool, table: str, fix: str):
+    """Raise ``ValueError`` naming the field where a concrete cosmology is not served.
+
+    ``table``: what to call it; ``fix``: how to get the right one.
+    """
+    for name in TABLE_FIELDS:
+        wanted, made = getattr(cosmology, name), getattr(origin, name)
+        if isinstance(wanted, jax.core.Tracer) or isinstance(made, jax.core.Tracer):
+            continue
+        if not abs(float(wanted) / float(made) - 1.0) <= allowed_distance(name, tangents):
+            raise ValueError(
+                f"cosmology {name} = {float(wanted):g}, but the {table} was made for "
+                f"{float(made):g}; use {fix}"
+            )
+
+
+def ln_change(origin: Cosmology, cosmology: Cosmology) -> Array:
+    """ln of the ratios of ``TANGENT_FIELDS``, shape (4,)."""
+    return jnp.log(jnp.stack([getattr(cosmology, n) / getattr(origin, n) for n in TANGENT_FIELDS]))
