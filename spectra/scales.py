@@ -139,12 +139,13 @@ def first_crossing(k_h_mpc: Array, t: Array, level: float) -> tuple[Array, Array
     ends = jax.lax.stop_gradient((ln_k[cell], ln_k[cell + 1]))
     low, high = jax.lax.fori_loop(0, _BISECTIONS, halve, ends)
     root = jax.lax.stop_gradient(0.5 * (low + high))
-    derivative = jax.grad(value)(root, fixed_t)
-    usable = found & (derivative < 0.0)
-    slope_at_root = jnp.where(usable, derivative, -1.0)
-    # one Newton step: changes nothing in the value, carries the derivative
-    correction = (value(root, safe_t) - level) / slope_at_root
-    ln_root = root - jnp.where(usable, correction, 0.0)
+    usable = found & (jax.grad(value)(root, fixed_t) < 0.0)
+    ln_root = root
+    # Newton steps change nothing in the value: one carries first derivatives, two also second ones
+    for _ in range(2):
+        slope = jnp.where(usable, jax.grad(value)(ln_root, safe_t), -1.0)
+        excess = jnp.where(usable, value(ln_root, safe_t) - level, 0.0)
+        ln_root = ln_root - excess / slope
     return jnp.where(found, jnp.exp(ln_root), jnp.nan), status
 
 

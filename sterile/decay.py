@@ -30,7 +30,7 @@ _BELOW = 15  # coarse steps by which the lattice is continued to small momenta
 _TIME_STENCIL = 6
 _OVERSHOOT = 0.3  # of ln f between two nodes; more is ringing
 _Q_LOWEST = 1e-3
-_DARK = 1e-250
+_DARK = 1e-150  # its inverse square is finite: second derivatives of a logarithm need that
 
 
 def momentum_grid(history: ScalarHistory, model: ScalarDecay) -> Array:
