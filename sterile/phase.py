@@ -219,9 +219,11 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
 
         if has_windows:
             clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
-            windows = jax.vmap(
+            # of the quadrature inside, reverse mode would keep gigabytes
+            window = jax.checkpoint(
                 lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
-            )(clocks)
+            )
+            windows = jax.vmap(window)(clocks)
             values = values + jnp.tensordot(at_stages, windows, 1)
             value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
 
