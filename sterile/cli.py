@@ -65,6 +65,7 @@ def solve(
             mass_kev=config.dark_matter.mass_kev,
             omega_h2=configuration.target_omega_h2(config),
             drive=drive,
+            error_estimate=True,
         )
         _ = float(point.yield_n)
     with session.progress("verdicts"):
@@ -83,6 +84,7 @@ def solve(
         ).split()
     }
     scalars["temperature_ratio"] = point.spectrum.temperature_ratio
+    scalars |= report.error_scalars(point.production.error)
     half = half_mode(point.transfer, cosmology)
     warnings = report.structure_warnings(point.transfer, half)
     warnings += report.spectrum_warnings(point.spectrum)

@@ -65,6 +65,7 @@ def evaluate(
     drive=None,
     grid=None,
     power=None,
+    error_estimate: bool = False,
 ) -> Point:
     """One model through the whole pipeline; works under jit, vmap and grad.
 
@@ -76,6 +77,7 @@ def evaluate(
     mass_kev : m_N [keV]; when left out it is fixed by ``omega_h2``.
     omega_h2 : the abundance that fixes the mass.
     power : of :func:`spectra.power_table`; give it where the cosmology is traced.
+    error_estimate : static; whether ``production.error`` is wanted, as for :func:`sterile.solve`.
 
     Returns
     -------
@@ -95,7 +97,9 @@ def evaluate(
         drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
     power = power_table(cosmology) if power is None else power
-    return _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
+    return _evaluate(
+        model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power, error_estimate
+    )
 
 
 def evaluate_many(
@@ -141,8 +145,10 @@ def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid, 
 
 
 @eqx.filter_jit
-def _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None):
-    production = _solve(model, plasma, grid)
+def _evaluate(
+    model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None, error_estimate=False
+):
+    production = _solve(model, plasma, grid, error_estimate)
     spectrum = production.spectrum(mass_kev, omega_h2)
     curve = transfer(spectrum, cosmology, drive=drive)
     half = half_mode(curve, cosmology)

@@ -42,6 +42,15 @@ def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, float]:
     }
 
 
+def error_scalars(error) -> dict[str, float]:
+    """JSON keys of a production's :class:`sterile.accuracy.ErrorEstimate`: relative bounds."""
+    return {
+        "yield_n_error": error.yield_n,
+        "q_mean_error": error.q_mean,
+        "spectrum_error": error.spectrum,
+    }
+
+
 def json_object(
     scalars: dict, *, status: int, transfer=None, verdicts=None, warnings=()
 ) -> dict[str, object]:
@@ -107,6 +116,8 @@ def table(result: dict) -> str:
             note = ""
             if key == "lambda_fs_mpc":
                 note = f"  ({free_streaming_class(result[key])}, a label, not a verdict)"
+            elif f"{key}_error" in result:
+                note = f"  (numerical error below {result[f'{key}_error']:.0e})"
             rows.append((label, f"{result[key]:.6g}", unit + note))
     for name, entry in result.get("verdicts", {}).items():
         rows.append((name, entry["status"], _numbers(entry)))

@@ -119,8 +119,8 @@ def loss_operator(particle, thermal, below, broken, contact_mean=None):
 def _bounded(particle, thermal, operator):
     """The operator, held where it equilibrates S anyway, (n, n).
 
-    At 100 H at T_c, where it begins at zero, and T^-6 times that below: a step does not bear a stiff
-    rate that grows by much more than e^0.3 in it.
+    At 100 H at T_c, where it begins at zero, and T^-6 times that below: a step does not bear a
+    stiff rate that grows by much more than e^0.3 in it.
     """
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     equilibrium = jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)

@@ -327,3 +327,20 @@ def test_derivatives_with_every_effect():
         assert float(forward[i]) == pytest.approx(float(difference), abs=1e-4)
     batch = jax.vmap(value)(jnp.stack([x, x + 0.01]))
     assert float(batch[0]) == pytest.approx(float(value(x)), abs=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.analytic
+@pytest.mark.parametrize("parameters", [(30.0, 1e-6, 1e-9), (57.0, 1e-5, 1e-9)])
+def test_freeze_out_forgets_the_transition(parameters):
+    # h <-> S S begins at zero at T_c and is 1e5 H soon after: S is in equilibrium throughout and
+    # freezes out at a tenth of T_c, so that a crossover or a step are the same
+    model = sterile.ScalarDecay(*parameters)
+    step, crossover = (
+        sterile.solve(model, sterile.Plasma(electroweak_transition=kind))
+        for kind in ("step", "crossover")
+    )
+    assert int(crossover.status) == 0
+    # what is left of v(T) at freeze-out, and the two histories' rounding
+    assert float(crossover.yield_n) == pytest.approx(float(step.yield_n), rel=1e-5)
+    assert float(crossover.q_mean) == pytest.approx(float(step.q_mean), rel=2e-5)

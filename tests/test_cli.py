@@ -300,6 +300,9 @@ def test_solve_from_end_to_end(run, tmp_path):
     )
     assert answer["yield_n"] == pytest.approx(2.0 * answer["yield_s_max"], rel=0.5)
     assert answer["temperature_ratio"] == 1.0
+    # a bound on the error is there, and useful
+    for name in ("yield_n_error", "q_mean_error", "spectrum_error"):
+        assert 0.0 < answer[name] < 1e-2
     with h5py.File(output) as file:
         assert file.attrs["config_toml"] == MODEL
         assert file["spectrum/q"].shape[0] >= 400
@@ -324,7 +327,8 @@ def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, 
     from importlib import resources
 
     from spectra import drive_build, drive_store
-    from spectra.drive import SHIPPED_FILE, cosmology_attributes
+    from spectra.drive import SHIPPED_FILE
+    from spectra.neighbours import table_fields
 
     calls = []
 
@@ -333,7 +337,7 @@ def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, 
         calls.append(cosmology)
         progress(5, 50)
         tables, _ = drive_store.read_drive(resources.files("spectra") / "data" / SHIPPED_FILE)
-        return tables, cosmology_attributes(cosmology)
+        return tables, table_fields(cosmology)
 
     monkeypatch.setattr(drive_build, "build", build)
     monkeypatch.setenv("STERILE_CACHE_DIR", str(tmp_path))

@@ -5,8 +5,10 @@ import pytest
 from production_cases import PAPER, golden, model_and_plasma
 
 import sterile
+from sterile import accuracy
 from sterile.accuracy import FLOOR, refined, rescaled
 from sterile.production import FREEZE_IN, FREEZE_OUT, FREEZE_OUT_NARROW
+from sterile.status import Status
 
 CONTACT = sterile.Plasma(contact_only=True, constant_g=106.75, dark_sector_in_hubble=False)
 MODEL = sterile.ScalarDecay(500.0, 1e-8, 1e-9)
@@ -31,6 +33,12 @@ def test_tolerance():
     production = sterile.solve(MODEL, CONTACT, coarse, tolerance=3e-3)
     assert int(production.status) == 0
     assert float(production.error.largest()) <= 3e-3
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accuracy, "REFINEMENTS", 0)
+        short = sterile.solve(MODEL, CONTACT, coarse, tolerance=5e-5)
+    # flagged, and still there
+    assert int(short.status) == Status.TOLERANCE_NOT_MET
+    assert float(short.error.largest()) > 5e-5 and float(short.yield_n) > 0.0
     for bad in (1e-6, 1.0):
         with pytest.raises(ValueError, match="tolerance = .* outside the allowed range"):
             sterile.solve(MODEL, CONTACT, tolerance=bad)
