@@ -12,6 +12,8 @@ from sterile.fit.target import Target, coordinates_of, evaluate, values_at
 
 # eigenvalue of the matrix with unit diagonal below which a direction counts as not measured
 _DEGENERATE = 1e-8
+# share in a direction that nothing measures, below which a coordinate is not part of it
+_NAMED = 1e-3
 
 
 class Forecast(eqx.Module):
@@ -86,10 +88,10 @@ def forecast(names: tuple[str, ...], contributions: Mapping[str, np.ndarray]) ->
         direction = vector / scale
         direction = direction / np.linalg.norm(direction)
         direction = direction * np.sign(direction[np.argmax(np.abs(direction))])
-        parts = {n: float(p) for n, p in zip(names, direction) if abs(p) > 1e-3}
+        parts = {n: float(p) for n, p in zip(names, direction) if abs(p) > _NAMED}
         directions.append(parts)
         for i, part in enumerate(direction):
-            if abs(part) > 1e-6:
+            if abs(part) > _NAMED:
                 covariance[i, i] = np.inf
     sigma = np.sqrt(np.diag(covariance))
     with np.errstate(invalid="ignore"):
