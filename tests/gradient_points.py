@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import jax.numpy as jnp
 
 import spectra
@@ -22,10 +23,12 @@ POINTS = [
     (5.0, 1e-10, 1e-10, 100.0), (60.5, 1e-9, 1e-9, 10.0),
     # the turn-over
     (100.0, 1e-7, 1e-9, 3.0), (100.0, 3e-7, 1e-9, 2.0), (100.0, 1e-6, 1e-8, 2.0),
-    (250.0, 1e-6, 1e-8, 2.0), (30.0, 3e-8, 1e-9, 2.0), (1000.0, 1e-6, 1e-8, 2.0),
+    (250.0, 1e-6, 1e-8, 2.0), (1000.0, 1e-6, 1e-8, 2.0),
     # freeze-out: decays late, during, early
     (100.0, 1e-4, 1e-9, 500.0), (100.0, 1e-3, 1e-10, 2000.0), (200.0, 1e-4, 1e-7, 100.0),
-    (1000.0, 1e-3, 1e-10, 1000.0), (50.0, 1e-4, 1e-9, 3000.0), (3000.0, 1e-2, 1e-9, 1000.0),
+    (1000.0, 1e-3, 1e-10, 1000.0), (3000.0, 1e-2, 1e-9, 1000.0),
+    # both with h <-> S S
+    (30.0, 3e-8, 1e-9, 2.0), (50.0, 1e-4, 1e-9, 3000.0),
 ]  # fmt: skip
 PARAMETERS = (
     "ln m_S", "ln lambda", "ln y", "ln m_N", "ln T_EW",
@@ -46,9 +49,10 @@ def logarithms_at(point):
     return _logarithms_on(sterile.choose_grid(sterile.ScalarDecay(*point[:3])))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=1)
 def _logarithms_on(grid):
-    # one function a grid: thirty points compile six
+    # one function a grid: thirty points, grouped by it, compile six, each in a process's whole room
+    jax.clear_caches()
     drive, power = spectra.drive(), power_table()
 
     def function(x):

@@ -34,7 +34,7 @@ def test_forward_and_differences(point):
 
 @pytest.mark.slow
 @pytest.mark.gradients
-@pytest.mark.parametrize("point", [POINTS[1], POINTS[10], POINTS[15], POINTS[20], POINTS[24]])
+@pytest.mark.parametrize("point", [POINTS[1], POINTS[10], POINTS[15], POINTS[20], POINTS[23]])
 def test_reverse_equals_forward(point):
     found = compare(logarithms_at(point), start(point))
     exists = np.broadcast_to(np.isfinite(found.value)[:, None], found.forward.shape)
@@ -44,7 +44,7 @@ def test_reverse_equals_forward(point):
 
 @pytest.mark.slow
 @pytest.mark.gradients
-@pytest.mark.parametrize("point", [POINTS[i] for i in (1, 3, 5, 24, 26)])
+@pytest.mark.parametrize("point", [POINTS[i] for i in (1, 3, 5, 23, 25)])
 def test_second_derivatives(point):
     direction = [0.0, 1.0, -0.7, 0.5, 0, 0, 0, 0, 0, 0, 0]
     exact, difference = second_derivatives(logarithms_at(point), start(point), direction)

@@ -41,6 +41,7 @@ def test_point_agrees_with_its_parts(point):
     assert float(production.yield_n) == pytest.approx(float(point.yield_n), rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_given_mass_gives_the_abundance(point):
     given = sterile.evaluate(MODEL, COSMOLOGY, PAPER, mass_kev=7.1)
