@@ -19,7 +19,9 @@ from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 _LASING = 2.0
-DEAD = 1e-100  # occupation below which S is gone; its square times H^2 must not underflow
+# occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
+# derivatives of a step that itself uses a time derivative need it
+DEAD = 1e-60
 
 
 class Thermal(NamedTuple):
@@ -270,7 +272,7 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
     scale = jnp.maximum(f * blocking, DEAD)
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
-    production = blocking * jnp.maximum(source, 0.0) / (hubble * scale)
+    production = blocking * jnp.maximum(source, 0.0) / hubble / scale
     balance = production / (production + exponent)
     unbalanced = (source + blocking * returned) / ((rates.loss + rates.decay) * scale)
     unbalanced = jnp.clip(1.0 - unbalanced, 0.0, 1.0)
