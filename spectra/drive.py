@@ -347,7 +347,7 @@ def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progres
             "spectra.drive was called with a traced cosmology; make the drive outside jit and "
             "pass it in"
         )
-    if float(distance_between(cosmology, _shipped().cosmology)) <= MATCH_TOLERANCE:
+    if distance_between(cosmology, _shipped().cosmology) <= MATCH_TOLERANCE:
         return _shipped()
     fields = tuple(table_fields(cosmology).items())
     return _made(fields, derivatives, progress or (lambda done, total: None))

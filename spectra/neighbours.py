@@ -20,10 +20,11 @@ def table_fields(cosmology: Cosmology) -> dict[str, float]:
     return {name: float(getattr(cosmology, name)) for name in TABLE_FIELDS}
 
 
-def distance_between(cosmology: Cosmology, other: Cosmology) -> Array:
-    """Largest relative difference over ``TABLE_FIELDS`` (scalar)."""
-    return jnp.max(
-        jnp.stack([jnp.abs(getattr(cosmology, n) / getattr(other, n) - 1.0) for n in TABLE_FIELDS])
+def distance_between(cosmology: Cosmology, other: Cosmology) -> float:
+    """Largest relative difference over ``TABLE_FIELDS`` of two concrete cosmologies."""
+    # plain numbers: JAX would trace them inside jit
+    return max(
+        abs(float(getattr(cosmology, n)) / float(getattr(other, n)) - 1.0) for n in TABLE_FIELDS
     )
 
 

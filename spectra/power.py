@@ -91,7 +91,7 @@ def power_table(cosmology: Cosmology | None = None, derivatives: bool = False) -
     shipped = _shipped()
     if any(isinstance(getattr(cosmology, name), jax.core.Tracer) for name in TABLE_FIELDS):
         return shipped
-    if float(distance_between(cosmology, shipped.cosmology)) <= 0.5 * MATCH_TOLERANCE:
+    if distance_between(cosmology, shipped.cosmology) <= 0.5 * MATCH_TOLERANCE:
         return shipped
     return _cached(tuple(table_fields(cosmology).values()), derivatives)
 

@@ -255,7 +255,7 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     """The drive, without tangents where the cosmology is its own and nothing else is asked."""
     tangents = drive.tangents is not None
     require_served(drive.cosmology, cosmology, tangents, "drive", "drive=spectra.drive(cosmology)")
-    own = float(distance_between(cosmology, drive.cosmology)) <= MATCH_TOLERANCE
+    own = distance_between(cosmology, drive.cosmology) <= MATCH_TOLERANCE
     return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 

@@ -37,6 +37,7 @@ def test_forward_and_differences(point):
     assert np.max(np.abs(np.asarray(forward(x, grid)) - difference)) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_forward_equals_reverse():
     point = POINTS[-1]
