@@ -13,7 +13,7 @@ import numpy as np
 from spectra import _cache
 from spectra._camb import run_camb
 from spectra.cosmology import Cosmology
-from spectra.neighbours import TABLE_FIELDS
+from spectra.neighbours import TABLE_FIELDS, table_fields
 from spectra.power import HIGHEST_Z
 
 # the columns of CAMB's transfer files, in their order
@@ -63,7 +63,7 @@ def cold_species(cosmology: Cosmology | None = None, z: float = 0.0) -> dict[str
     z = float(z)
     if not 0.0 <= z <= HIGHEST_Z:
         raise ValueError(f"z = {z:g} is outside [0, {HIGHEST_Z:g}]; give a redshift in that range")
-    return dict(_cached(tuple(float(getattr(cosmology, name)) for name in TABLE_FIELDS), z))
+    return dict(_cached(tuple(table_fields(cosmology).values()), z))
 
 
 def cache_file_name(values: tuple[float, ...], z: float) -> str:
@@ -99,7 +99,7 @@ def camb_species(cosmology: Cosmology, z: float) -> tuple[dict[str, np.ndarray],
     data = results.get_matter_transfer_data().transfer_data[:, :, 0]
     tables = {name: np.asarray(row, dtype=float) for name, row in zip(COLUMNS, data)}
     attributes = {
-        **{name: float(getattr(cosmology, name)) for name in TABLE_FIELDS},
+        **table_fields(cosmology),
         "z": z,
         "source": f"CAMB {version}, transfer functions, massless neutrinos",
     }

@@ -8,7 +8,7 @@ import numpy as np
 import spectra
 from spectra import _cache
 from spectra.cold_species import cache_file_name
-from spectra.neighbours import TABLE_FIELDS
+from spectra.neighbours import table_fields
 
 GOLDEN = Path(__file__).parent / "golden" / "species"
 START = 99.0
@@ -28,7 +28,7 @@ def install_golden_tables():
     ``test_camb_makes_the_golden_tables`` runs CAMB again.
     """
     cosmology = spectra.Cosmology()
-    values = tuple(float(getattr(cosmology, name)) for name in TABLE_FIELDS)
+    values = tuple(table_fields(cosmology).values())
     folder = _cache.cache_directory("tables")
     folder.mkdir(parents=True, exist_ok=True)
     for z in (0.0, START):

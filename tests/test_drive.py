@@ -13,7 +13,7 @@ import spectra
 from spectra import drive as drive_function
 from spectra import drive_build, drive_store
 from spectra._drive_history import _increments
-from spectra.neighbours import TABLE_FIELDS
+from spectra.neighbours import table_fields
 
 K = np.geomspace(10.0, 60.0, 12)
 DM = spectra.thermal_relic(3.5)
@@ -33,7 +33,7 @@ def cache(tmp_path, monkeypatch):
     def build(cosmology, derivatives, progress, settings=None):
         calls.append((float(cosmology.omega_dm), derivatives))
         progress(1, 1)
-        fields = {name: float(getattr(cosmology, name)) for name in TABLE_FIELDS}
+        fields = table_fields(cosmology)
         return TABLES, fields
 
     monkeypatch.setenv("STERILE_CACHE_DIR", str(tmp_path))
@@ -42,7 +42,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def cached(derivatives=False):
-    fields = {name: float(getattr(spectra.Cosmology(**OTHER), name)) for name in TABLE_FIELDS}
+    fields = table_fields(spectra.Cosmology(**OTHER))
     return drive_module._cached(fields, derivatives, lambda done, total: None)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import spectra
 from spectra import _cache, power
-from spectra.neighbours import TABLE_FIELDS, TANGENT_FIELDS
+from spectra.neighbours import TANGENT_FIELDS, table_fields
 
 TABLE = power.power_table()
 
@@ -146,7 +146,7 @@ def test_cache_round_trip_and_damage(tmp_path, monkeypatch):
     def fake_camb(cosmology):
         made.append(float(cosmology.h))
         tables = {name: np.asarray(getattr(shipped, name)) for name in _ARRAYS}
-        fields = {name: float(getattr(cosmology, name)) for name in TABLE_FIELDS}
+        fields = table_fields(cosmology)
         return tables, fields
 
     monkeypatch.setattr(power, "camb_tables", fake_camb)

@@ -35,7 +35,8 @@ class Compared(NamedTuple):
         return np.abs(self.forward - self.difference) / allowed
 
 
-@functools.lru_cache(maxsize=16)
+# one function at a time: compiled programs of this size are not to be collected
+@functools.lru_cache(maxsize=1)
 def _compiled(function):
     """The value, a derivative along a direction and the reverse Jacobian, compiled when called."""
     return (
@@ -95,7 +96,7 @@ def second_derivatives(function: Callable, x, direction, step: float = 1e-3):
     return np.asarray(twice(x, v, 0.0)), (4.0 * near - wide) / 3.0
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=1)
 def _compiled_twice(function):
     """First and second derivative of ``function(x + t v)`` in t, compiled when called."""
 

@@ -24,7 +24,7 @@ class Forecast(eqx.Module):
     names : the coordinates: "ln NAME" for parameters with a logarithmic prior, else "NAME".
     matrix : (d, d) Fisher matrix in them.
     covariance : (d, d) its inverse, in the measured directions; infinite variances where a
-        coordinate has a part in a direction that is not measured.
+        coordinate has a part (above 1e-3) in a direction that is not measured.
     sigma : (d,) marginal standard deviations.
     correlation : (d, d).
     degenerate : unit vectors {coordinate: part} of directions that nothing measures.
