@@ -17,10 +17,8 @@ os.environ.setdefault(
 import jax
 import jax.numpy as jnp
 
-jax.config.update("jax_enable_x64", True)
-
 import sterile
-from sterile import fit
+from sterile import fit, session
 from sterile.fit.observables import number_of
 
 CASES = {
@@ -30,6 +28,7 @@ CASES = {
     "freeze-out, h <-> SS": (50.0, 1e-4, 1e-9, 3000.0),
     "resonance": (62.5, 1e-9, 1e-9, 10.0),
 }
+session.start()
 NAMES = ("scalar_mass_gev", "portal_coupling", "yukawa", "mass_kev")
 ASKED = ("omega_h2", "half-mode-3.3keV")
 

@@ -26,7 +26,7 @@ from jax import Array
 
 from sterile import plasma as bath
 from sterile.elastic import scattering
-from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
+from sterile.rosenbrock import NODES, rodas5p_step
 from sterile.scalar_step import Fit, expansion, hopping, psi_of_energy, rates_of
 
 _DEAD = 1e-100  # yield below which S is gone
@@ -152,12 +152,11 @@ def moment_step(method, constant_g):
             (first, operators[0]),
             (thermal_slope, operator_slope),
         )
-        inverse = inverse_dominant(jnp.eye(state.size) / (step * GAMMA) - jacobian)
         state = rodas5p_step(
             lambda node, y: right_hand_side(particle, yields, at(node), operators[node], fit, y),
             state,
             step,
-            lambda right: inverse @ right,
+            jacobian,
             derivative,
         )
         log_psi, _ = psi_of_energy(particle, last, fit, 0.0)

@@ -14,7 +14,7 @@ from sterile import plasma as bath
 from sterile.collisions import energy
 from sterile.crossover import vev_squared
 from sterile.elastic import ElasticTable, hopping_rates, scattering, scattering_matrix
-from sterile.rosenbrock import GAMMA, NODES, inverse_dominant, rodas5p_step
+from sterile.rosenbrock import NODES, rodas5p_step
 
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
@@ -268,7 +268,7 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
     ``source``: what the bath gives [GeV], ``returned``: what comes back from N, each (n,).
     """
     blocking = blocking_of(particle, f)
-    # g = 1 at the start: the implicit matrix is then diagonally dominant by rows
+    # g = 1 at the start: the implicit matrix is then dominated by its diagonal, row by row
     scale = jnp.maximum(f * blocking, DEAD)
     exponent = rates.energy_gev / thermal.temperature_gev
     # the source may lose its sign to interpolation once it is negligible
@@ -333,7 +333,6 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
         weight = blocking**2 / hubble / scale  # dg/df
         elastic = scattering(hops, f, particle.stimulated)
         change = change + weight * elastic
-        # columns, weighted by number, keep the matrix dominant where rows need not
         hop = scattering_matrix(hops, f, particle.stimulated)
         block = block + weight[:, None] * hop * stretch[None, :]
         if particle.stimulated:
@@ -366,15 +365,11 @@ def implicit_step(
         (at(0), operators[0]),
         (thermal_slope, operator_slope),
     )
-    # scattering of many scalars at once leaves no row dominant
-    hops_fill = particle.elastic is not None and particle.stimulated
-    invert = jnp.linalg.inv if hops_fill else inverse_dominant
-    inverse = invert(jnp.eye(state.size) / (step * GAMMA) - jacobian)
     state = rodas5p_step(
         lambda node, y: right_hand_side(particle, at(node), operators[node], fit, yields, y),
         state,
         step,
-        lambda right: inverse @ right,
+        jacobian,
         derivative,
     )
     log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
