@@ -30,7 +30,7 @@ $(OUT)/class/class.ini: $(OUT)/result.h5
 	$(BIN)/sterile export $< --format class -o $(OUT)/class --force
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-external: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "external or slow"

@@ -6,6 +6,7 @@ One core, processor time, so that other programs on the machine count less. The 
 a fit: ln Omega h^2 plus the margin of a half-mode test, of (ln m_S, ln lambda, ln y, ln m_N).
 """
 
+import functools
 import os
 import sys
 import time
@@ -33,15 +34,17 @@ NAMES = ("scalar_mass_gev", "portal_coupling", "yukawa", "mass_kev")
 ASKED = ("omega_h2", "half-mode-3.3keV")
 
 
-def best(function, *arguments, repeats=5):
-    """Shortest processor time [s], after the call that compiles."""
-    jax.block_until_ready(function(*arguments))
-    times = []
-    for _ in range(repeats):
-        start = time.process_time()
-        jax.block_until_ready(function(*arguments))
-        times.append(time.process_time() - start)
-    return min(times)
+def best(calls, rounds=20):
+    """Shortest processor time [s] of each call; they take turns, as a machine's speed drifts."""
+    for call in calls:
+        jax.block_until_ready(call())
+    times = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, own in zip(calls, times):
+            start = time.process_time()
+            jax.block_until_ready(call())
+            own.append(time.process_time() - start)
+    return [min(own) for own in times]
 
 
 def main():
@@ -58,14 +61,18 @@ def main():
             return jnp.log(seen["omega_h2"]) + number_of(seen["half-mode-3.3keV"])
 
         x = jnp.log(jnp.array(parameters))
-        value = best(jax.jit(number), x, pipeline)
-        reverse = best(jax.jit(jax.value_and_grad(number)), x, pipeline)
+        value, reverse = jax.jit(number), jax.jit(jax.value_and_grad(number))
 
         @jax.jit
         def along(x, v, pipeline):
             return jax.jvp(lambda x: number(x, pipeline), (x,), (v,))  # noqa: B023
 
-        one = best(along, x, jnp.ones(4), pipeline)
+        calls = (
+            functools.partial(value, x, pipeline),
+            functools.partial(reverse, x, pipeline),
+            functools.partial(along, x, jnp.ones(4), pipeline),
+        )
+        value, reverse, one = best(calls)
         print(
             f"{name:22} {1e3 * value:6.0f} ms {reverse / value:8.2f} {one / value:14.2f}",
             flush=True,

@@ -24,6 +24,7 @@ from sterile.fit import (
 from sterile.fit import priors as prior_module
 from sterile.fit.chains import Sampler, advance, begin, pack, unpack
 from sterile.fit.evidence import bridge, effective_size, mixture, split_r_hat
+from sterile.fit.metric import local_covariance
 from sterile.fit.target import coordinates_of, evaluate, potential, values_at
 
 PRIORS = {
@@ -285,3 +286,18 @@ def test_calibration_on_the_pipelines_own_yields():
     # 200 fits; a p-value below 1e-3 by chance once in 250
     found = ranks(simulate, box, 200, seed=8, thin=5)
     assert min(*found.chi_square.values(), *found.ecdf.values()) > 1e-3
+
+
+@pytest.mark.analytic
+def test_first_mass_matrix_is_the_inverse_hessian():
+    start = coordinates_of(TARGET, {"portal_coupling": 3e-9, "omega_h2": 0.115})
+    found = local_covariance(TARGET, start)
+    top = maximum(TARGET, start, stretch=True).z
+    hessian = np.asarray(jax.hessian(lambda z: potential(TARGET, z))(top))
+    # differences of exact gradients at a maximum found to 1e-2 of a slope
+    assert np.allclose(found @ hessian, np.eye(2), atol=0.05)
+    # a flat direction is no wider than a flat prior's logit, and the metric stays a metric
+    flat = Target(TOY, PRIORS | {"yukawa": Prior("log_uniform", 1e-10, 1e-8)}, TERMS[:1])
+    middle = {"portal_coupling": 1e-8, "yukawa": 1e-9, "omega_h2": 0.12}
+    widths = np.linalg.eigvalsh(local_covariance(flat, coordinates_of(flat, middle)))
+    assert np.all(widths > 0.0) and np.all(widths <= 4.0 + 1e-9)

@@ -23,10 +23,9 @@ def _difference(x, grid, step):
     return np.stack(columns, axis=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
-@pytest.mark.parametrize(
-    "point", [*POINTS[:3], pytest.param(POINTS[3], marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.parametrize("point", POINTS, ids=str)
 def test_forward_and_differences(point):
     x = jnp.log(jnp.array(point))
     grid = choose_grid(ScalarDecay(*point), PAPER)

@@ -43,6 +43,7 @@ def test_yields_never_fall_and_nothing_is_lost():
     assert float(production.history.yield_s[-1]) < 1e-12 * float(production.yield_s_max)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_yield_is_continuous_through_the_resonance():
     # ln Y_N steps by little from one regime of the resonance to the next

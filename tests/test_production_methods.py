@@ -158,6 +158,7 @@ def test_moments_by_scipy():
         assert temperature_at(found, 30.0) == pytest.approx(temperature, rel=3e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_kinetic_equilibrium_without_electroweak_step():
     # freeze-out, contact, m_S = 500 GeV, lambda = 1e-3, y = 1e-9: the integrated equation of an
@@ -169,6 +170,7 @@ def test_kinetic_equilibrium_without_electroweak_step():
     assert float(scattered.yield_n) == pytest.approx(2.90709e-7, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.analytic
 def test_weak_scattering_changes_nothing():
     # gamma/H = 2e-3 at T = m_S and less below: the number stays, the momenta move by as much
@@ -177,6 +179,7 @@ def test_weak_scattering_changes_nothing():
     assert float(scattered.q_mean) == pytest.approx(float(plain.q_mean), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_scattering_keeps_numbers():
     # without annihilation, and decays counted: gamma/H = 1e3 leaves rounding

@@ -192,6 +192,7 @@ def test_the_host_decides_the_satellites():
     assert light.status == "forbidden" and light.value == pytest.approx(47.456, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_every_margin_has_its_derivative():
     dm = spectra.thermal_relic(4.0)

@@ -62,7 +62,8 @@ def begin(target: Target, start, key, sampler: Sampler, inverse_mass=None) -> Ch
     require("numpyro")
     start = jnp.asarray(start, dtype=float)
     if inverse_mass is None:
-        inverse_mass = jnp.eye(start.size)
+        inverse_mass = np.eye(start.size)
+    inverse_mass = jnp.asarray(inverse_mass)
     known = value_and_gradient(target, start)
     state = _begin(target, start, known, key, inverse_mass, sampler)
     return Chain(np.empty((0, start.size)), {name: np.empty(0) for name in STATISTICS}, state)

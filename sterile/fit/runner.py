@@ -84,6 +84,7 @@ class _Chains:
         import jax
 
         from sterile.fit.chains import Sampler, begin
+        from sterile.fit.metric import local_covariance
 
         fit = self.settings.fit
         tables = store.read_checkpoint(self.output, self.identity) if resume else None
@@ -100,6 +101,10 @@ class _Chains:
         key = jax.random.PRNGKey(fit.seed)
         self.chains = {}
         for number, branch in enumerate(self.branches):
+            shape = None  # resumed chains bring their own
+            if tables is None:
+                self.say(f"{branch}: climbing to the maximum")
+                shape = local_covariance(self.targets[branch], starts[branch][0])
             self.say(f"{branch}: compiling the sampler")
             self.chains[branch] = [
                 begin(
@@ -107,6 +112,7 @@ class _Chains:
                     z,
                     jax.random.fold_in(jax.random.fold_in(key, number), i),
                     self.sampler,
+                    shape,
                 )
                 for i, z in enumerate(starts[branch])
             ]
