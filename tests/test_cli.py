@@ -313,6 +313,7 @@ def test_solve_from_end_to_end(run, tmp_path):
     assert run("plot", output, "-o", figure)[0] == 0
 
 
+@pytest.mark.slow
 def test_solve_with_a_given_mass(run, tmp_path):
     path = tmp_path / "run.toml"
     path.write_text(MODEL + "[dark_matter]\nmass_kev = 7.1\n")

@@ -26,6 +26,7 @@ CONTACT = sterile.Plasma(contact_only=True, constant_g=G, dark_sector_in_hubble=
 GRAVITY = sterile.Plasma(contact_only=True, constant_g=G)
 
 
+@pytest.mark.slow
 @pytest.mark.analytic
 def test_dirac_neutrino():
     majorana = sterile.ScalarDecay(500.0, 1e-10, np.sqrt(2.0) * 1e-9)

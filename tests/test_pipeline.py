@@ -83,6 +83,7 @@ def test_parameters_outside_their_range_are_refused(name, value):
         sterile.ScalarDecay(**values)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_traced_parameters_outside_their_range_are_a_status():
     solve = jax.jit(lambda coupling: sterile.solve(_model(coupling), PAPER, FREEZE_IN).status)

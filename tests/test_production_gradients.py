@@ -44,6 +44,7 @@ def test_forward_equals_reverse():
     np.testing.assert_allclose(reverse(x, grid), forward(x, grid), rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_scaling_laws():
     # freeze-in: Y ~ lambda^2 and does not depend on y; late decays at rest: <q> ~ 1/y

@@ -38,6 +38,7 @@ def path(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_points_are_those_of_evaluate(path):
     found = scan.load(path)
     model = sterile.ScalarDecay(100.0, 1e-8, 1e-8)
@@ -57,6 +58,7 @@ def test_points_are_those_of_evaluate(path):
     assert found.verdicts["half-mode"]["status"][row] == int(verdict.status_code)
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_bits(path, tmp_path):
     scan.run(SETTINGS, tmp_path / "two.h5", workers=2)
     same(tmp_path / "two.h5", path)
