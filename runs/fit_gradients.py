@@ -17,7 +17,14 @@ import numpy as np
 jax.config.update("jax_enable_x64", True)
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from gradient_points import OBSERVABLES, PARAMETERS, POINTS, logarithms_at, start  # noqa: E402
+from gradient_points import (  # noqa: E402
+    OBSERVABLES,
+    PARAMETERS,
+    POINTS,
+    by_grid,
+    logarithms_at,
+    start,
+)
 
 from sterile.fit import compare, second_derivatives  # noqa: E402
 
@@ -30,7 +37,7 @@ def main():
     with_reverse, with_second = "--reverse" in sys.argv, "--second" in sys.argv
     print("| m_S [GeV], λ, y, m_N [keV] | worst ratio | where | difference | reverse − forward |")
     print("|---|---|---|---|---|")
-    for index in range(*numbers):
+    for index in by_grid(range(*numbers)):
         point, began = POINTS[index], time.monotonic()
         function = logarithms_at(point)
         found = compare(function, start(point), reverse=with_reverse)

@@ -44,9 +44,20 @@ def start(point):
     return jnp.concatenate([logarithms, jnp.array([cosmology.n_s, jnp.log(cosmology.a_s)])])
 
 
+def by_grid(indices):
+    """Indices of POINTS in an order in which points of one grid, hence one program, follow."""
+    grids = {index: _grid(POINTS[index]) for index in indices}
+    order = list(dict.fromkeys(grids.values()))
+    return sorted(indices, key=lambda index: order.index(grids[index]))
+
+
 def logarithms_at(point):
     """x (11,) → logarithms of OBSERVABLES on the grid that the point needs."""
-    return _logarithms_on(sterile.choose_grid(sterile.ScalarDecay(*point[:3])))
+    return _logarithms_on(_grid(point))
+
+
+def _grid(point):
+    return sterile.choose_grid(sterile.ScalarDecay(*point[:3]))
 
 
 @functools.lru_cache(maxsize=1)
