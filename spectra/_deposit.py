@@ -18,7 +18,8 @@ def log_velocity_histogram(dm: Spectrum, cosmology: Cosmology, drive) -> tuple[A
 
     f is a shape-preserving cubic of ln f in ln q between the nodes (linear in q next to a zero),
     each interval is integrated by Gauss-Legendre points, and each point's particles go to six
-    nodes with Lagrange weights. Sums of the result against a smooth function of ln u are those of
+    nodes, with weights that change smoothly as a point moves over the grid: so do derivatives in
+    masses and temperatures. Sums of the result against a smooth function of ln u are those of
     f itself whatever the table's spacing, lines narrower than the grid included; the number is
     conserved to rounding. Below the grid counts as its lowest velocity.
     """
@@ -31,10 +32,39 @@ def log_velocity_histogram(dm: Spectrum, cosmology: Cosmology, drive) -> tuple[A
     place = jnp.clip(place, 2.0, ny - 4.0)
     node = jnp.floor(place)
     share = jnp.where(above, 0.0, weight / total)
-    spread = share[:, None] * lagrange_six(place - node)
+    spread = share[:, None] * blended_six(place - node)
     index = node.astype(jnp.int32)[:, None] + jnp.arange(-2, 4)
     number = jnp.zeros(ny).at[index].add(spread, mode="promise_in_bounds")
     return number, jnp.sum(jnp.where(above, weight / total, 0.0))
+
+
+def blended_six(t: Array) -> Array:
+    """Weights of nodes -2..3 for the point t in [0, 1), shape (..., 6); quartics are exact.
+
+    The five-point interpolants around either end, blended by a step without slope or curvature at
+    its ends: unlike Lagrange's, the weights' first two derivatives are continuous from cell to
+    cell.
+    """
+    none = jnp.zeros_like(t)[..., None]
+    right = (t**3 * (10.0 - 15.0 * t + 6.0 * t**2))[..., None]
+    around_left = jnp.concatenate([_lagrange_five(t), none], axis=-1)
+    around_right = jnp.concatenate([none, _lagrange_five(t - 1.0)], axis=-1)
+    return (1.0 - right) * around_left + right * around_right
+
+
+def _lagrange_five(t: Array) -> Array:
+    """Weights of nodes -2..2; shape (..., 5)."""
+    a, b, c, d, e = t + 2.0, t + 1.0, t, t - 1.0, t - 2.0
+    return jnp.stack(
+        [
+            b * c * d * e / 24.0,
+            -a * c * d * e / 6.0,
+            a * b * d * e / 4.0,
+            -a * b * c * e / 6.0,
+            a * b * c * d / 24.0,
+        ],
+        axis=-1,
+    )
 
 
 def lagrange_six(t: Array) -> Array:

@@ -62,7 +62,7 @@ def toy(monkeypatch):
 def _follow(target, z):
     seen = target.observe(fit.values_at(target, z), ("mass_kev", "omega_h2", "lambda_fs_mpc"))
     likelihoods = {t.observable: log_likelihood(t, seen[t.observable]) for t in target.terms}
-    return {"mass_kev": seen["mass_kev"]}, likelihoods
+    return {"mass_kev": seen["mass_kev"], "status": jnp.asarray(0)}, likelihoods
 
 
 def _changed(**keys):
@@ -162,6 +162,20 @@ def test_branches_that_are_connected_are_noticed(toy, tmp_path, monkeypatch):
     assert posterior["branch"].shape == (2, 40)
     share = summary["branches"]["freeze-out"]["weight"]
     assert np.abs(posterior["branch"].mean(axis=1) - share).max() <= 1.0 / 40.0
+
+
+@pytest.mark.cli
+def test_draws_without_a_result_are_counted_and_said():
+    # 1 is a caveat (too cold for a half-mode), 22 a failure
+    found = posterior.outcomes(np.array([0, 0, 1, 22, 22]))
+    assert found == {
+        "failed": 2,
+        "statuses": {"HALF_MODE_ABOVE_RANGE": 1, "NOT_CONVERGED": 2},
+    }
+    good = {"r_hat": 1.0, "ess": 500.0, "divergences": 0}
+    assert posterior.warnings_of("freeze-in", good | posterior.outcomes(np.array([0, 1])), 2) == []
+    (warning,) = posterior.warnings_of("freeze-in", good | found, 2)
+    assert "2 draws have no usable result" in warning and "NOT_CONVERGED" in warning
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,14 @@ def test_point_agrees_with_its_parts(point):
     assert float(lambda_fs) == pytest.approx(float(point.lambda_fs_mpc), rel=1e-9)
     production = sterile.solve(MODEL, PAPER)
     assert float(production.yield_n) == pytest.approx(float(point.yield_n), rel=1e-9)
+    # what a fit of the abundance alone computes
+    names = ("mass_kev", "status")
+    alone = sterile.fit.pipeline(
+        MODEL, plasma=PAPER, grid=sterile.choose_grid(MODEL, PAPER), observe=names
+    )
+    seen = alone({}, names)
+    assert float(seen["mass_kev"]) == pytest.approx(float(point.mass_kev), rel=1e-9)
+    assert int(seen["status"]) == 0
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import spectra
+from spectra._deposit import blended_six
 from spectra._volterra import cold_overdensity, overdensities
 from spectra.transfer import at_wavenumbers
 
@@ -45,6 +46,37 @@ def test_forward_equals_finite_difference(name):
     difference = (8 * (along(h) - along(-h)) - (along(2 * h) - along(-2 * h))) / (12 * h)
     # the deposit is piecewise polynomial: its kinks leave 1e-6 of the derivative
     np.testing.assert_allclose(forward, difference, atol=5e-6)
+
+
+def test_weights_of_the_velocity_grid_are_smooth_and_exact_for_quartics():
+    t = jnp.linspace(0.0, 1.0, 11)
+    nodes = np.arange(-2.0, 4.0)
+    for power in range(5):
+        np.testing.assert_allclose(blended_six(t) @ nodes**power, t**power, atol=1e-13)
+    # a point that leaves a cell enters the next one: nodes move up by one
+    first, second = jax.jacfwd(blended_six), jax.jacfwd(jax.jacfwd(blended_six))
+    for weights in (blended_six, first, second):
+        leaving, entering = (np.asarray(weights(jnp.asarray(end))) for end in (1.0, 0.0))
+        np.testing.assert_allclose(leaving[1:], entering[:-1], atol=1e-13)
+        np.testing.assert_allclose([leaving[0], entering[-1]], 0.0, atol=1e-13)
+
+
+def test_slopes_in_the_mass_are_smooth():
+    # particles cross cells of the velocity grid as the mass changes; 1e-8 of ripple were
+    # six-point Lagrange weights', whose slope jumps there
+    direction = jax.tree.map(jnp.asarray, directions()["mass"])
+    offsets = np.linspace(-2e-3, 2e-3, 25)
+
+    @jax.jit
+    def slope(offset):
+        at = (POINT[0] + offset, *POINT[1:])
+        return jax.jvp(transfer_of, (at,), (direction,))[1]
+
+    slopes = np.array([slope(offset) for offset in offsets])
+    smooth = np.polynomial.Polynomial.fit
+    for column in slopes.T:
+        ripple = column - smooth(offsets, column, 3)(offsets)
+        assert np.abs(ripple).max() < 1e-9
 
 
 def test_reverse_equals_forward():

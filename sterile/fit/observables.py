@@ -67,10 +67,11 @@ class Pipeline(eqx.Module):
     def __call__(self, values: Mapping[str, Array], names: tuple[str, ...]) -> dict:
         """What ``names`` ask for at ``values``: numbers for scalars, Verdicts for constraints.
 
-        ``values``: parameter → scalar; works under jit, vmap and grad.
+        ``values``: parameter → scalar; works under jit, vmap and grad. "status" is production's
+        where nothing else is asked for than what production gives.
         """
         model = dataclasses.replace(self.model, **_of(values, MODEL_PARAMETERS))
-        if set(names) <= set(PRODUCTION_SCALARS):
+        if set(names) <= {*PRODUCTION_SCALARS, "status"}:
             return self._produced(model, values, names)
         changed = _of(values, COSMOLOGY_PARAMETERS)
         cosmology = dataclasses.replace(self.cosmology, **changed) if changed else self.cosmology
@@ -111,6 +112,7 @@ class Pipeline(eqx.Module):
             "yield_s_max": production.yield_s_max,
             "q_mean": production.q_mean,
             "q_rms": production.q_rms,
+            "status": production.status,
             "mass_kev": mass,
             "omega_h2": abundance_per_kev() * mass * production.yield_n,
         }
@@ -168,7 +170,7 @@ def pipeline(
     if grid is None:
         grid = freeze_out_grid(float(model.scalar_mass_gev), plasma)
     drive = power = references = None
-    if not set(observe) <= set(PRODUCTION_SCALARS):
+    if not set(observe) <= {*PRODUCTION_SCALARS, "status"}:
         varied = any(name in TANGENT_FIELDS for name in vary)
         own = _untraced(cosmology)
         # being differentiated is being varied

@@ -12,6 +12,7 @@ from sterile.fit import likelihoods
 from sterile.fit.evidence import effective_size, mixture, split_r_hat
 from sterile.fit.observables import PRODUCTION_SCALARS, SCALARS
 from sterile.fit.target import Target, values_at
+from sterile.status import Status, is_failure, name_of
 
 # R-hat above which chains have not mixed, and effective draws per chain below which they are few
 _MIXED, _FEW = 1.05, 25.0
@@ -49,12 +50,20 @@ def derived(
 def _follow(target, z):
     terms = [term.observable for term in target.terms]
     light = set(terms) <= set(PRODUCTION_SCALARS)
-    names = PRODUCTION_SCALARS if light else (*SCALARS, "status")
+    names = (*(PRODUCTION_SCALARS if light else SCALARS), "status")
     asked = tuple(dict.fromkeys((*names, *terms)))
     seen = target.observe(values_at(target, z), asked)
     scalars = {name: seen[name] for name in names}
     found = {t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms}
     return scalars, found
+
+
+def outcomes(codes: np.ndarray) -> dict:
+    """How many draws have no usable result, and status → draws, of ``codes`` (n,)."""
+    codes = np.asarray(codes, dtype=int)
+    known, counts = np.unique(codes, return_counts=True)
+    named = {name_of(code): int(n) for code, n in zip(known, counts) if code != Status.SUCCESS}
+    return {"failed": int(np.sum(is_failure(codes))), "statuses": named}
 
 
 def diagnostics(draws: np.ndarray, statistics: dict, seconds: float) -> dict:
@@ -136,6 +145,12 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
         sentences.append(
             f"{name}: {found['divergences']} divergent trajectories; "
             f"{found.get('divergence_cause', 'raise acceptance')}"
+        )
+    if found.get("failed"):
+        sentences.append(
+            f"{name}: {found['failed']} draws have no usable result "
+            f"({', '.join(found['statuses'])}); run `sterile solve` at one of them to see why, "
+            "and narrow the priors"
         )
     error = found.get("log_evidence_error")
     if error is not None and error > _LARGE_WEIGHT_ERROR:

@@ -320,6 +320,7 @@ class _Chains:
             parts.append(part)
             found[branch] = tables.diagnostics(draws, statistics, self.seconds)
             found[branch]["divergence_cause"] = self._cause(part)
+            found[branch] |= tables.outcomes(scalars["status"])
             strayed = self._strayed(target, flat, branch)
             if strayed:
                 warnings.append(
