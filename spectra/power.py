@@ -73,7 +73,7 @@ def power_table(cosmology: Cosmology | None = None, derivatives: bool = False) -
 
     The default cosmology's ships with the package. Another one is computed by CAMB (half a minute)
     and kept on disk, with a checksum; a damaged file is replaced. Of a traced cosmology nothing is
-    known yet: the default one's table comes back, good to 1 % from it.
+    known yet: the default one's table comes back, good to 3 % from it.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def cold_power(k_h_mpc: Array, table: PowerTable, cosmology: Cosmology | None = 
     ----------
     k_h_mpc : wavenumbers [h/Mpc], any shape.
     table : of :func:`power_table`.
-    cosmology : gives n_s and a_s; the rest must be the table's, or within 1 % if it has
+    cosmology : gives n_s and a_s; the rest must be the table's, or within 3 % if it has
         derivatives (good to first order); the table's own when left out.
     z : redshift, scalar, 0 to 200.
 

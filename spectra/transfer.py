@@ -99,7 +99,7 @@ def transfer(
     dm : spectrum, or a sequence of ns spectra, each with its own momenta, mass and temperature.
         Only the shape of f matters where ``composition`` does not ask for abundances.
     cosmology : :class:`spectra.Cosmology`; the default one when left out. A drive with derivatives
-        serves cosmologies within 1 % of its own, to first order.
+        serves cosmologies within 3 % of its own, to first order.
     drive : from :func:`spectra.drive`; the one of ``cosmology`` when left out.
     k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300, any order; the drive's own 71 (logarithmic
         over that range) when left out. Each k is solved for, T is not interpolated.

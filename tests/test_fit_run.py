@@ -284,6 +284,22 @@ def test_one_grid_serves_the_box_of_the_priors():
 
 
 @pytest.mark.cli
+@pytest.mark.parametrize(
+    "prior, words",
+    [
+        ({"h": {"normal": [0.6736, 0.02]}}, "reaches from 0.6336 to 0.7136, beyond 0.653392"),
+        ({"omega_b": {"uniform": [0.02237, 0.024]}}, "set \\[cosmology\\] omega_b to its middle"),
+    ],
+)
+def test_cosmologies_beyond_the_tables_are_refused(prior, words):
+    with pytest.raises(ValueError, match=words):
+        problem.target_of(settings.check(_changed(prior=CONTENT["fit"]["prior"] | prior)))
+    # Planck's errors are within
+    near = {"h": {"normal": [0.6736, 0.0054]}, "omega_dm": {"log_normal": [0.12, 0.01]}}
+    problem.target_of(settings.check(_changed(prior=CONTENT["fit"]["prior"] | near)))
+
+
+@pytest.mark.cli
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'sterile-spectra\[fit\]'"):

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from spectra.neighbours import LINEAR_RANGE, TANGENT_FIELDS
 from sterile import config as configuration
 from sterile.fit.likelihoods import Margin, Normal, Published, Term
 from sterile.fit.observables import MODEL_PARAMETERS, SCALARS, pipeline
@@ -34,11 +35,13 @@ def target_of(settings: Settings, grid=None) -> Target:
     plasma = configuration.plasma_of(config)
     model = configuration.model_of(config)
     common = _grid(priors, model, plasma)
+    cosmology = configuration.cosmology_of(config)
+    _check_reach(priors, cosmology)
     measured = any(t.observable == "omega_h2" for t in terms)
     given = config.dark_matter.mass_kev
     made = pipeline(
         model,
-        configuration.cosmology_of(config),
+        cosmology,
         plasma,
         mass_kev=given,
         omega_h2=configuration.target_omega_h2(config),
@@ -67,6 +70,28 @@ def _term(name: str, section) -> Term:
     if section.margin_sigma is not None:
         return Margin(name, section.margin_sigma)
     return Published(name)
+
+
+def _check_reach(priors: dict[str, Prior], cosmology) -> None:
+    """Refuse priors of the cosmology that the tables' derivatives do not reach."""
+    for name in TANGENT_FIELDS:
+        if name not in priors:
+            continue
+        prior, centre = priors[name], float(getattr(cosmology, name))
+        ends = prior.edges
+        if not prior.bounded:
+            # the likelihood ends where the derivatives do: a wall in the tails is harmless
+            middle = 0.5 * (ends[0] + ends[1])
+            ends = (middle - 2.0 * prior.second, middle + 2.0 * prior.second)
+        if prior.logarithmic:
+            ends = tuple(math.exp(s) for s in ends)
+        low, high = centre * (1.0 - LINEAR_RANGE), centre * (1.0 + LINEAR_RANGE)
+        if ends[0] < low or ends[1] > high:
+            raise ValueError(
+                f"[fit.prior.{name}] reaches from {ends[0]:g} to {ends[1]:g}, beyond {low:g} to "
+                f"{high:g}, where the tables of {name} = {centre:g} are good; narrow it, or set "
+                f"[cosmology] {name} to its middle"
+            )
 
 
 def _grid(priors: dict[str, Prior], model: ScalarDecay, plasma: Plasma) -> Grid:
