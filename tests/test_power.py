@@ -111,20 +111,22 @@ def test_derivatives_in_the_cosmology(field):
 
 
 @pytest.mark.external
-def test_carried_table_against_camb():
-    changes = {"h": 0.006, "omega_b": -0.006, "omega_dm": 0.006, "n_eff": 0.006}
+@pytest.mark.parametrize("size, anywhere, tail", [(0.006, 1e-3, 1e-4), (0.029, 1.2e-2, 1e-3)])
+def test_carried_table_against_camb(size, anywhere, tail):
+    # the second nearly where the derivatives' range ends, in all four at once
+    changes = {"h": size, "omega_b": -size, "omega_dm": size, "n_eff": size}
     moved = {n: float(getattr(TABLE.cosmology, n)) * (1.0 + x) for n, x in changes.items()}
     cosmology = spectra.Cosmology(**moved)
     expected = power._assemble(*power.camb_tables(cosmology))
     carried = power.power_at(TABLE, cosmology)
     change = np.abs(expected.ln_shape - TABLE.ln_shape).max()
     off = np.abs(carried.ln_shape - expected.ln_shape)
-    # second order is (0.006)^2 of it, more where the acoustic oscillations shift; CAMB's own noise
+    # second order is size^2 of it, more where the acoustic oscillations shift; CAMB's own noise
     # between cosmologies is 4e-4 below 1 h/Mpc
-    tail = np.exp(TABLE.ln_k) > 1.0
+    beyond = np.exp(TABLE.ln_k) > 1.0
     assert change > 0.01
-    assert off.max() < 1e-3
-    assert off[:, tail].max() < 1e-4
+    assert off.max() < anywhere
+    assert off[:, beyond].max() < tail
 
 
 @pytest.mark.invariants
@@ -133,8 +135,8 @@ def test_foreign_cosmology_is_refused():
         power.cold_power(jnp.asarray([1.0]), TABLE, spectra.Cosmology(h=0.7))
     inside = jax.jit(lambda h: power.cold_power(jnp.ones(1), TABLE, spectra.Cosmology(h=h)))
     assert np.isnan(inside(0.7)) and np.isfinite(inside(0.6736))
-    # derivatives reach one per cent
-    assert np.isfinite(inside(0.677)) and np.isnan(inside(0.681))
+    # derivatives reach three per cent
+    assert np.isfinite(inside(0.693)) and np.isnan(inside(0.695))
 
 
 @pytest.mark.invariants
