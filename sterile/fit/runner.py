@@ -195,7 +195,8 @@ class _Chains:
 
         began = saved = time.monotonic()
         before, total = self.seconds, self._total()
-        everything = [(b, chain) for b in self.branches for chain in self.chains[b]]
+        # freeze-out's chains take longest, so they begin
+        everything = [(b, chain) for b in reversed(self.branches) for chain in self.chains[b]]
         wanted = [True]
 
         def block(branch, chain):
