@@ -18,8 +18,7 @@ import math
 import numpy as np
 
 import spectra
-from spectra.drive import assemble
-from spectra.drive_build import Settings, drive_tables
+from spectra.linear import Settings, assemble, build_tables
 
 SPACING = math.log(3000.0) / 70  # the shipped one
 CHANGES = {
@@ -51,7 +50,7 @@ def spectra_at(k):
 
 def t2(settings, k):
     cosmology = spectra.Cosmology()
-    tables = drive_tables(cosmology, settings, False, lambda done, total: None)
+    tables = build_tables(cosmology, settings, False, lambda done, total: None)
     drive = assemble(tables, cosmology)
     return np.array([spectra.transfer(dm, cosmology, drive, k).t2 for dm in spectra_at(k)])
 

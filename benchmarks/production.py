@@ -26,7 +26,7 @@ jax.config.update("jax_enable_x64", True)
 
 import spectra
 import sterile
-import sterile.amplitudes
+import sterile.scalar.amplitudes
 
 CASES = {
     "freeze-in": (100.0, 1e-8, 1e-9),

@@ -20,9 +20,8 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 
 import spectra
-from spectra.references import reference_relics
-from spectra.transfer import Transfer
-from spectra.verdicts import reference_masses, structure_numbers
+from spectra.linear import Transfer
+from spectra.structure import reference_masses, reference_relics, structure_numbers
 
 POWER = spectra.power_table()
 DM = spectra.thermal_relic(4.0)

@@ -14,9 +14,8 @@ import jax
 jax.config.update("jax_enable_x64", True)
 
 from spectra import Cosmology  # noqa: E402
-from spectra.drive import SHIPPED_FILE  # noqa: E402
-from spectra.drive_build import build  # noqa: E402
-from spectra.drive_store import write_drive  # noqa: E402
+from spectra.cache import write_tables  # noqa: E402
+from spectra.linear import SHIPPED_FILE, build  # noqa: E402
 
 DEFAULT_OUTPUT = Path(__file__).parents[1] / "spectra" / "data" / SHIPPED_FILE
 
@@ -27,7 +26,7 @@ def show_progress(done, total):
 
 def main(output: Path) -> None:
     tables, attributes = build(Cosmology(), derivatives=True, progress=show_progress)
-    write_drive(output, tables, attributes)
+    write_tables(output, tables, attributes)
     print(file=sys.stderr)
     size = Path(output).stat().st_size / 1e6
     print(f"{output}: {size:.1f} MB; cold amplitude against CLASS: {attributes['cold_error']:.1e}")

@@ -13,10 +13,14 @@ import numpy as np  # noqa: E402
 
 import spectra  # noqa: E402
 import sterile  # noqa: E402
-from spectra import lyman_alpha, plots  # noqa: E402
+from spectra import plots  # noqa: E402
 from spectra.constants import NEUTRINO_TEMPERATURE_RATIO  # noqa: E402
-from spectra.references import reference_relics  # noqa: E402
-from spectra.verdicts import reference_masses, structure_numbers  # noqa: E402
+from spectra.structure import (  # noqa: E402
+    lyman_alpha,
+    reference_masses,
+    reference_relics,
+    structure_numbers,
+)
 
 # to 100 times the hottest population's temperature
 Q = np.geomspace(1e-5, 2000.0, 1400)

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra._numerics import integral_weights
 from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4
 from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
+from spectra.numerics import integral_weights
 
 MINIMUM_NODES = 4
 _KEV_GEV = 1e-6

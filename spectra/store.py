@@ -1,9 +1,5 @@
 """The HDF5 file of one result: its schema, written whole or not at all."""
 
-import datetime
-import importlib.metadata
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spectra._hdf5 import hdf5_bytes
+from spectra.files import check_format, describe, plain, reason, stamp, write_hdf5
 
 FORMAT_VERSION = 1
-DISTRIBUTION = "sterile-spectra"
 
 # path → (unit, description); "1" is dimensionless
 SCHEMA = {
@@ -68,49 +63,6 @@ class Record:
     package_version: str = field(default="")
 
 
-def package_version() -> str:
-    """Version of the installed distribution, or "unknown" when run from a bare checkout."""
-    try:
-        return importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
-
-
-def check_writable(path) -> Path:
-    """``path`` as a Path, or a ``ValueError`` saying why a file cannot be written there."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{path} is a directory; give the name of a file")
-    folder = path.parent
-    if not folder.is_dir():
-        raise ValueError(f"{path}: the directory {folder} does not exist; create it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"{path}: the directory {folder} is not writable; choose another one")
-    return path
-
-
-def write_atomically(path, write) -> Path:
-    """Call ``write(temporary_path)`` and rename the result to ``path``.
-
-    The temporary file lives in the same directory, keeps the suffix, and is removed
-    when ``write`` raises: ``path`` either holds the whole result or is left as it was.
-    """
-    path = check_writable(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    try:
-        write(Path(name))
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)  # mkstemp files are private
-        os.replace(name, path)
-    except OSError as error:
-        raise ValueError(f"{path}: could not be written ({error.strerror or error})") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
-    return path
-
-
 def write(path, record: Record) -> Path:
     """Write ``record`` to the HDF5 file ``path``, replacing it. Returns the path.
 
@@ -131,26 +83,19 @@ def write(path, record: Record) -> Path:
             )
 
     def fill(file: h5py.File) -> None:
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["created_utc"] = datetime.datetime.now(datetime.UTC).isoformat(
-            timespec="seconds"
-        )
-        file.attrs["package_version"] = package_version()
+        file.attrs.update(stamp(FORMAT_VERSION))
         file.attrs["config_toml"] = record.config_toml
         file.attrs["citation"] = record.citation
         file.attrs.create("warnings", list(record.warnings), dtype=h5py.string_dtype())
         for name, values in record.datasets.items():
             unit, description = SCHEMA[name]
-            dataset = file.create_dataset(name, data=np.asarray(values))
-            dataset.attrs["unit"] = unit
-            dataset.attrs["description"] = description
+            describe(file.create_dataset(name, data=np.asarray(values)), unit, description)
         for group, entries in record.attributes.items():
             attributes = file.require_group(group).attrs
             for name, value in entries.items():
                 attributes[name] = value
 
-    content = hdf5_bytes(fill)
-    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return write_hdf5(path, fill)
 
 
 def read(path) -> Record:
@@ -172,9 +117,8 @@ def read(path) -> Record:
         with h5py.File(path, "r") as file:
             return _read_open(path, file)
     except (OSError, RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path}: not a readable HDF5 file, or damaged ({reason}); write it again"
+            f"{path}: not a readable HDF5 file, or damaged ({reason(error)}); write it again"
         ) from None
 
 
@@ -183,18 +127,13 @@ def _read_open(path: Path, file: h5py.File) -> Record:
         raise ValueError(
             f"{path}: an HDF5 file, but not a result of this package (no format_version attribute)"
         )
-    version = int(file.attrs["format_version"])
-    if version > FORMAT_VERSION:
-        raise ValueError(
-            f"{path}: has format_version {version}, newer than {FORMAT_VERSION} that this version "
-            "reads; update the package"
-        )
+    check_format(path, int(file.attrs["format_version"]), FORMAT_VERSION)
     datasets = {name: np.asarray(file[name]) for name in SCHEMA if name in file}
     attributes = {}
 
     def collect(name, item):
         if isinstance(item, h5py.Group) and len(item.attrs):
-            attributes[name] = {key: _plain(value) for key, value in item.attrs.items()}
+            attributes[name] = {key: plain(value) for key, value in item.attrs.items()}
 
     file.visititems(collect)
     return Record(
@@ -206,10 +145,6 @@ def _read_open(path: Path, file: h5py.File) -> Record:
         created_utc=str(file.attrs.get("created_utc", "")),
         package_version=str(file.attrs.get("package_version", "")),
     )
-
-
-def _plain(value):
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def require(record: Record, path, *names: str) -> None:

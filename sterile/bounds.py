@@ -20,12 +20,17 @@ from spectra.constants import (
 )
 from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.spectrum import Spectrum, moment, omega_h2
-from spectra.verdict import Verdict, VerdictStatus, judged
-from sterile import plasma as bath
+from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
-from sterile.amplitudes import higgs_decay_width_gev, scalar_decay_width_gev
-from sterile.higgs_mixing import bath_branching, bath_widths_gev, mixing_angle
+from sterile.bath import thermodynamics as bath
 from sterile.models import HELICITY_STATES, ScalarDecay
+from sterile.scalar import (
+    bath_branching,
+    bath_widths_gev,
+    higgs_decay_width_gev,
+    mixing_angle,
+    scalar_decay_width_gev,
+)
 from sterile.status import Status, message_of
 
 _KEV_GEV = 1e-6

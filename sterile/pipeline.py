@@ -7,13 +7,11 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from spectra.drive import drive as drive_of
-from spectra.power import power_table
+from spectra.linear import Transfer, transfer
+from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
-from spectra.scales import HalfMode, free_streaming, half_mode
 from spectra.spectrum import Spectrum
-from spectra.transfer import Transfer, transfer
-from spectra.verdicts import structure_numbers
+from spectra.structure import HalfMode, free_streaming, half_mode, power_table, structure_numbers
 from sterile.models import Plasma, ScalarDecay
 from sterile.production import Production, _solve, abundance_per_kev, choose_grid, choose_grids
 from sterile.status import Status

@@ -20,19 +20,23 @@ from spectra.constants import (
 )
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
-from sterile import accuracy
-from sterile import plasma as bath
-from sterile.amplitudes import (
-    CONTACT_OVER_COUPLING_SQUARED,
-    higgs_decay_width_gev,
-    scalar_decay_width_gev,
-)
-from sterile.decay import momentum_grid, spectrum_moments, tabulate
-from sterile.higgs_mixing import bath_widths_gev
-from sterile.inverse_spectrum import neutrino_spectrum
-from sterile.lattice import Grid, ScalarHistory, yield_weights
+from sterile.bath import thermodynamics as bath
 from sterile.models import HELICITY_STATES, Plasma, ScalarDecay, in_range
-from sterile.scalar import solve_scalar
+from sterile.scalar import (
+    CONTACT_OVER_COUPLING_SQUARED,
+    Grid,
+    ScalarHistory,
+    accuracy,
+    bath_widths_gev,
+    higgs_decay_width_gev,
+    momentum_grid,
+    neutrino_spectrum,
+    scalar_decay_width_gev,
+    solve_scalar,
+    spectrum_moments,
+    tabulate,
+    yield_weights,
+)
 from sterile.status import Status
 
 # Regimes by mass: where the Higgs resonance is far, and where its width matters.

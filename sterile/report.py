@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from spectra.scales import free_streaming_class, has_several_scales
 from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
 from spectra.store import Record
+from spectra.structure import free_streaming_class, has_several_scales
 from sterile.citation import CITATION
 
 # JSON key → (label, unit) of the terminal table, in the order of the page

@@ -11,9 +11,12 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import platformdirs
+
+from spectra.directories import CACHE_VARIABLE
+
 # glibc's mallopt(3): one arena, of at most 64 MB otherwise; no mappings; up to 1 GiB is kept
 _ALLOCATOR = {-8: 1, -4: 0, -1: 1 << 30}  # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD
-CACHE_VARIABLE = "STERILE_CACHE_DIR"
 _PROGRESS_AFTER_SECONDS = 1.0
 
 
@@ -26,8 +29,7 @@ def cache_directory() -> Path:
     chosen = os.environ.get(CACHE_VARIABLE) or os.environ.get("JAX_COMPILATION_CACHE_DIR")
     if chosen:
         return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "sterile" / _processor()
+    return platformdirs.user_cache_path("sterile") / _processor()
 
 
 def _processor() -> str:

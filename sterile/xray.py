@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from spectra.constants import HBAR_GEV_S, HIGGS_VEV_GEV
-from spectra.verdict import Verdict, VerdictStatus, judged
+from spectra.structure import Verdict, VerdictStatus, judged
 
 _FINE_STRUCTURE = 1.0 / 137.035999  # CODATA 2018
 _KEV_GEV = 1e-6

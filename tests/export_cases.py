@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 import spectra
-from spectra import _cache
-from spectra.cold_species import cache_file_name
-from spectra.neighbours import table_fields
+from spectra.directories import cache_root
+from spectra.linear.served_cosmologies import table_fields
+from spectra.structure.cold_transfers import cache_file_name
 
 GOLDEN = Path(__file__).parent / "golden" / "species"
 START = 99.0
@@ -29,7 +29,7 @@ def install_golden_tables():
     """
     cosmology = spectra.Cosmology()
     values = tuple(table_fields(cosmology).values())
-    folder = _cache.cache_directory("tables")
+    folder = cache_root() / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for z in (0.0, START):
         target = folder / cache_file_name(values, z)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 import spectra
 import sterile
-from spectra.power import power_table
+from spectra.structure.power import power_table
 
 # (m_S/GeV, lambda, y, m_N/keV)
 POINTS = [

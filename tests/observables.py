@@ -6,8 +6,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from spectra.power import table_of
-from spectra.shapes import Shape, shape_transfer
+from spectra.structure.power import table_of
+from spectra.structure.shapes import Shape, shape_transfer
 
 FOLDER = Path(__file__).parent / "golden" / "observables"
 # one array for every closed-form T, so that each function compiles once

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from spectra.constants import HIGGS_MASS_GEV, HIGGS_VEV_GEV, HIGGS_WIDTH_GEV
-from sterile import amplitudes
+from sterile.scalar import amplitudes
 
 # W_X/lambda^2 from an independent implementation (scalar reference calculation), lambda = 1e-8
 # where the t and u channels of hh do not matter. m_S = 30 uses the reference's own off-shell

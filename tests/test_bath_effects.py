@@ -9,9 +9,12 @@ from scipy.special import spence
 
 import sterile
 from spectra.constants import HIGGS_MASS_GEV, W_MASS_GEV
-from sterile import amplitudes, collisions, crossover, higgs_width, scalar_step, statistics
-from sterile.bath_means import has_means
+from sterile.bath import electroweak_crossover as crossover
 from sterile.models import BATH_CHANNELS
+from sterile.scalar import amplitudes, collisions, higgs_width
+from sterile.scalar import quantum_statistics as statistics
+from sterile.scalar import step as scalar_step
+from sterile.scalar.bath_means import has_means
 
 
 @pytest.mark.analytic

@@ -342,9 +342,10 @@ def test_solve_with_a_given_mass(run, tmp_path):
 def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, monkeypatch):
     from importlib import resources
 
-    from spectra import drive_build, drive_store
-    from spectra.drive import SHIPPED_FILE
-    from spectra.neighbours import table_fields
+    from spectra.cache import read_tables
+    from spectra.linear import drive_build
+    from spectra.linear.drives import SHIPPED_FILE
+    from spectra.linear.served_cosmologies import table_fields
 
     calls = []
 
@@ -352,7 +353,7 @@ def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, 
         """The shipped tables under another name: this test is not about numbers."""
         calls.append(cosmology)
         progress(5, 50)
-        tables, _ = drive_store.read_drive(resources.files("spectra") / "data" / SHIPPED_FILE)
+        tables, _ = read_tables(resources.files("spectra") / "data" / SHIPPED_FILE)
         return tables, table_fields(cosmology)
 
     monkeypatch.setattr(drive_build, "build", build)
@@ -363,4 +364,4 @@ def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, 
     assert len(json.loads(out)["t2"]) == 71
     assert transfer("--omega-h2", "0.131")[0] == 0
     assert len(calls) == 1 and float(calls[0].omega_dm) == 0.131
-    assert list((tmp_path / "drives").glob("*.h5"))
+    assert list((tmp_path / "tables").glob("*.h5"))

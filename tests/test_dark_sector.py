@@ -14,10 +14,11 @@ from spectra.constants import (
     HIGGS_VEV_GEV,
     REDUCED_PLANCK_MASS_GEV,
 )
-from sterile import bounds, higgs_mixing, xray
-from sterile.amplitudes import scalar_decay_width_gev
-from sterile.lattice import YIELD_PER_NUMBER
+from sterile import bounds, xray
 from sterile.production import FREEZE_IN, FREEZE_OUT
+from sterile.scalar import higgs_mixing
+from sterile.scalar.amplitudes import scalar_decay_width_gev
+from sterile.scalar.lattice import YIELD_PER_NUMBER
 
 G = 106.75
 M0 = REDUCED_PLANCK_MASS_GEV * np.sqrt(90.0 / (np.pi**2 * G))

@@ -8,9 +8,9 @@ from scipy.integrate import quad, solve_ivp
 from scipy.linalg import expm
 
 from sterile import Plasma
-from sterile import plasma as bath
-from sterile.amplitudes import FERMIONS
-from sterile.elastic import (
+from sterile.bath import thermodynamics as bath
+from sterile.scalar.amplitudes import FERMIONS
+from sterile.scalar.elastic_scattering import (
     elastic_rate_gev,
     elastic_table,
     hopping_rates,

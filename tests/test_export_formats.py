@@ -13,10 +13,13 @@ import pytest
 from export_cases import GOLDEN, START, WRITTEN_AT, decay_spectrum, install_golden_tables, write_all
 
 import spectra
-import spectra.cold_species as cold_species_module
+import spectra.structure.cold_transfers as cold_species_module
 from spectra import export
-from spectra.cold_species import COLUMNS, camb_species
-from spectra.export import _check, _linear, camb, gevolution
+from spectra.export import camb, gevolution
+from spectra.export import checks as _check
+from spectra.export import linear_state as _linear
+from spectra.structure.cold_transfers import COLUMNS, camb_species
+from spectra.structure.power import sigma8
 
 RUN = export.simulation(20.0, "512", START)
 WITH_POWER = [name for name in export.FORMATS if name not in ("class", "velocities")]
@@ -350,7 +353,7 @@ def test_sigma8_of_the_parameter_files(files):
     """That of this spectrum: the cut is far below 8 Mpc/h, so it is that of cold dark matter."""
     text = files["2lpt"].with_name("2lpt.dat.params.txt").read_text()
     given = next(float(line.split()[1]) for line in text.splitlines() if line[:6] == "Sigma8")
-    assert given == pytest.approx(float(spectra.power.sigma8(spectra.power_table())), rel=1e-4)
+    assert given == pytest.approx(float(sigma8(spectra.power_table())), rel=1e-4)
     assert "WDM_On                          0" in text
 
 

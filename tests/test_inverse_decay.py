@@ -9,9 +9,9 @@ import pytest
 
 import sterile
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
-from sterile.inverse_decay import Daughters, exchange, volumes
-from sterile.lattice import YIELD_PER_NUMBER
 from sterile.production import FREEZE_OUT
+from sterile.scalar.inverse_decay import Daughters, exchange, volumes
+from sterile.scalar.lattice import YIELD_PER_NUMBER
 from tests.oracles.inverse_decay_brute_force import solve as brute_force
 
 G = 106.75

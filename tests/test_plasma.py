@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
-from sterile import plasma
+from sterile.bath import thermodynamics as plasma
 
 # Independent evaluation of the same fits (project reference table), printed to 8 decimals.
 G_GOLDEN = [

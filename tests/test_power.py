@@ -7,8 +7,9 @@ import observables
 import pytest
 
 import spectra
-from spectra import _cache, power
-from spectra.neighbours import TANGENT_FIELDS, table_fields
+from spectra import cache as _cache
+from spectra.linear.served_cosmologies import TANGENT_FIELDS, table_fields
+from spectra.structure import power
 
 TABLE = power.power_table()
 
@@ -141,7 +142,7 @@ def test_foreign_cosmology_is_refused():
 
 @pytest.mark.invariants
 def test_cache_round_trip_and_damage(tmp_path, monkeypatch):
-    monkeypatch.setenv(_cache.CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setenv("STERILE_CACHE_DIR", str(tmp_path))
     shipped = power.power_table()
     made = []
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import spectra
-from spectra.scales import has_several_scales, warm_equivalent_mass_kev
 from spectra.status import Status
+from spectra.structure.scales import has_several_scales, warm_equivalent_mass_kev
 
 GOLDEN = Path(__file__).parent / "golden" / "scales"
 K = jnp.geomspace(0.1, 300.0, 71)

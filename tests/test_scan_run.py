@@ -16,9 +16,9 @@ import pytest
 from scan_cases import SCAN, Cheap, environment_of_worker, same
 
 import sterile.scan as scan
+from spectra.files import locked
 from sterile.scan import evaluation, report, results
 from sterile.scan.local import LocalWorkers
-from sterile.scan.lock import locked
 from sterile.scan.progress import Progress
 from sterile.scan.work import tasks
 from sterile.scan.worker import SINGLE_THREAD

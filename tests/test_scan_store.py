@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+from spectra.files import locked
 from sterile.scan import recovery, results, store
 from sterile.scan.evaluation import Column
-from sterile.scan.lock import locked
 
 pytestmark = pytest.mark.cli
 

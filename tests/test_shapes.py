@@ -6,7 +6,8 @@ import numpy as np
 import observables
 import pytest
 
-from spectra.shapes import (
+from spectra.linear.transfer_function import Transfer
+from spectra.structure.shapes import (
     Shape,
     fit_shape,
     shape_transfer,
@@ -15,7 +16,6 @@ from spectra.shapes import (
     viel_mass_kev,
     viel_shape,
 )
-from spectra.transfer import Transfer
 
 K = jnp.geomspace(0.1, 300.0, 71)
 

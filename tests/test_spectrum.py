@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import spectra
 from spectra import cosmology as background
 from spectra import spectrum as spectrum_module
-from spectra._numerics import integral_weights, interpolate
 from spectra.constants import CMB_TEMPERATURE_GEV, ENTROPY_DEGREES_OF_FREEDOM_TODAY
+from spectra.numerics import integral_weights, interpolate
 
 FERMI_MEAN, FERMI_SQUARE = 3.1513743717, 12.9394176651  # <q>, <q^2> of 1/(e^q + 1)
 

@@ -6,10 +6,10 @@ import numpy as np
 import observables
 import pytest
 
-from spectra import halos, lyman_alpha, power
-from spectra.scales import half_mode
-from spectra.shapes import Shape, shape_transfer, viel_shape
-from spectra.transfer import Transfer
+from spectra.linear.transfer_function import Transfer
+from spectra.structure import halos, lyman_alpha, power
+from spectra.structure.scales import half_mode
+from spectra.structure.shapes import Shape, shape_transfer, viel_shape
 
 K = observables.K
 TABLE = observables.power()

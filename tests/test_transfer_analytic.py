@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 import spectra
-from spectra._deposit import log_velocity_histogram
-from spectra._estimate import coarser
-from spectra._response import external_modes, external_overdensity, kernel_table
-from spectra._volterra import overdensities, total_matter
-from spectra.drive import integration_weights
+from spectra.linear.deposit import log_velocity_histogram
+from spectra.linear.drive_tables import integration_weights
+from spectra.linear.error_estimate import coarser
+from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
+from spectra.linear.transfer_function import at_wavenumbers
+from spectra.linear.volterra import overdensities, total_matter
 from spectra.status import Status
-from spectra.transfer import at_wavenumbers
 
 pytestmark = pytest.mark.analytic
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import spectra
-from spectra._deposit import blended_six
-from spectra._volterra import cold_overdensity, overdensities
-from spectra.transfer import at_wavenumbers
+from spectra.linear.deposit import blended_six
+from spectra.linear.transfer_function import at_wavenumbers
+from spectra.linear.volterra import cold_overdensity, overdensities
 
 pytestmark = pytest.mark.gradients
 

@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import spectra
-from spectra._estimate import beyond_the_ends
+from spectra.linear.error_estimate import beyond_the_ends
 from spectra.spectrum import Spectrum
 from spectra.status import Status
 

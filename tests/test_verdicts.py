@@ -7,13 +7,13 @@ import observables
 import pytest
 
 import spectra
-from spectra.constraints import HALF_MODE_MASS_BOUNDS, half_mode_excess
-from spectra.power import power_table
-from spectra.references import reference_relics
-from spectra.shapes import Shape, shape_transfer, viel_shape
-from spectra.transfer import Transfer
-from spectra.verdict import Verdict, VerdictStatus, judged
-from spectra.verdicts import MODERN_MASSES_KEV, reference_masses
+from spectra.linear.transfer_function import Transfer
+from spectra.structure.all_verdicts import MODERN_MASSES_KEV, reference_masses
+from spectra.structure.constraints import HALF_MODE_MASS_BOUNDS, half_mode_excess
+from spectra.structure.power import power_table
+from spectra.structure.references import reference_relics
+from spectra.structure.shapes import Shape, shape_transfer, viel_shape
+from spectra.structure.verdict import Verdict, VerdictStatus, judged
 
 K = jnp.geomspace(0.1, 300.0, 71)
 POWER = power_table()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from spectra.cosmology import Cosmology
 from spectra.export import (
-    _check,
     camb,
+    checks,
     class_code,
     gadget4,
     gevolution,
@@ -19,8 +19,8 @@ from spectra.export import (
     tables,
     velocities,
 )
-from spectra.export._check import Simulation, simulation
-from spectra.export._files import declared_format
+from spectra.export.checks import Simulation, simulation
+from spectra.export.writing import declared_format
 from spectra.spectrum import Spectrum
 
 
@@ -37,7 +37,7 @@ class Format:
     """
 
     write: Callable[..., Sequence[Path]]
-    check: Callable[[Path, Simulation, Cosmology], _check.Findings]
+    check: Callable[[Path, Simulation, Cosmology], checks.Findings]
     z: float | None = 0.0
     other_z: bool = True
 
@@ -173,8 +173,8 @@ def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None
     name, path = canonical(format), Path(path)
     cosmology = Cosmology() if cosmology is None else cosmology
     findings = _FORMATS[name].check(path, run, cosmology)
-    _check.check_linear(findings, run)
-    _check.note_cut(findings, run, cosmology)
+    checks.check_linear(findings, run)
+    checks.note_cut(findings, run, cosmology)
     return Report(
         format=name,
         file=path,

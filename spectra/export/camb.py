@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spectra.cold_species import COLUMNS
 from spectra.cosmology import Cosmology
-from spectra.export import _check
-from spectra.export._files import table_text, with_companions, write_together
-from spectra.export._linear import linear_state, power_of, sigma8_of
+from spectra.export import checks
+from spectra.export.linear_state import linear_state, power_of, sigma8_of
+from spectra.export.writing import table_text, with_companions, write_exports
+from spectra.structure import COLUMNS
 
 _COLUMN_COUNT = len(COLUMNS)
 _NAMES = "k/h CDM baryon photon nu mass_nu total no_nu total_de Weyl v_CDM v_b v_b-v_c".split()
@@ -19,7 +19,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     state = linear_state(spectrum, cosmology, z)
     columns = [state.columns[name] for name in COLUMNS]
     header = "#" + " ".join(f"{name:>17}" for name in _NAMES) + "\n"
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             table_text(*columns, header=header),
@@ -52,12 +52,12 @@ matter again. For monofonIC and MUSIC use their own formats: they take logarithm
 """
 
 
-def read_columns(path: Path, findings: _check.Findings, comments: bool) -> np.ndarray | None:
+def read_columns(path: Path, findings: checks.Findings, comments: bool) -> np.ndarray | None:
     """The thirteen columns (n, 13) as a C++ stream reads them line by line, or None.
 
     A last line without newline is lost. With ``comments``, lines with # are skipped.
     """
-    lines = _check.read_lines(path)
+    lines = checks.read_lines(path)
     if lines and not lines[-1].endswith("\n"):
         findings.problems.append("the last line has no newline: the target drops it")
         lines = lines[:-1]
@@ -68,7 +68,7 @@ def read_columns(path: Path, findings: _check.Findings, comments: bool) -> np.nd
                 continue
             findings.problems.append(f"line {number}: a comment, which the target reads as data")
             return None
-        row = _check.numbers(line)
+        row = checks.numbers(line)
         if len(row) != _COLUMN_COUNT or len(line.split()) != _COLUMN_COUNT:
             findings.problems.append(
                 f"line {number}: {len(line.split())} columns, {_COLUMN_COUNT} are expected"
@@ -76,7 +76,7 @@ def read_columns(path: Path, findings: _check.Findings, comments: bool) -> np.nd
             return None
         rows.append(row)
     table = np.array(rows, dtype=float).reshape(-1, _COLUMN_COUNT)
-    if not _check.check_wavenumbers(findings, table[:, 0]):
+    if not checks.check_wavenumbers(findings, table[:, 0]):
         return None
     if not np.all(np.isfinite(table)):
         findings.problems.append("an entry is not a number")
@@ -84,19 +84,19 @@ def read_columns(path: Path, findings: _check.Findings, comments: bool) -> np.nd
     return table
 
 
-def set_power(findings: _check.Findings, k, total, cosmology: Cosmology) -> None:
+def set_power(findings: checks.Findings, k, total, cosmology: Cosmology) -> None:
     """P(k) of CAMB's column ``total``."""
     findings.k_h_mpc, findings.power = k, power_of(k, total, cosmology)
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """A CAMB table: thirteen columns, k increasing, the whole grid covered, at the run's z."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     table = read_columns(path, findings, comments=True)
     if table is None:
         return findings
     set_power(findings, table[:, 0], table[:, 6], cosmology)
-    _check.check_coverage(findings, table[0, 0], table[-1, 0], run, "readers extrapolate")
+    checks.check_coverage(findings, table[0, 0], table[-1, 0], run, "readers extrapolate")
     why = f"the run starts at z = {run.z:g}"
-    _check.check_redshift_of(findings, path, run.z, why)
+    checks.check_redshift_of(findings, path, run.z, why)
     return findings

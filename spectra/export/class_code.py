@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from spectra.cosmology import Cosmology
-from spectra.export import _check
-from spectra.export._files import companion, table_text, write_together
+from spectra.export import checks
+from spectra.export.writing import companion, table_text, write_exports
 from spectra.spectrum import Spectrum
 
 _PSD, _INI = "psd.dat", "class.ini"
@@ -53,17 +53,17 @@ def write(folder: Path, *, spectrum: Spectrum, transfer, cosmology: Cosmology, f
     )
     # no header: CLASS reads a comment line as data
     contents = {psd: table_text(q / scale, f), ini: text, companion(psd, "note"): _NOTE}
-    return write_together(contents, force)
+    return write_exports(contents, force)
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """CLASS's reader of ``psd.dat`` in the directory ``path``: no header, no zeros, dense in q."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     folder = path if path.is_dir() else path.parent
-    lines = _check.read_lines(folder / _PSD if path.is_dir() else path)
+    lines = checks.read_lines(folder / _PSD if path.is_dir() else path)
     rows = []
     for number, line in enumerate(lines, start=1):
-        row = _check.numbers(line)
+        row = checks.numbers(line)
         if len(row) != 2 or len(line.split()) != 2:
             what = "a header or comment, read as data" if "#" in line else "not two numbers"
             findings.problems.append(f"line {number}: {what}")

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from spectra.cosmology import Cosmology
-from spectra.export import _check
-from spectra.export._files import declared_redshift, table_text, with_companions, write_together
-from spectra.export._linear import linear_state, sigma8_of
+from spectra.export import checks
+from spectra.export.linear_state import linear_state, sigma8_of
+from spectra.export.writing import declared_redshift, table_text, with_companions, write_exports
 
 
 def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
@@ -16,7 +16,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
     normalise = int(z == 0.0)
     today = state if normalise else linear_state(spectrum, cosmology, 0.0)
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             delta2_text(state.k_h_mpc, state.power),
@@ -51,10 +51,10 @@ def delta2_text(k_h_mpc: np.ndarray, power: np.ndarray) -> str:
     return table_text(np.log10(k_h_mpc), np.log10(k_h_mpc**3 * power / (2.0 * np.pi**2)))
 
 
-def read_pairs(path: Path, findings: _check.Findings) -> np.ndarray:
+def read_pairs(path: Path, findings: checks.Findings) -> np.ndarray:
     """Number pairs (n, 2) as ``fscanf`` finds them: up to the first word that is no number."""
-    words = "".join(_check.read_lines(path)).split()
-    values = _check.numbers(" ".join(words))
+    words = "".join(checks.read_lines(path)).split()
+    values = checks.numbers(" ".join(words))
     if len(values) < len(words):
         findings.problems.append(
             f"reading stops at '{words[len(values)][:20]}', after {len(values) // 2} row(s)"
@@ -64,7 +64,7 @@ def read_pairs(path: Path, findings: _check.Findings) -> np.ndarray:
     return np.array(values[: len(values) // 2 * 2], dtype=float).reshape(-1, 2)
 
 
-def read_delta2(path: Path, findings: _check.Findings) -> bool:
+def read_delta2(path: Path, findings: checks.Findings) -> bool:
     """Fill in k and P from two logarithmic columns; False when there is no table."""
     pairs = read_pairs(path, findings)
     # the target sorts the rows itself
@@ -77,7 +77,7 @@ def read_delta2(path: Path, findings: _check.Findings) -> bool:
         return False
     with np.errstate(over="ignore"):
         k, delta2 = 10.0 ** pairs[:, 0], 10.0 ** pairs[:, 1]
-    if not _check.check_wavenumbers(findings, k):
+    if not checks.check_wavenumbers(findings, k):
         return False
     if not np.all(np.isfinite(delta2)):
         findings.problems.append("the second column is no logarithm")
@@ -86,16 +86,16 @@ def read_delta2(path: Path, findings: _check.Findings) -> bool:
     return True
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """N-GenIC's reader: no header, logarithms, the grid covered, at the start or today."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     if not read_delta2(path, findings):
         return findings
     k = findings.k_h_mpc
-    _check.check_coverage(findings, k[0], k[-1], run, "GADGET-4 has no power")
+    checks.check_coverage(findings, k[0], k[-1], run, "GADGET-4 has no power")
     if declared_redshift(path) == 0.0:
         findings.notes.append("a table of today: set ReNormalizeInputSpectrum to 1, with Sigma8")
     else:
         why = f"with ReNormalizeInputSpectrum 0 it is taken as that of z = {run.z:g}"
-        _check.check_redshift_of(findings, path, run.z, why)
+        checks.check_redshift_of(findings, path, run.z, why)
     return findings

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from spectra.cosmology import Cosmology, omega_photon
-from spectra.export import _check
-from spectra.export._files import table_text, with_companions, write_together
-from spectra.export._linear import LinearState, linear_state, primordial
+from spectra.export import checks
+from spectra.export.linear_state import LinearState, linear_state, primordial
+from spectra.export.writing import table_text, with_companions, write_exports
 
 _NAMES = ("k (h/Mpc)", "d_g", "d_b", "d_cdm", "d_ur", "d_tot", "t_b", "t_cdm", "t_tot")
 _NEEDED = ("d_tot", "t_tot", "d_cdm", "t_cdm", "d_b", "t_b")
@@ -20,7 +20,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     columns = newtonian_columns(state)
     # the only line with colons: gevolution looks for k, d and t behind each of them
     header = "#" + " ".join(f"{f'{i}:{n}':>17}" for i, n in enumerate(_NAMES, start=1)) + "\n"
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             table_text(*(columns[name] for name in _NAMES), header=header),
@@ -92,9 +92,9 @@ def newtonian_columns(state: LinearState) -> dict[str, np.ndarray]:
     }
 
 
-def read_columns(path: Path, findings: _check.Findings) -> dict[str, np.ndarray] | None:
+def read_columns(path: Path, findings: checks.Findings) -> dict[str, np.ndarray] | None:
     """The columns gevolution needs, found and read as it does; None when it would stop."""
-    lines = _check.read_lines(path)
+    lines = checks.read_lines(path)
     if any(len(line) > _LONGEST_LINE for line in lines):
         findings.problems.append(f"a line is longer than {_LONGEST_LINE} characters")
         return None
@@ -125,7 +125,7 @@ def read_columns(path: Path, findings: _check.Findings) -> dict[str, np.ndarray]
     for number, line in enumerate(lines, start=1):
         if line.startswith("#"):
             continue
-        row = _check.numbers(line)
+        row = checks.numbers(line)
         if len(row) <= max(found.values()):
             what = "an empty line" if not line.strip() else f"{len(row)} column(s)"
             findings.problems.append(f"line {number}: {what}: gevolution aborts")
@@ -133,7 +133,7 @@ def read_columns(path: Path, findings: _check.Findings) -> dict[str, np.ndarray]
         rows.append(row[: max(found.values()) + 1])
     table = np.array(rows, dtype=float).reshape(-1, max(found.values()) + 1)
     columns = {name: table[:, index] for name, index in found.items()}
-    if not _check.check_wavenumbers(findings, columns["k"]):
+    if not checks.check_wavenumbers(findings, columns["k"]):
         return None
     if not np.all(np.isfinite(table)):
         findings.problems.append("an entry is not a number")
@@ -141,9 +141,9 @@ def read_columns(path: Path, findings: _check.Findings) -> dict[str, np.ndarray]
     return columns
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """gevolution's reader: a header with numbered columns, k increasing, the grid covered."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     columns = read_columns(path, findings)
     if columns is None:
         return findings
@@ -156,7 +156,7 @@ def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Fi
         findings.problems.append(
             "t_cdm has the sign of d_cdm: matter would flow out of overdensities"
         )
-    _check.check_coverage(findings, k[0], k[-1], run, "gevolution stops or crashes")
+    checks.check_coverage(findings, k[0], k[-1], run, "gevolution stops or crashes")
     why = f"gevolution takes the table at its initial redshift, z = {run.z:g}"
-    _check.check_redshift_of(findings, path, run.z, why)
+    checks.check_redshift_of(findings, path, run.z, why)
     return findings

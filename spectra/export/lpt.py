@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from spectra.cold_species import COLUMNS
 from spectra.cosmology import Cosmology
-from spectra.export import _check, camb
-from spectra.export._files import table_text, with_companions, write_together
-from spectra.export._linear import linear_state, sigma8_of
+from spectra.export import camb, checks
 from spectra.export.gadget4 import delta2_text, read_delta2
+from spectra.export.linear_state import linear_state, sigma8_of
+from spectra.export.writing import table_text, with_companions, write_exports
+from spectra.structure import COLUMNS
 
 _SEVEN = COLUMNS[:7]
 _TILT = {True: "the tilt is in the table", False: "CAMB's columns hold no tilt"}
@@ -35,7 +35,7 @@ def write_camb(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
 def _write(path, text, format, state, force, tilt, compiled) -> list[Path]:
     cosmology = state.cosmology
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             text,
@@ -66,20 +66,20 @@ scales back to the start. PrimordialIndex is {tilt:g}: {_TILT[tilt == 1.0]}.
     )
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """The tabulated variant: no header, logarithms, the grid covered, of today."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     if read_delta2(path, findings):
         _common(findings, path, run)
     return findings
 
 
-def check_camb(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check_camb(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """The variant of -DUSE_CAMB: seven numbers a row, read one after the other."""
-    findings = _check.Findings()
-    lines = _check.read_lines(path)
+    findings = checks.Findings()
+    lines = checks.read_lines(path)
     words = "".join(lines).split()
-    values = _check.numbers(" ".join(words))
+    values = checks.numbers(" ".join(words))
     if len(values) < len(words):
         word, rows = words[len(values)][:20], len(values) // len(_SEVEN)
         findings.problems.append(f"reading stops at '{word}', after {rows} row(s)")
@@ -88,15 +88,15 @@ def check_camb(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _che
         findings.problems.append(f"{max(widths)} columns: 2LPTic reads {len(_SEVEN)} at a time")
         return findings
     table = np.array(values[: len(values) // 7 * 7], dtype=float).reshape(-1, len(_SEVEN))
-    if not _check.check_wavenumbers(findings, table[:, 0]):
+    if not checks.check_wavenumbers(findings, table[:, 0]):
         return findings
-    _check.check_positive(findings, "total", table[:, 6])
+    checks.check_positive(findings, "total", table[:, 6])
     camb.set_power(findings, table[:, 0], table[:, 6], cosmology)
     _common(findings, path, run)
     return findings
 
 
-def _common(findings: _check.Findings, path: Path, run: _check.Simulation) -> None:
+def _common(findings: checks.Findings, path: Path, run: checks.Simulation) -> None:
     k = findings.k_h_mpc
-    _check.check_coverage(findings, k[0], k[-1], run, "2LPTic has no power, or aborts")
-    _check.check_redshift_of(findings, path, 0.0, _WHY)
+    checks.check_coverage(findings, k[0], k[-1], run, "2LPTic has no power, or aborts")
+    checks.check_redshift_of(findings, path, 0.0, _WHY)

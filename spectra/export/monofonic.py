@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from spectra.cold_species import COLUMNS
 from spectra.cosmology import Cosmology
-from spectra.export import _check, camb
-from spectra.export._files import table_text, with_companions, write_together
-from spectra.export._linear import linear_state, sigma8_of
+from spectra.export import camb, checks
+from spectra.export.linear_state import linear_state, sigma8_of
+from spectra.export.writing import table_text, with_companions, write_exports
+from spectra.structure import COLUMNS
 
 _MARGIN = 1.2  # monofonIC wants k beyond the corner of its grid by this factor
 _LOGARITHMS = {"cdm": 1, "baryon": 2, "mass_nu": 5, "total": 6, "v_cdm": 10, "v_b": 11}
@@ -23,7 +23,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     columns["massive_neutrino"] = columns["total"]
     today = state if z == 0.0 else linear_state(spectrum, cosmology, 0.0)
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             table_text(*(columns[name] for name in COLUMNS)),
@@ -53,20 +53,20 @@ are positive: monofonIC interpolates logarithms, and a zero gives NaN without an
     )
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """monofonIC's reader: newline at the end, no value <= 0, last but one k beyond the grid."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     table = camb.read_columns(path, findings, comments=True)
     if table is None:
         return findings
     for name, column in _LOGARITHMS.items():
-        _check.check_positive(findings, name, table[:, column])
+        checks.check_positive(findings, name, table[:, column])
     k = table[:, 0]
     camb.set_power(findings, k, table[:, 6], cosmology)
     # monofonIC drops the first and last node, and is constant outside
-    _check.check_coverage(
+    checks.check_coverage(
         findings, k[1], k[-2], run, "monofonIC stops or holds T constant", margin=_MARGIN
     )
     why = "monofonIC takes the table at ztarget (0) and scales it back itself"
-    _check.check_redshift_of(findings, path, 0.0, why)
+    checks.check_redshift_of(findings, path, 0.0, why)
     return findings

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from spectra.cosmology import Cosmology
-from spectra.export import _check
-from spectra.export._files import declared_redshift, table_text, with_companions, write_together
-from spectra.export._linear import linear_state
+from spectra.export import checks
+from spectra.export.linear_state import linear_state
+from spectra.export.writing import declared_redshift, table_text, with_companions, write_exports
 
 
 def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
@@ -15,7 +15,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     state = linear_state(spectrum, cosmology, z)
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
     header = f"# k [h/Mpc], P(k) [(Mpc/h)^3], total matter, z = {z:g}\n"
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             table_text(state.k_h_mpc, state.power, header=header),
@@ -47,14 +47,14 @@ format). Outside the table genic has no power, without a word.
     )
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """genic's reader: # at the start of a line is skipped, an empty line is a row of zeros."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     rows = []
-    for number, line in enumerate(_check.read_lines(path), start=1):
+    for number, line in enumerate(checks.read_lines(path), start=1):
         if line.startswith("#"):
             continue
-        row = _check.numbers(line)
+        row = checks.numbers(line)
         if len(row) < 2:
             what = "an empty line, read as k = 0" if not line.strip() else "no pair of numbers"
             findings.problems.append(f"line {number}: {what}")
@@ -64,16 +64,16 @@ def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Fi
     if table.size and table[0, 0] < 0.0:
         findings.problems.append("k is negative: genic takes the table to be in logarithms")
         return findings
-    if not _check.check_wavenumbers(findings, table[:, 0]):
+    if not checks.check_wavenumbers(findings, table[:, 0]):
         return findings
-    _check.check_positive(findings, "P(k)", table[:, 1])
+    checks.check_positive(findings, "P(k)", table[:, 1])
     if findings.problems:
         return findings
     findings.k_h_mpc, findings.power = table.T
-    _check.check_coverage(findings, table[0, 0], table[-1, 0], run, "genic has no power")
+    checks.check_coverage(findings, table[0, 0], table[-1, 0], run, "genic has no power")
     declared = declared_redshift(path)
     if declared is None:
-        _check.check_amplitude(findings, run.z, f"the run starts at z = {run.z:g}")
+        checks.check_amplitude(findings, run.z, f"the run starts at z = {run.z:g}")
     elif declared != run.z:
         findings.notes.append(
             f"set InputPowerRedshift = {declared:g}: genic scales it to the start"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from spectra.cold_species import COLUMNS
 from spectra.cosmology import Cosmology
-from spectra.export import _check, camb
-from spectra.export._files import table_text, with_companions, write_together
-from spectra.export._linear import LinearState, linear_state, sigma8_of
+from spectra.export import camb, checks
+from spectra.export.linear_state import LinearState, linear_state, sigma8_of
+from spectra.export.writing import table_text, with_companions, write_exports
+from spectra.structure import COLUMNS
 
 _SIX = ("k_h_mpc", "total", "cdm", "baryon", "velocity_cdm", "velocity_baryon")
 _LOGARITHMS = {"cdm": 1, "baryon": 2, "total": 6, "v_cdm": 10, "v_b": 11}
@@ -28,7 +28,7 @@ def write_camb(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
 def _write(path, spectrum, cosmology, z, force, format, plugin, names) -> list[Path]:
     state = linear_state(spectrum, cosmology, z)
     columns = state.positive_columns(format)
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             table_text(*(columns[name] for name in names)),
@@ -66,46 +66,46 @@ sigma_8       = {sigma8_of(today.k_h_mpc, today.power):.8g}
 """
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """MUSIC's plugin ``music``: six columns, no comments, no value <= 0, newline at the end."""
-    findings = _check.Findings()
-    lines = _check.read_lines(path)
+    findings = checks.Findings()
+    lines = checks.read_lines(path)
     if lines and not lines[-1].endswith("\n"):
         findings.problems.append("the last line has no newline: MUSIC drops it")
         lines = lines[:-1]
     rows = []
     for number, line in enumerate(lines, start=1):
-        row = _check.numbers(line)
+        row = checks.numbers(line)
         if len(row) != len(_SIX) or len(line.split()) != len(_SIX):
             what = "a comment, read as data" if "#" in line else f"{len(line.split())} columns"
             findings.problems.append(f"line {number}: {what}; {len(_SIX)} columns are expected")
             return findings
         rows.append(row)
     table = np.array(rows, dtype=float).reshape(-1, len(_SIX))
-    if not _check.check_wavenumbers(findings, table[:, 0]):
+    if not checks.check_wavenumbers(findings, table[:, 0]):
         return findings
     for column, name in enumerate(_SIX[1:], start=1):
-        _check.check_positive(findings, name, table[:, column])
+        checks.check_positive(findings, name, table[:, column])
     camb.set_power(findings, table[:, 0], table[:, 1], cosmology)
     _common(findings, path, run)
     return findings
 
 
-def check_camb(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check_camb(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """MUSIC's plugin ``camb_file``: as :func:`check`, thirteen columns."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     table = camb.read_columns(path, findings, comments=False)
     if table is None:
         return findings
     for name, column in _LOGARITHMS.items():
-        _check.check_positive(findings, name, table[:, column])
+        checks.check_positive(findings, name, table[:, column])
     camb.set_power(findings, table[:, 0], table[:, 6], cosmology)
     _common(findings, path, run)
     return findings
 
 
-def _common(findings: _check.Findings, path: Path, run: _check.Simulation) -> None:
+def _common(findings: checks.Findings, path: Path, run: checks.Simulation) -> None:
     k = findings.k_h_mpc
-    _check.check_coverage(findings, k[1], k[-2], run, _OUTSIDE)
+    checks.check_coverage(findings, k[1], k[-2], run, _OUTSIDE)
     why = f"MUSIC takes the table at its start, z = {run.z:g}"
-    _check.check_redshift_of(findings, path, run.z, why)
+    checks.check_redshift_of(findings, path, run.z, why)

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from spectra.export.velocities import peculiar_speed_km_s
-from spectra.store import write_atomically
+from spectra.files import write_atomically
 
 _DONE = "ThermalVelocitiesAdded"
 _CHUNK = 1 << 20

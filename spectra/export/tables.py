@@ -5,11 +5,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spectra._hdf5 import hdf5_bytes
 from spectra.cosmology import Cosmology
-from spectra.export import _check
-from spectra.export._files import with_companions, write_together
-from spectra.export._linear import LinearState, linear_state
+from spectra.export import checks
+from spectra.export.linear_state import LinearState, linear_state
+from spectra.export.writing import with_companions, write_exports
+from spectra.files import hdf5_bytes
 
 _COLUMNS = {
     "k_h_mpc": ("h/Mpc", "wavenumber"),
@@ -33,7 +33,7 @@ def write_csv(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     rows = np.column_stack([getattr(state, name) for name in _COLUMNS])
     lines = [",".join(_COLUMNS), *(",".join(f"{value:.10e}" for value in row) for row in rows)]
     text = "\n".join(lines) + "\n"
-    return write_together(
+    return write_exports(
         with_companions(path, text, format="csv", z=z, parameters=_parameters(state), note=_NOTE),
         force,
     )
@@ -56,7 +56,7 @@ def write_hdf5(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
         group.attrs["mass_kev"] = float(spectrum.mass_kev)
         group.attrs["temperature_ratio"] = float(spectrum.temperature_ratio)
 
-    return write_together(
+    return write_exports(
         with_companions(
             path, hdf5_bytes(fill), format="hdf5", z=z, parameters=_parameters(state), note=_NOTE
         ),
@@ -69,17 +69,17 @@ def _parameters(state: LinearState) -> str:
     return "\n".join(f"{name} = {float(value):.10g}" for name, value in fields)
 
 
-def check_csv(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check_csv(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """The CSV table: one line of names, k increasing, P positive, the grid covered."""
-    findings = _check.Findings()
-    lines = _check.read_lines(path)
+    findings = checks.Findings()
+    lines = checks.read_lines(path)
     names = lines[0].strip().split(",") if lines else []
     if not {"k_h_mpc", "power"} <= set(names):
         findings.problems.append("the first line has no columns k_h_mpc and power")
         return findings
     rows = []
     for number, line in enumerate(lines[1:], start=2):
-        row = _check.numbers(line.replace(",", " "))
+        row = checks.numbers(line.replace(",", " "))
         if len(row) != len(names):
             findings.problems.append(
                 f"line {number}: {len(row)} numbers, {len(names)} are expected"
@@ -91,9 +91,9 @@ def check_csv(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _chec
     return findings
 
 
-def check_hdf5(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check_hdf5(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """The HDF5 table: as the CSV one."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
@@ -106,12 +106,12 @@ def check_hdf5(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _che
     return findings
 
 
-def _common(findings: _check.Findings, path: Path, run: _check.Simulation, k, power) -> None:
-    if not _check.check_wavenumbers(findings, k):
+def _common(findings: checks.Findings, path: Path, run: checks.Simulation, k, power) -> None:
+    if not checks.check_wavenumbers(findings, k):
         return
-    _check.check_positive(findings, "power", power)
+    checks.check_positive(findings, "power", power)
     if findings.problems:
         return
     findings.k_h_mpc, findings.power = k, power
-    _check.check_coverage(findings, k[0], k[-1], run, "there is no power to read")
-    _check.check_redshift_of(findings, path, run.z, f"the run starts at z = {run.z:g}")
+    checks.check_coverage(findings, k[0], k[-1], run, "there is no power to read")
+    checks.check_redshift_of(findings, path, run.z, f"the run starts at z = {run.z:g}")

@@ -10,12 +10,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spectra._hdf5 import hdf5_bytes
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, photon_temperature_gev
-from spectra.export import _check
-from spectra.export._files import with_companions, write_together
-from spectra.export._linear import check_redshift
+from spectra.export import checks
+from spectra.export.linear_state import check_redshift
+from spectra.export.writing import with_companions, write_exports
+from spectra.files import hdf5_bytes
 from spectra.spectrum import Spectrum
 
 _FASTEST = 0.1  # v/c of the mean above which an N-body code has nothing to say
@@ -51,7 +51,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
             data = file.create_dataset(name, data=values)
             data.attrs["unit"], data.attrs["description"] = unit, description
 
-    return write_together(
+    return write_exports(
         with_companions(
             path,
             hdf5_bytes(fill),
@@ -113,9 +113,9 @@ def speed_moments(q, cumulative, today: float, z: float) -> tuple[float, float]:
     return float(share @ middle), math.sqrt(float(share @ middle**2))
 
 
-def check(path: Path, run: _check.Simulation, cosmology: Cosmology) -> _check.Findings:
+def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """The file of :func:`write`: whole, monotone, its speeds those of its momenta."""
-    findings = _check.Findings()
+    findings = checks.Findings()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:

@@ -10,18 +10,21 @@ import jax.numpy as jnp
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from spectra.drive import Drive
-from spectra.drive import drive as drive_of
-from spectra.neighbours import TANGENT_FIELDS
-from spectra.power import PowerTable, power_table
-from spectra.references import References, reference_relics
-from spectra.verdicts import reference_masses
-from spectra.verdicts import verdicts as structure_verdicts
+from spectra.linear import TANGENT_FIELDS, Drive
+from spectra.linear import drive as drive_of
+from spectra.structure import (
+    PowerTable,
+    References,
+    power_table,
+    reference_masses,
+    reference_relics,
+)
+from spectra.structure import verdicts as structure_verdicts
 from sterile import bounds
-from sterile.lattice import Grid
 from sterile.models import Plasma, ScalarDecay
 from sterile.pipeline import evaluate
 from sterile.production import abundance_per_kev, freeze_out_grid, solve
+from sterile.scalar import Grid
 
 MODEL_PARAMETERS = ("scalar_mass_gev", "portal_coupling", "yukawa")
 # those of the drive's derivatives, and those that enter the power spectrum in closed form

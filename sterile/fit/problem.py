@@ -6,16 +6,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from spectra.neighbours import LINEAR_RANGE, TANGENT_FIELDS
+from spectra.linear import LINEAR_RANGE, TANGENT_FIELDS
 from sterile import config as configuration
 from sterile.fit.likelihoods import Margin, Normal, Published, Term
 from sterile.fit.observables import MODEL_PARAMETERS, SCALARS, pipeline
 from sterile.fit.priors import Prior
 from sterile.fit.settings import Settings
 from sterile.fit.target import Target
-from sterile.lattice import Grid
 from sterile.models import Plasma, ScalarDecay
 from sterile.production import choose_grids, freeze_out_grid, resonance_of
+from sterile.scalar import Grid
 
 
 def target_of(settings: Settings, grid=None) -> Target:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spectra.store import check_writable
+from spectra.files import check_writable
 from sterile.fit import settings as reading
 from sterile.fit import store
 from sterile.fit.extra import require

@@ -159,7 +159,7 @@ def identity(settings: Settings) -> str:
 
     The number of samples is not part of it: a finished fit is made longer by asking for more.
     """
-    from spectra.store import package_version
+    from spectra.files import package_version
 
     fit = settings.fit.model_dump(exclude={"samples"})
     order = {"prior": list(settings.fit.prior), "likelihood": list(settings.fit.likelihood)}

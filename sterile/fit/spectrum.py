@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra._numerics import integral_weights
 from spectra.cosmology import Cosmology, photon_temperature_gev
-from spectra.drive import drive as drive_of
+from spectra.linear import at_wavenumbers, transfer
+from spectra.linear import drive as drive_of
+from spectra.numerics import integral_weights
 from spectra.spectrum import Spectrum
-from spectra.transfer import at_wavenumbers, transfer
 from sterile.fit.extra import require
 from sterile.fit.families import FAMILIES, tabulated
 from sterile.fit.forecasts import Forecast, forecast

@@ -5,7 +5,6 @@ of shape (chain, draw) with dimension scales; ``fisher``: of shape (coordinate, 
 attributes are those of every result of this package, and ``kind`` = "fit", ``summary`` (JSON).
 """
 
-import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spectra._cache import read_tables, write_tables
-from spectra._hdf5 import hdf5_bytes
-from spectra.store import FORMAT_VERSION, package_version, write_atomically
+from spectra.cache import read_tables, write_tables
+from spectra.files import check_format, describe, stamp, write_hdf5
+from spectra.store import FORMAT_VERSION
 from sterile.citation import CITATION
 
 KIND = "fit"
@@ -79,12 +78,8 @@ def write(path, fit: Fit) -> Path:
     """Write a fit, whole or not at all. Returns the path."""
 
     def fill(file):
-        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs.update(stamp(FORMAT_VERSION))
         file.attrs["kind"] = KIND
-        file.attrs["created_utc"] = datetime.datetime.now(datetime.UTC).isoformat(
-            timespec="seconds"
-        )
-        file.attrs["package_version"] = package_version()
         file.attrs["config_toml"] = fit.config_toml
         file.attrs["citation"] = CITATION
         file.attrs["summary"] = json.dumps(fit.summary)
@@ -94,8 +89,7 @@ def write(path, fit: Fit) -> Path:
             else:
                 _fill_matrix(file.create_group(name), variables, fit.coordinates)
 
-    content = hdf5_bytes(fill)
-    return write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    return write_hdf5(path, fill)
 
 
 def _fill_draws(group, variables) -> None:
@@ -105,9 +99,7 @@ def _fill_draws(group, variables) -> None:
         scale.make_scale(name)
     for name, values in variables.items():
         dataset = group.create_dataset(name, data=values)
-        unit, description = UNITS.get(name, ("1", f"log likelihood of {name}"))
-        dataset.attrs["unit"] = unit
-        dataset.attrs["description"] = description
+        describe(dataset, *UNITS.get(name, ("1", f"log likelihood of {name}")))
         for axis, dimension in enumerate(_DIMENSIONS):
             dataset.dims[axis].attach_scale(group[dimension])
 
@@ -119,8 +111,7 @@ def _fill_matrix(group, variables, coordinates) -> None:
         scale.make_scale(axis)
     for name, values in variables.items():
         dataset = group.create_dataset(name, data=values)
-        dataset.attrs["unit"] = "1"
-        dataset.attrs["description"] = f"{name} in the coordinates named beside it"
+        describe(dataset, "1", f"{name} in the coordinates named beside it")
         for axis in range(values.ndim):
             dataset.dims[axis].attach_scale(group[("coordinate", "coordinate_2")[axis]])
 
@@ -150,11 +141,7 @@ def load(path) -> Fit:
     if not is_fit(path):
         raise ValueError(f"{path}: not the file of a fit, or damaged; write it with `sterile fit`")
     with h5py.File(path, "r") as file:
-        if int(file.attrs["format_version"]) > FORMAT_VERSION:
-            raise ValueError(
-                f"{path}: has format_version {file.attrs['format_version']}, newer than "
-                f"{FORMAT_VERSION} that this version reads; update the package"
-            )
+        check_format(path, int(file.attrs["format_version"]), FORMAT_VERSION)
         axes = (*_DIMENSIONS, "coordinate", "coordinate_2")
         groups = {
             name: {key: values[()] for key, values in group.items() if key not in axes}

@@ -6,27 +6,6 @@
 Names are loaded on first use.
 """
 
-import importlib
+import lazy_loader
 
-_HOMES = {
-    "run": "runner",
-    "ScanStopped": "runner",
-    "load": "results",
-    "Results": "results",
-    "to_pandas": "results",
-    "to_xarray": "results",
-    "figure_plane": "plane",
-}
-__all__ = list(_HOMES)
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module 'sterile.scan' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"sterile.scan.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__():
-    return __all__
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,17 +12,22 @@ import jax
 import numpy as np
 
 from spectra.cosmology import Cosmology
-from spectra.drive import Drive
-from spectra.drive import drive as drive_of
-from spectra.power import PowerTable, power_table
-from spectra.references import References, reference_relics
-from spectra.verdicts import reference_masses, verdicts
+from spectra.linear import Drive
+from spectra.linear import drive as drive_of
+from spectra.structure import (
+    PowerTable,
+    References,
+    power_table,
+    reference_masses,
+    reference_relics,
+    verdicts,
+)
 from sterile import bounds, session
 from sterile import config as configuration
-from sterile.lattice import Grid
 from sterile.models import Plasma
 from sterile.pipeline import evaluate
 from sterile.production import choose_grids, tightened
+from sterile.scalar import Grid
 from sterile.scan.evaluation import SCALARS
 
 # a valid value for every parameter that a scan replaces

@@ -15,14 +15,6 @@ class WorkerDied(RuntimeError):
     """The process of a task ended before it answered."""
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:
-        return os.cpu_count() or 1
-
-
 class LocalWorkers:
     """A pool of worker processes; a context manager. Tasks are futures of ``concurrent.futures``.
 

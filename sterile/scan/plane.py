@@ -9,11 +9,10 @@ from matplotlib.patches import Patch
 
 from spectra.constants import HIGGS_MASS_GEV, HIGGS_WIDTH_GEV
 from spectra.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
-from spectra.scales import COLD_BELOW_MPC, HOT_ABOVE_MPC
-from spectra.verdicts import REFERENCE_MASSES_KEV
+from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC, REFERENCE_MASSES_KEV
 from sterile import bounds
-from sterile.amplitudes import higgs_decay_width_gev
-from sterile.plasma import hubble_gev
+from sterile.bath import hubble_gev
+from sterile.scalar import higgs_decay_width_gev
 from sterile.scan.results import Results
 from sterile.status import Status, is_failure, name_of
 

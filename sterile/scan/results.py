@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spectra.verdicts import VerdictStatus
+from spectra.files import plain
+from spectra.structure import VerdictStatus
 from sterile.scan import store
 from sterile.status import Status, is_failure, name_of
 
@@ -80,7 +81,7 @@ def _read(path, arrays: bool) -> Results:
         valid = store.valid_rows(file, columns, kept)
         written = file[store.CHECKSUM][:] != 0
         shared = {name: file[name][:] for name in ("transfer/k_h_mpc",) if name in file}
-        attributes = {name: _plain(value) for name, value in file.attrs.items()}
+        attributes = {name: plain(value) for name, value in file.attrs.items()}
     is_parameter = {f"points/{name}" for name in attributes["parameters"]}
     for name, array in kept.items():
         if name not in is_parameter:
@@ -104,12 +105,6 @@ def _read(path, arrays: bool) -> Results:
         damaged=int((written & ~valid).sum()),
         attributes=attributes,
     )
-
-
-def _plain(value):
-    if isinstance(value, np.ndarray):
-        return [_plain(entry) for entry in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def table(results: Results) -> dict[str, np.ndarray]:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from spectra.files import check_writable, locked
+from spectra.processes import available_cores
 from spectra.status import Status as StructureStatus
-from spectra.store import check_writable
 from sterile.scan import design, expressions, recovery, refine, results, store
 from sterile.scan.cluster import DaskWorkers, SchedulerLost
 from sterile.scan.evaluation import pipeline_of
-from sterile.scan.local import LocalWorkers, WorkerDied, available_cores
-from sterile.scan.lock import locked
+from sterile.scan.local import LocalWorkers, WorkerDied
 from sterile.scan.progress import Progress
 from sterile.scan.settings import Settings, differences, identity
 from sterile.scan.settings import load as load_settings
@@ -109,7 +109,7 @@ def run(
         _refuse_changes(path, own_identity)
     progress = Progress(quiet=True) if progress is None else progress
     began = time.monotonic()
-    with locked(path), _workers(settings, workers, scheduler) as pool:
+    with locked(path, what="scan"), _workers(settings, workers, scheduler) as pool:
         scan = _Scan(
             settings=settings,
             path=path,

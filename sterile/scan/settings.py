@@ -152,7 +152,7 @@ def identity(settings: Settings, list_values=None) -> dict:
 
     ``list_values``: for a list, parameter → values read; their checksum is part of it.
     """
-    from spectra.store import package_version
+    from spectra.files import package_version
 
     scan = settings.scan.model_dump(exclude_none=True, exclude={"cluster", "file"})
     if settings.scan.parameters:

@@ -10,7 +10,6 @@ be lost. More rows (refinement) go into a new file that replaces the old one.
 """
 
 import contextlib
-import datetime
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spectra.store import check_writable, package_version, write_atomically
+from spectra.files import check_writable, describe, reason, stamp, write_atomically
 from sterile.scan.evaluation import Column, blank_rows
 from sterile.status import Status
 
@@ -96,17 +95,19 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
             for name, column in columns.items():
                 _allocate(file, name, column, count)
             file.create_dataset("design/unit", data=np.asarray(unit, dtype="<f8"))
-            _describe(file["design/unit"], "1", "coordinates in the unit cube of the design")
+            describe(file["design/unit"], "1", "coordinates in the unit cube of the design")
             for name, values in parameters.items():
                 file[f"points/{name}"][:] = values
             for name, (array, unit_name, description) in shared.items():
-                _describe(file.create_dataset(name, data=array), unit_name, description)
+                describe(file.create_dataset(name, data=array), unit_name, description)
             for name, column in columns.items():
-                _describe(file[name], column.unit, column.description)
+                describe(file[name], column.unit, column.description)
             for name, entries in attributes.items():
                 file.require_group(name).attrs.update(entries)
             file[STATUS].attrs["names"] = json.dumps({str(s.value): s.name for s in Status})
-            file.attrs.update({**root, **_stamp(), "columns": list(columns)})
+            file.attrs.update(
+                {**root, **stamp(FORMAT_VERSION), "kind": KIND, "columns": list(columns)}
+            )
             if old is not None:
                 _copy_rows(old, file, columns)
 
@@ -114,10 +115,10 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
         try:
             fill(temporary)
         except (RuntimeError, ValueError) as error:  # how h5py reports a full disk
-            reason = re.search("error message = '([^']*)'", str(error))
-            if reason is None:
+            found = re.search("error message = '([^']*)'", str(error))
+            if found is None:
                 raise
-            raise OSError(f"{reason[1]}; free some space or choose another disk") from None
+            raise OSError(f"{found[1]}; free some space or choose another disk") from None
 
     write_atomically(path, fill_or_fail)
 
@@ -144,20 +145,6 @@ def _check_space(path: Path, needed: int) -> None:
             f"{path}: the results need {needed / 1e9:.3g} GB and the disk has {free / 1e9:.3g} GB "
             "left; free some, choose another disk, or keep fewer [scan] outputs"
         )
-
-
-def _stamp() -> dict:
-    return {
-        "kind": KIND,
-        "format_version": FORMAT_VERSION,
-        "created_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "package_version": package_version(),
-    }
-
-
-def _describe(dataset, unit: str, description: str) -> None:
-    dataset.attrs["unit"] = unit
-    dataset.attrs["description"] = description
 
 
 def _allocate(file, name: str, column: Column, count: int) -> None:
@@ -313,10 +300,9 @@ def open_file(path):
             _check_version(path, file)
             yield file
     except (OSError, RuntimeError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Damaged(
-            f"{path}: not a readable results file, truncated or damaged ({reason}); run the same "
-            "`sterile scan` with --resume: rows that are intact are recovered"
+            f"{path}: not a readable results file, truncated or damaged ({reason(error)}); run the "
+            "same `sterile scan` with --resume: rows that are intact are recovered"
         ) from None
 
 

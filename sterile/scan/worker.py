@@ -8,14 +8,10 @@ import pickle
 import threading
 import time
 
-# one thread: the cores are shared out among processes. XLA's own pool has as many threads as NPROC
-SINGLE_THREAD = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "VECLIB_MAXIMUM_THREADS": "1",
-    "NPROC": "1",
-}
+from spectra.processes import ONE_THREAD
+
+# the cores are shared out among processes. XLA's own pool has as many threads as NPROC
+SINGLE_THREAD = {**ONE_THREAD, "NPROC": "1"}
 _LOOK_SECONDS = 1.0
 _XLA_SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 

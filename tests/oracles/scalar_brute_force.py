@@ -51,7 +51,7 @@ class Bath:
             import jax
 
             jax.config.update("jax_enable_x64", True)
-            from sterile import plasma
+            from sterile.bath import thermodynamics as plasma
 
             t = np.linspace(np.log(1.01e-7), np.log(9e8), 8001)
             x = -np.log(np.asarray(plasma.comoving_temperature_gev(np.exp(t))))

@@ -1,0 +1,194 @@
+"""What initial conditions start from: P(k) and every species, at one redshift."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from spectra.cosmology import Cosmology, hubble_mpc
+from spectra.spectrum import Spectrum
+from spectra.structure import HIGHEST_Z, PIVOT_MPC, cold_power, cold_species, power_table
+
+K_RANGE_H_MPC = (1e-4, 300.0)
+# readers interpolate linearly in log-log: 0.01 keeps the acoustic oscillations to 1e-4
+_LN_STEP = 0.01
+_RATIO_RANGE_H_MPC, _RATIO_NODES = (0.1, 300.0), 281
+# |T| below which there is no power to speak of; logarithms need some
+FLOOR = 1e-5
+_LARGEST_LOSS_AT_LOW_END = 0.02
+# amplitude above which a sign that differs between species matters
+_NOTICEABLE = 0.03
+
+
+@dataclass(frozen=True)
+class LinearState:
+    """The linear universe of one dark matter at one redshift, on one grid of wavenumbers.
+
+    Attributes
+    ----------
+    cosmology, z : of this state.
+    k_h_mpc : (n,) wavenumbers [h/Mpc], uniform in ln k, 1e-4 to 300.
+    cold_power : (n,) P_CDM(k, z) of total matter [(Mpc/h)^3].
+    t_matter, t_dark_matter, t_baryon, t_velocity_dark_matter, t_velocity_baryon : (n,) signed
+        ratios to cold dark matter of :class:`spectra.SpeciesTransfer`.
+    """
+
+    cosmology: Cosmology
+    z: float
+    k_h_mpc: np.ndarray
+    cold_power: np.ndarray
+    t_matter: np.ndarray
+    t_dark_matter: np.ndarray
+    t_baryon: np.ndarray
+    t_velocity_dark_matter: np.ndarray
+    t_velocity_baryon: np.ndarray
+
+    @cached_property
+    def power(self) -> np.ndarray:
+        """P(k, z) of total matter [(Mpc/h)^3], shape (n,), positive."""
+        return self.cold_power * np.maximum(np.abs(self.t_matter), FLOOR) ** 2
+
+    @cached_property
+    def cold(self) -> dict[str, np.ndarray]:
+        """CAMB's columns for cold dark matter on this grid, each (n,).
+
+        The total is that of ``cold_power``; CAMB's run gives the others relative to it.
+        """
+        from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
+        table = cold_species(self.cosmology, self.z)
+        ln_k, nodes = np.log(self.k_h_mpc), np.log(table["k_h_mpc"])
+        total = total_column(self.k_h_mpc, self.cold_power, self.cosmology)
+        columns = {"k_h_mpc": self.k_h_mpc}
+        for name, values in table.items():
+            if name in ("photon", "massless_neutrino", "massive_neutrino"):
+                columns[name] = np.interp(ln_k, nodes, values)
+            elif name != "k_h_mpc":
+                columns[name] = total * CubicSpline(nodes, values / table["total"])(ln_k)
+        return columns
+
+    @cached_property
+    def columns(self) -> dict[str, np.ndarray]:
+        """CAMB's columns for this dark matter, signed: each species times its own ratio."""
+        cold = self.cold
+        # the velocity difference is in units without k/(aH)
+        per_k = self.hubble / (self.k_h_mpc * float(self.cosmology.h))
+        dark, baryon = self.t_velocity_dark_matter, self.t_velocity_baryon
+        total = cold["total"] * self.t_matter
+        return {
+            **cold,
+            "cdm": cold["cdm"] * self.t_dark_matter,
+            "baryon": cold["baryon"] * self.t_baryon,
+            "total": total,
+            "no_neutrino": total,
+            "total_with_dark_energy": cold["total_with_dark_energy"] + total - cold["total"],
+            "weyl": cold["weyl"] * self.t_matter,
+            "velocity_cdm": cold["velocity_cdm"] * dark,
+            "velocity_baryon": cold["velocity_baryon"] * baryon,
+            "velocity_baryon_cdm": cold["velocity_baryon_cdm"] * baryon
+            + (dark - baryon) * cold["velocity_cdm"] * per_k,
+        }
+
+    @property
+    def hubble(self) -> float:
+        """Conformal Hubble rate aH/c [1/Mpc]."""
+        a = 1.0 / (1.0 + self.z)
+        return float(a * hubble_mpc(a, self.cosmology))
+
+    def positive_columns(self, format: str) -> dict[str, np.ndarray]:
+        """:attr:`columns` as magnitudes, for targets that take their logarithm.
+
+        Raises ``ValueError`` where that would lose physics: the species, or their velocities, have
+        different signs at a wavenumber where there is still power.
+        """
+        signs = np.sign([self.t_dark_matter, self.t_baryon])
+        size = np.minimum(np.abs(self.t_dark_matter), np.abs(self.t_baryon))
+        differ = (signs[0] != signs[1]) & (size > _NOTICEABLE)
+        if differ.any():
+            raise ValueError(
+                f"format {format} holds magnitudes only, but dark matter and baryons have opposite "
+                f"signs at k = {self.k_h_mpc[differ][0]:.3g} h/Mpc; use gevolution, or a format of "
+                "total matter (gadget4, mp-gadget)"
+            )
+        cold, columns = self.cold, {}
+        for name, values in self.columns.items():
+            keep = name in ("k_h_mpc", "photon", "massless_neutrino", "weyl", "velocity_baryon_cdm")
+            columns[name] = values if keep else np.maximum(np.abs(values), FLOOR * cold[name])
+        return columns
+
+
+def linear_state(spectrum: Spectrum, cosmology: Cosmology, z: float) -> LinearState:
+    """P(k) and the species' ratios at one redshift for a species that is all the dark matter.
+
+    The ratios are solved for at 281 wavenumbers from 0.1 to 300 h/Mpc and interpolated with cubic
+    splines; below, 1 - T falls as k^2.
+
+    Raises
+    ------
+    ValueError
+        If z is outside 0..200, the ratios are not finite, or the spectrum is so hot that power is
+        missing at 0.1 h/Mpc already.
+    """
+    check_redshift(z)
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
+    from spectra.linear import species_transfer
+
+    nodes = np.geomspace(*_RATIO_RANGE_H_MPC, _RATIO_NODES)
+    species = species_transfer(spectrum, cosmology, z=np.array([z]), k_h_mpc=nodes)
+    low, high = np.log(K_RANGE_H_MPC)
+    ln_k = np.linspace(low, high, int(np.ceil((high - low) / _LN_STEP)) + 1)
+    k = np.exp(ln_k)
+    k[-1] = K_RANGE_H_MPC[1]
+    below = k < _RATIO_RANGE_H_MPC[0]
+
+    def ratio(name: str) -> np.ndarray:
+        values = np.asarray(getattr(species, name))[0]
+        if not np.all(np.isfinite(values)):
+            raise ValueError(f"{name} at z = {z:g} is not finite; nothing was written")
+        loss = 1.0 - values[0]
+        if abs(loss) > _LARGEST_LOSS_AT_LOW_END:
+            raise ValueError(
+                f"{name} at z = {z:g} is {values[0]:.3g} at {nodes[0]:g} h/Mpc, where the table of "
+                "ratios begins; this spectrum is too hot to be exported as P(k)"
+            )
+        inside = CubicSpline(np.log(nodes), values)(np.clip(ln_k, *np.log(nodes[[0, -1]])))
+        return np.where(below, 1.0 - loss * (k / nodes[0]) ** 2, inside)
+
+    names = [name for name in LinearState.__dataclass_fields__ if name.startswith("t_")]
+    power = cold_power(k, power_table(cosmology), cosmology, z)
+    return LinearState(
+        cosmology, float(z), k, np.asarray(power), **{name: ratio(name) for name in names}
+    )
+
+
+def check_redshift(z: float) -> None:
+    """Raise ``ValueError`` unless 0 <= z <= 200."""
+    if not 0.0 <= float(z) <= HIGHEST_Z:
+        raise ValueError(f"z = {z:g} is outside [0, {HIGHEST_Z:g}]; give a redshift in that range")
+
+
+def primordial(k_h_mpc: np.ndarray, cosmology: Cosmology) -> np.ndarray:
+    k_mpc = k_h_mpc * float(cosmology.h)
+    return float(cosmology.a_s) * (k_mpc / PIVOT_MPC) ** (float(cosmology.n_s) - 1.0)
+
+
+def total_column(k_h_mpc, power, cosmology: Cosmology) -> np.ndarray:
+    """T = delta/k^2 [Mpc^2] of total matter from P(k) [(Mpc/h)^3]; inverse of :func:`power_of`."""
+    h = float(cosmology.h)
+    return np.sqrt(power / (2.0 * np.pi**2 * h**4 * k_h_mpc * primordial(k_h_mpc, cosmology)))
+
+
+def power_of(k_h_mpc, total, cosmology: Cosmology) -> np.ndarray:
+    """P(k) = 2 pi^2 h^4 k A_s(k) T^2 [(Mpc/h)^3] of CAMB's column T = delta/k^2 [Mpc^2]."""
+    h = float(cosmology.h)
+    return 2.0 * np.pi**2 * h**4 * k_h_mpc * primordial(k_h_mpc, cosmology) * total**2
+
+
+def sigma8_of(k_h_mpc: np.ndarray, power: np.ndarray) -> float:
+    """Rms linear overdensity in spheres of 8 Mpc/h (top hat) of a tabulated P(k)."""
+    x = 8.0 * k_h_mpc
+    # the closed form cancels below x = 0.01
+    window = np.where(x < 1e-2, 1.0 - x**2 / 10.0, 3.0 * (np.sin(x) - x * np.cos(x)) / x**3)
+    delta2 = k_h_mpc**3 * power / (2.0 * np.pi**2)
+    return float(np.sqrt(np.trapezoid(delta2 * window**2, np.log(k_h_mpc))))

@@ -1,0 +1,81 @@
+"""Several files, written all or none; the two small ones beside every data file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from spectra.files import check_writable, write_together
+
+MARK = "# sterile-spectra export:"
+
+
+def write_exports(contents: Mapping[Path, str | bytes], force: bool) -> list[Path]:
+    """Write all these files or, when one cannot be written, none of them.
+
+    ``contents``: path → ASCII text, or bytes.
+
+    Raises
+    ------
+    ValueError
+        If a file exists and ``force`` is off, a directory is missing or not writable, or the disk
+        is full; the message names the file.
+    """
+    for path in contents:
+        check_writable(path)
+        if path.exists() and not force:
+            raise ValueError(f"{path} exists; remove it or use force (--force) to replace it")
+
+    def writer(content: str | bytes):
+        data = content.encode("ascii") if isinstance(content, str) else content
+        return lambda temporary: temporary.write_bytes(data)
+
+    return write_together({path: writer(content) for path, content in contents.items()})
+
+
+def with_companions(
+    path: Path, content, *, format: str, z: float, parameters: str, note: str
+) -> dict[Path, str | bytes]:
+    """The data file, ``PATH.params.txt`` for the target code and ``PATH.note.txt`` for its user."""
+    mark = f"{MARK} format={format} z={z:.10g}"
+    return {
+        path: content,
+        companion(path, "params"): f"{mark}\n{parameters.strip()}\n",
+        companion(path, "note"): f"{note.strip()}\n",
+    }
+
+
+def companion(path: Path, kind: str) -> Path:
+    """``PATH.params.txt`` or ``PATH.note.txt``."""
+    return path.with_name(f"{path.name}.{kind}.txt")
+
+
+def declared_redshift(path: Path) -> float | None:
+    """The redshift that the parameter file beside ``path`` says it was written for, or None."""
+    try:
+        return float(_declared(path)["z"])
+    except (KeyError, ValueError):
+        return None
+
+
+def declared_format(path: Path) -> str | None:
+    """The format that the parameter file beside ``path`` says it has, or None."""
+    return _declared(Path(path)).get("format")
+
+
+def _declared(path: Path) -> dict[str, str]:
+    try:
+        text = companion(path, "params").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return {}
+    line = text.partition("\n")[0]
+    if not line.startswith(MARK):
+        return {}
+    return dict(word.split("=", 1) for word in line[len(MARK) :].split() if "=" in word)
+
+
+def table_text(*columns: np.ndarray, header: str = "") -> str:
+    """Rows of numbers in scientific notation, each line ended, below ``header`` if there is one."""
+    rows = np.column_stack(columns)
+    lines = [" ".join(f"{value: .10e}" for value in row) for row in rows]
+    return header + "\n".join(lines) + "\n"

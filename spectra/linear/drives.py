@@ -1,0 +1,96 @@
+"""The drive of a cosmology: the shipped one, one from the cache, or one made by CLASS runs."""
+
+from functools import lru_cache
+from importlib import resources
+
+import jax
+
+from spectra.cache import Tables, file_name, kept_tables, read_tables
+from spectra.cosmology import Cosmology
+from spectra.linear.drive_tables import Drive, assemble
+from spectra.linear.served_cosmologies import (
+    MATCH_TOLERANCE,
+    TABLE_FIELDS,
+    distance_between,
+    table_fields,
+)
+from spectra.precision import require_x64
+
+SHIPPED_FILE = "drive_planck18.h5"
+# raise when the tables or their meaning change: older files are then made anew
+FORMAT_VERSION = 3
+
+
+def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progress=None) -> Drive:
+    """The drive of a cosmology, read once per process; call it outside jit.
+
+    The one of the default cosmology ships with the package. Any other is made by CLASS runs (about
+    a minute on two cores) and kept in the cache directory, checked by a checksum when read.
+
+    Parameters
+    ----------
+    cosmology : the default one when left out. ``n_s`` and ``a_s`` do not matter.
+    derivatives : with what derivatives in the cosmology need; several times the work for a
+        cosmology that is not in the cache. The default cosmology's drive always has it.
+    progress : called with (CLASS runs done, runs in all) while a drive is being made; None for
+        silence.
+
+    Raises
+    ------
+    ValueError
+        If the cosmology is traced, its drive has to be made and classy is not installed, or JAX is
+        not in 64-bit mode.
+    RuntimeError
+        If CLASS fails.
+    """
+    require_x64()
+    if cosmology is None:
+        return _shipped()
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
+        raise ValueError(
+            "spectra.drive was called with a traced cosmology; make the drive outside jit and "
+            "pass it in"
+        )
+    if distance_between(cosmology, _shipped().cosmology) <= MATCH_TOLERANCE:
+        return _shipped()
+    fields = tuple(table_fields(cosmology).items())
+    return _made(fields, derivatives, progress or (lambda done, total: None))
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Drive:
+    with resources.as_file(resources.files("spectra") / "data" / SHIPPED_FILE) as path:
+        return _from_file(*read_tables(path))
+
+
+_in_memory: dict = {}
+
+
+def _made(fields: tuple, derivatives: bool, progress) -> Drive:
+    """A cosmology's drive from memory, from the cache, or made and cached."""
+    key = (fields, derivatives)
+    if key not in _in_memory:
+        while len(_in_memory) >= 8:
+            _in_memory.pop(next(iter(_in_memory)))
+        _in_memory[key] = _from_file(*_cached(dict(fields), derivatives, progress))
+    return _in_memory[key]
+
+
+def _cached(fields: dict, derivatives: bool, progress) -> Tables:
+    names = [
+        file_name(kind, FORMAT_VERSION, sorted((n, float(v)) for n, v in fields.items()))
+        for kind in ("drive-tangents", "drive")
+    ]
+
+    def make() -> Tables:
+        from spectra.linear.drive_build import build
+
+        return build(Cosmology(**fields), derivatives, progress)
+
+    return kept_tables(names[:1] if derivatives else names, make)
+
+
+def _from_file(tables: dict, attributes: dict) -> Drive:
+    with jax.ensure_compile_time_eval():
+        cosmology = Cosmology(**{name: attributes[name] for name in TABLE_FIELDS})
+    return assemble(tables, cosmology)

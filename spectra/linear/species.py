@@ -1,0 +1,140 @@
+"""Dark matter and baryons apart, at redshifts up to 200: what initial conditions need."""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from spectra.cosmology import Cosmology
+from spectra.linear.drive_tables import Drive
+from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
+from spectra.linear.mixture import velocity_histogram
+from spectra.linear.transfer_function import (
+    FAST_FRACTION,
+    TABLE_ERROR,
+    ends_error,
+    prepared,
+    solved_at_cosmology,
+    solver_status,
+)
+from spectra.linear.volterra import cold_overdensities, overdensities, total_matter
+from spectra.numerics import lagrange_stencil
+from spectra.spectrum import Spectrum
+
+HIGHEST_Z = 200.0
+
+
+class SpeciesTransfer(eqx.Module):
+    """Suppression of every species at chosen redshifts, relative to cold dark matter.
+
+    Every ratio is to the same quantity, at the same redshift, in a universe of cold dark matter, so
+    that a Boltzmann code's cold table times the ratio is the table of this dark matter. Ratios are
+    signed.
+
+    Attributes
+    ----------
+    z : (nz,) redshifts.
+    k_h_mpc : (n,) wavenumbers [h/Mpc].
+    t_dark_matter, t_baryon, t_matter : (nz, n) ratios of overdensities, in the gauge comoving with
+        cold dark matter: of all dark matter, of baryons, of both together.
+    t_velocity_dark_matter, t_velocity_baryon : (nz, n) ratios of velocity divergences
+        theta = -d delta / d tau (continuity: exact for slow particles inside the horizon).
+    status : int32 :class:`spectra.status.Status`; of the momentum table only the ends are judged.
+    """
+
+    z: Array
+    k_h_mpc: Array
+    t_dark_matter: Array
+    t_baryon: Array
+    t_matter: Array
+    t_velocity_dark_matter: Array
+    t_velocity_baryon: Array
+    status: Array
+
+
+def species_transfer(
+    dm: Spectrum | Sequence[Spectrum],
+    cosmology: Cosmology | None = None,
+    z: Array = 0.0,
+    drive: Drive | None = None,
+    k_h_mpc: Array | None = None,
+    composition: str | Array = "rescale",
+) -> SpeciesTransfer:
+    """Transfer functions of dark matter, baryons and total matter at redshifts 0 <= z <= 200.
+
+    The same solution as :func:`spectra.transfer`, read between its time nodes by a polynomial in
+    ln a through six of them; at z = 0, ``t_matter`` is its ``t``. Differentiable and vmappable like
+    it, and in z.
+
+    Parameters
+    ----------
+    z : redshift, scalar or (nz,).
+    dm, cosmology, drive, k_h_mpc, composition : as for :func:`spectra.transfer`.
+
+    Returns
+    -------
+    SpeciesTransfer
+
+    Raises
+    ------
+    ValueError
+        If a redshift is outside 0..200, and as :func:`spectra.transfer` does.
+    """
+    z = _check_redshifts(z)
+    species, shares, cosmology, drive = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    return _species_transfer(species, shares, cosmology, z, drive)
+
+
+@eqx.filter_jit
+def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
+    cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
+    number, fast = velocity_histogram(species, shares, cosmology, drive)
+    cold = 1.0 - jnp.sum(shares)
+    modes, slow = external_modes(number, drive)
+    external = external_overdensity(modes, slow + cold, drive)
+    histories = overdensities(external, kernel_table(number, drive) + cold, drive)
+    warm, warm_growth = _at_redshifts(z, histories, drive)
+    of_cold, cold_growth = _at_redshifts(z, cold_overdensities(drive), drive)
+    matter = total_matter(*warm, drive.cosmology) / total_matter(*of_cold, drive.cosmology)
+    size = jnp.abs(matter)
+    missing = jnp.max(2.0 * size * ends_error(species, shares, fast, size))
+    unresolved = (fast > FAST_FRACTION) | (missing > TABLE_ERROR)
+    return SpeciesTransfer(
+        z=z,
+        k_h_mpc=drive.k_h_mpc,
+        t_dark_matter=warm[0] / of_cold[0],
+        t_baryon=warm[1] / of_cold[1],
+        t_matter=matter,
+        t_velocity_dark_matter=warm_growth[0] / cold_growth[0],
+        t_velocity_baryon=warm_growth[1] / cold_growth[1],
+        status=solver_status(unresolved, matter, foreign),
+    )
+
+
+def _at_redshifts(z: Array, histories, drive: Drive) -> tuple[Array, Array]:
+    """Histories (2, nt, nk) and their derivatives in ln a, at ``z``: both (2, nz, nk)."""
+    histories = jnp.stack(histories)
+
+    def read(ln_a):
+        nodes, weights = lagrange_stencil(ln_a, drive.ln_a)
+        return jnp.einsum("zp,czpk->czk", weights, histories[:, nodes])
+
+    ln_a = -jnp.log1p(z)
+    return jax.jvp(read, (ln_a,), (jnp.ones_like(ln_a),))
+
+
+def _check_redshifts(z) -> Array:
+    if isinstance(z, jax.core.Tracer):
+        return jnp.atleast_1d(z)
+    values = np.atleast_1d(np.asarray(z, dtype=float))
+    if values.ndim != 1 or values.shape[0] == 0:
+        raise ValueError(f"z has shape {values.shape}; give a number or a one-dimensional array")
+    bad = ~((values >= 0.0) & (values <= HIGHEST_Z))
+    if bad.any():
+        raise ValueError(
+            f"z = {values[bad][0]:g} is outside [0, {HIGHEST_Z:g}]; give redshifts in that range"
+        )
+    return jnp.asarray(values)

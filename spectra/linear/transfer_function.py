@@ -1,0 +1,270 @@
+"""T^2(k) of any collisionless dark matter: its momentum spectrum in, one forward substitution.
+
+The dark matter's overdensity delta is driven by radiation and baryons, linearly in n(y) = q^3 f
+(the tabulated response of :class:`spectra.drive.Drive`), and by its own gravity, a Volterra
+equation of the second kind in conformal time whose kernel is the Fourier transform F of f:
+
+    D(tau) = D_ext(tau) + int a' dtau' [(s - s') F(k (s - s')) - 3 H / k^2] S(tau') - 3 S / k^2
+    S = (3 / 2a) (rho_c D + rho_b delta_b),   F(X) = sum_y n(y) sinc(e^y X),   ds = dtau / a
+
+(the solution along characteristics of the collisionless Boltzmann equation in the conformal
+Newtonian gauge, Ma & Bertschinger 1995, astro-ph/9506072, eq. 43, for slow particles; D is the
+comoving-gauge overdensity, which the terms in 3/k^2 make). Baryons answer with
+delta_b(tau) = int dtau' g(tau, tau') (S - k^2 c_b^2 delta_b), g from their drag on the photons.
+"""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.custom_derivatives import SymbolicZero
+
+from spectra.cosmology import Cosmology
+from spectra.linear.drive_tables import Drive, at_cosmology, interpolate_wavenumbers
+from spectra.linear.drives import drive as drive_of
+from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
+from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
+from spectra.linear.mixture import species_shares, velocity_histogram
+from spectra.linear.remember import concrete, remembered
+from spectra.linear.served_cosmologies import (
+    MATCH_TOLERANCE,
+    TABLE_FIELDS,
+    distance_between,
+    require_served,
+    serves,
+)
+from spectra.linear.volterra import cold_overdensity, overdensities, total_matter
+from spectra.precision import require_x64
+from spectra.spectrum import Spectrum
+from spectra.status import Status
+
+K_RANGE_H_MPC = (0.1, 300.0)
+# number fraction beyond u = 1e-5 that is noticed; those particles count as free-streamed away
+FAST_FRACTION = 1e-3
+# in T: how well the tables of the drive and the equations reproduce tight Boltzmann-code runs. It
+# grows where waves enter the horizon before the first time node, their gravity counted as cold
+_DRIVE_ERROR, _DRIVE_ERROR_K_H_MPC = 1e-4, 100.0
+# growth between equality and today lowers T by up to four times the fraction that streams freely
+_GROWTH = 4.0
+# estimated error in T^2 by the momentum table above which a spectrum counts as unresolved
+TABLE_ERROR = 2e-3
+
+
+class Transfer(eqx.Module):
+    """Suppression of the linear matter power today, relative to cold dark matter.
+
+    Attributes
+    ----------
+    k_h_mpc : (n,) wavenumbers [h/Mpc].
+    t : (n,) ratio of matter overdensities delta / delta_cold at z = 0, signed.
+    t2 : (n,) its square, the ratio of total-matter power spectra.
+    status : int32 :class:`spectra.status.Status`.
+    t2_error : (n,) estimated error of t2: that of the solver (from half the time nodes, and the
+        accuracy of the drive's tables) plus ``table_error``. Without derivatives. None where the
+        solver was not at work.
+    table_error : (n,) estimated error of t2 from the momentum table: from every second momentum,
+        and from what a power law below and an exponential above the table would hold.
+    """
+
+    k_h_mpc: Array
+    t: Array
+    t2: Array
+    status: Array
+    t2_error: Array | None = None
+    table_error: Array | None = None
+
+
+def transfer(
+    dm: Spectrum | Sequence[Spectrum],
+    cosmology: Cosmology | None = None,
+    drive: Drive | None = None,
+    k_h_mpc: Array | None = None,
+    composition: str | Array = "rescale",
+) -> Transfer:
+    """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
+
+    Differentiable (forward and reverse) in f, q, mass, temperature, shares and, if the drive has
+    derivatives, h, omega_b, omega_dm and n_eff of the cosmology; works under jit and vmap, where
+    models are solved one after the other.
+
+    Parameters
+    ----------
+    dm : spectrum, or a sequence of ns spectra, each with its own momenta, mass and temperature.
+        Only the shape of f matters where ``composition`` does not ask for abundances.
+    cosmology : :class:`spectra.Cosmology`; the default one when left out. A drive with derivatives
+        serves cosmologies within 3 % of its own, to first order.
+    drive : from :func:`spectra.drive`; the one of ``cosmology`` when left out.
+    k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300, any order; the drive's own 71 (logarithmic
+        over that range) when left out. Each k is solved for, T is not interpolated.
+    composition : "rescale": the species are all of omega_dm, several in the ratio of their own
+        abundances; "cold-remainder": each has its own abundance, the rest of omega_dm is cold;
+        numbers, scalar or (ns,): the share of omega_dm of each, the rest is cold.
+
+    Returns
+    -------
+    Transfer
+
+    Raises
+    ------
+    ValueError
+        If k is outside its range, ``composition`` is unknown, of the wrong length or negative, the
+        cosmology is not that of the drive, a derivative is asked for that the drive does not have,
+        the species are more than all dark matter, or JAX is not in 64-bit mode. Under tracing a
+        foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
+    """
+    species, shares, cosmology, drive = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    coarse = coarser(drive) if drive.tangents is None else None
+    return _transfer(species, shares, cosmology, drive, coarse)
+
+
+def prepared(dm, cosmology, drive, k_h_mpc, composition):
+    """Species, shares, cosmology and the drive on ``k_h_mpc``, checked as :func:`transfer` says."""
+    require_x64()
+    if drive is None:
+        drive = drive_of(cosmology if concrete(cosmology) else None)
+    cosmology = drive.cosmology if cosmology is None else cosmology
+    if concrete((cosmology, drive.cosmology)):
+        drive = _check_cosmology(cosmology, drive)
+    species, shares = species_shares(dm, composition, cosmology)
+    if k_h_mpc is not None:
+        drive = at_wavenumbers(drive, _check_wavenumbers(k_h_mpc))
+    return species, shares, cosmology, drive
+
+
+@eqx.filter_jit
+def _transfer(species, shares, cosmology, drive: Drive, coarse: Drive | None) -> Transfer:
+    cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
+    coarse = coarser(drive) if coarse is None else coarse
+    number, fast = velocity_histogram(species, shares, cosmology, drive)
+    modes, slow = external_modes(number, drive)
+    cold = 1.0 - jnp.sum(shares)
+    kernel = kernel_table(number, drive)
+    t = _matter_ratio(modes, slow, kernel, cold, drive)
+    fixed = (species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
+    t2_error, table_error = _errors(*jax.lax.stop_gradient(fixed))
+    unresolved = (fast > FAST_FRACTION) | (jnp.max(table_error) > TABLE_ERROR)
+    status = solver_status(unresolved, t, foreign)
+    return Transfer(drive.k_h_mpc, t, t * t, status, t2_error, table_error)
+
+
+def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:
+    """T(k) for what the histogram has become, and a share ``cold`` of cold dark matter."""
+    external = external_overdensity(modes, slow + cold, drive)
+    dark_matter, baryons = overdensities(external, kernel + cold, drive)
+    return total_matter(dark_matter[-1], baryons[-1], drive.cosmology) / drive.cold_today
+
+
+def _errors(species, shares, cosmology, coarse, t, full, fast):
+    """``t2_error`` and ``table_error`` of :class:`Transfer`."""
+    cold = 1.0 - jnp.sum(shares)
+    number, _ = velocity_histogram([thinned(each) for each in species], shares, cosmology, coarse)
+    thin = (*external_modes(number, coarse), kernel_table(number, coarse))
+    # the spectrum and its thinned table side by side, as if they were other wavenumbers
+    modes, slow = (jnp.concatenate([a, b]) for a, b in zip(full[:2], thin[:2]))
+    kernel = jnp.concatenate([full[2], thin[2]], axis=1)
+    both = _matter_ratio(modes, slow, kernel, cold, twice(coarse))
+    of_full, of_thin = jnp.split(both, 2)
+    size = jnp.abs(t)
+    # a fourth-order rule is off by a fifteenth of the change, but only once it has converged
+    table = _envelope(of_thin - of_full) + ends_error(species, shares, fast, size)
+    drive = _DRIVE_ERROR * (1.0 + (coarse.k_h_mpc / _DRIVE_ERROR_K_H_MPC) ** 2)
+    solver = _envelope(of_full - t) + drive
+    return tuple(
+        jnp.minimum(2.0 * size * error + error**2, 1.0) for error in (solver + table, table)
+    )
+
+
+def _envelope(change: Array) -> Array:
+    """|change| (n,), where it passes through zero the root mean square over all k."""
+    return jnp.maximum(jnp.abs(change), jnp.sqrt(jnp.mean(change**2)))
+
+
+def ends_error(species, shares, fast, size) -> Array:
+    """Error of |T| = ``size`` (any shape) by particles beyond the tables, or ``fast`` for the grid.
+
+    Missing slow ones would raise T towards one. Missing fast ones lower it by what growth makes of
+    their share, or, while T is close to one, by their part in the mean square velocity.
+    """
+    beyond = [beyond_the_ends(each) for each in species]
+    slow, lost, heat = (
+        sum(share * getattr(each, name) for share, each in zip(shares, beyond))
+        for name in ("slow", "fast", "fast_square")
+    )
+    deficit = jnp.abs(1.0 - size)
+    return _GROWTH * (slow * deficit + jnp.minimum(lost * size, heat * deficit) + fast * size)
+
+
+def solver_status(unresolved, t, foreign) -> Array:
+    """int32 :class:`spectra.status.Status` of results ``t`` (any shape)."""
+    return jnp.where(
+        ~jnp.all(jnp.isfinite(t)),
+        Status.NON_FINITE,
+        jnp.where(
+            foreign,
+            Status.COSMOLOGY_MISMATCH,
+            jnp.where(unresolved, Status.SPECTRUM_UNRESOLVED, Status.SUCCESS),
+        ),
+    ).astype(jnp.int32)
+
+
+def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, Drive, Array]:
+    """Cosmology, the drive there, its cold solution included, and whether that is too far."""
+    foreign = ~serves(drive.cosmology, cosmology, drive.tangents is not None)
+    if drive.tangents is None:
+        return _without_derivative(cosmology), drive, foreign
+    made = at_cosmology(drive, cosmology)
+    made = eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+    return made.cosmology, made, foreign
+
+
+@remembered
+@eqx.filter_jit
+def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
+    """The drive on chosen wavenumbers (n,) [h/Mpc]; remembered when everything is concrete."""
+    made = interpolate_wavenumbers(drive, k_h_mpc)
+    return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
+
+
+@jax.custom_jvp
+def _without_derivative(cosmology: Cosmology) -> Cosmology:
+    """The same; being differentiated is an error, not a derivative with parts missing."""
+    return cosmology
+
+
+def _refuse(primals, tangents):
+    for name in TABLE_FIELDS:
+        if not isinstance(getattr(tangents[0], name), SymbolicZero):
+            raise ValueError(
+                f"T^2 is being differentiated in cosmology {name}, but its drive was made without "
+                "derivatives; use drive=spectra.drive(cosmology, derivatives=True)"
+            )
+    return primals[0], tangents[0]
+
+
+_without_derivative.defjvp(_refuse, symbolic_zeros=True)
+
+
+def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
+    """The drive, without tangents where the cosmology is its own and nothing else is asked."""
+    tangents = drive.tangents is not None
+    require_served(drive.cosmology, cosmology, tangents, "drive", "drive=spectra.drive(cosmology)")
+    own = distance_between(cosmology, drive.cosmology) <= MATCH_TOLERANCE
+    return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
+
+
+def _check_wavenumbers(k_h_mpc) -> Array:
+    k = k_h_mpc if isinstance(k_h_mpc, jax.core.Tracer) else np.asarray(k_h_mpc, dtype=float)
+    if k.ndim != 1 or k.shape[0] == 0:
+        raise ValueError(f"k_h_mpc has shape {k.shape}; give a one-dimensional array")
+    if not isinstance(k, jax.core.Tracer):
+        low, high = K_RANGE_H_MPC
+        bad = ~((k >= low * (1 - 1e-9)) & (k <= high * (1 + 1e-9)))
+        if bad.any():
+            raise ValueError(
+                f"k_h_mpc = {k[bad][0]:g} is outside [{low:g}, {high:g}] h/Mpc; "
+                "leave out wavenumbers beyond that range"
+            )
+    return k

@@ -1,0 +1,5 @@
+"""What T(k) does to structure: power, scales, haloes, the Lyman-alpha forest, verdicts."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

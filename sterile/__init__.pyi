@@ -1,0 +1,16 @@
+from . import bounds as bounds
+from . import fit as fit
+from . import parents as parents
+from . import scan as scan
+from .config import PRESETS as PRESETS
+from .models import Plasma as Plasma
+from .models import ScalarDecay as ScalarDecay
+from .pipeline import Point as Point
+from .pipeline import evaluate as evaluate
+from .pipeline import evaluate_many as evaluate_many
+from .production import Production as Production
+from .production import choose_grid as choose_grid
+from .production import snapshots as snapshots
+from .production import solve as solve
+from .scalar import Grid as Grid
+from .status import Status as Status

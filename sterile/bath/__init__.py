@@ -1,0 +1,5 @@
+"""The Standard Model plasma: degrees of freedom, expansion, the electroweak crossover."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

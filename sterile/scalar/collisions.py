@@ -1,0 +1,406 @@
+"""Collision operators of the scalar's momentum distribution f(p).
+
+The Boltzmann equation df/dt - H p df/dp = C has, for S S <-> bath and h <-> S S,
+
+    C(p_1) = L[f_eq](p_1) f_eq(p_1) - L[f](p_1) f(p_1),    f_eq = exp(-E/T),
+
+with one linear operator L, so that f_eq is its fixed point exactly (Maxwell-Boltzmann bath; see
+:mod:`sterile.statistics` for the other). With
+Omega(s) = integral of W from 4 m^2 to s, and s_-, s_+ the ends of s at fixed energies,
+
+    L[f](p_1) = 1/(32 pi^2 p_1 E_1) integral dE_2 [Omega(s_+) - Omega(s_-)] f(p_2).
+
+Two parts of L. ``annihilation_kernel`` tabulates everything that is smooth on the momentum lattice.
+``resonance_windows`` carries the Higgs resonance, whose kernel has edges: there the integral over
+E_2 runs over the exact window [E_-(s), E_+(s)] for each s across the peak.
+
+The resonance is split as |D|^2 = peak + remainder, the remainder smooth on a scale g in s: it,
+for the fermion channels open at the resonance, is tabulated, and the peak is integrated over
+windows. The sum is the Breit-Wigner whatever g is. Far from the threshold m_S = m_h/2 the peak is
+narrow and its window integral is the explicit decay h <-> S S.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from spectra.constants import (
+    HIGGS_MASS_GEV,
+    HIGGS_VEV_GEV,
+    TOP_MASS_GEV,
+    W_MASS_GEV,
+    Z_MASS_GEV,
+)
+from sterile.scalar.amplitudes import (
+    CONTACT_OVER_COUPLING_SQUARED,
+    Propagator,
+    breit_wigner,
+    higgs_decay_width_gev,
+    higgs_pair_over_coupling_squared,
+    higgs_width_included_gev,
+    off_shell_squared,
+    s_channel_over_coupling_squared,
+)
+from sterile.scalar.higgs_width import PARTS, higgs_width_part_gev
+
+_LIGHT_FERMIONS = ("bb", "cc", "ss", "tautau", "mumu")
+# Gauss-Legendre points of one window in E_2; many windows near each other need fewer
+_WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
+_PEAK_REACH = 6.0  # how far the broad peak is followed above m_h^2, in units of g
+_CELLS = 32  # per panel of Omega; 64 changes no yield by more than 1e-7
+_GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(4)
+
+
+def visible_over_coupling_squared(s_gev2, propagator_squared, widths: str) -> dict:
+    """W_X(s)/lambda^2 [1] of S S -> h* -> light fermions, "light", and vector bosons, "heavy".
+
+    ``widths``: "tree", or "running" (:mod:`sterile.higgs_width`; gluons count as light, virtual
+    vector bosons as heavy). ``propagator_squared``: |D|^2 at the same s [GeV^-4].
+    """
+    if widths == "running":
+        unit = 32.0 * HIGGS_VEV_GEV**2 * jnp.sqrt(s_gev2) * propagator_squared
+        gamma = {part: higgs_width_part_gev(s_gev2, part) for part in PARTS}
+        light = gamma["fermions"] + gamma["gluons"]
+        return {"light": unit * light, "heavy": unit * gamma["vectors"]}
+    flat = Propagator(propagator_squared, jnp.zeros_like(propagator_squared))
+    channels = s_channel_over_coupling_squared(s_gev2, flat)
+    return {
+        "light": sum(channels[name] for name in _LIGHT_FERMIONS),
+        "heavy": channels["WW"] + channels["ZZ"],
+    }
+
+
+def fermion_share(s_gev2, widths: str):
+    """Share [1] of fermion pairs in the light final states of h* at s [GeV^2], any shape."""
+    if widths == "tree":
+        return 1.0
+    fermions, gluons = (higgs_width_part_gev(s_gev2, part) for part in ("fermions", "gluons"))
+    return fermions / (fermions + gluons)
+
+
+def fermion_share_of_width(widths: str):
+    """Share [1] of fermion pairs in the visible width of h."""
+    if widths == "tree":
+        return 1.0
+    s = jnp.asarray(HIGGS_MASS_GEV**2)
+    parts = [higgs_width_part_gev(s, part) for part in PARTS]
+    return parts[PARTS.index("fermions")] / sum(parts)
+
+
+def total_higgs_width_gev(scalar_mass_gev, portal_coupling, widths: str = "tree"):
+    """Gamma_h [GeV] of the channels included here, with h -> S S where it is open.
+
+    ``widths``: "tree" or "running". Only this sum makes the Breit-Wigner of S S -> h -> X agree
+    with explicit h <-> S S, and the yield continuous across m_S = m_h/2.
+    """
+    visible = higgs_width_included_gev()
+    if widths == "running":
+        s = jnp.asarray(HIGGS_MASS_GEV**2)
+        visible = sum(higgs_width_part_gev(s, part) for part in PARTS)
+    return visible + higgs_decay_width_gev(scalar_mass_gev, portal_coupling)
+
+
+def smearing_gev2(scalar_mass_gev, resonance: str):
+    """Width g [GeV^2] of the tabulated part of the resonance.
+
+    Wide enough for the table, narrow enough for slow pairs to see 1/(s - m_h^2)^2: a fifteenth
+    of the distance m_h^2 - 4 m_S^2 leaves 1e-4 there. The broad form is exact for every g, and
+    its g only has to be resolved by the momentum lattice.
+    """
+    if resonance == "broad":
+        return jnp.asarray(1000.0)
+    return jnp.minimum(100.0, jnp.abs(HIGGS_MASS_GEV**2 - 4.0 * scalar_mass_gev**2) / 15.0)
+
+
+class CrossSectionTable(NamedTuple):
+    """Omega(s)/lambda^2 in panels of tau = ln(s/4m^2), cubic Hermite in sqrt(tau - edge)."""
+
+    edges: Array  # (panels + 1,) in tau
+    omega: Array  # (panels, cells + 1) [GeV^2]
+    slope: Array  # (panels, cells + 1) d Omega / d(cell coordinate)
+
+
+def w_hat_smooth(
+    s_gev2, scalar_mass_gev, portal_coupling, resonance: str, part: str = "all", widths="tree"
+):
+    """W(s)/lambda^2 [1] of the broken phase without the part that ``resonance_operator`` carries.
+
+    Parameters
+    ----------
+    s_gev2 : s [GeV^2], any shape.
+    scalar_mass_gev, portal_coupling : m_S [GeV] and lambda [1], scalars.
+    resonance : "none", "narrow" or "broad"; see :func:`resonance_peak`.
+    part : "all", or its two summands: "light" (pairs of light fermions) and "heavy" (the rest).
+    widths : "tree" or "running", see :func:`visible_over_coupling_squared`.
+    """
+    width = total_higgs_width_gev(scalar_mass_gev, portal_coupling, widths)
+    full = breit_wigner(s_gev2, width)
+    remainder = full.squared
+    if resonance != "none":
+        remainder = off_shell_squared(s_gev2, smearing_gev2(scalar_mass_gev, resonance))
+    c0, c1, c2 = higgs_pair_over_coupling_squared(s_gev2, scalar_mass_gev, full)
+    total = c0 + portal_coupling * (c1 + portal_coupling * c2)
+    heavy = s_channel_over_coupling_squared(s_gev2, full)
+    if widths == "running":
+        # beyond the peak's quadrature the remainder is all there is
+        reach = _PEAK_REACH * smearing_gev2(scalar_mass_gev, resonance)
+        remainder = jnp.where(s_gev2 - HIGGS_MASS_GEV**2 < reach, remainder, full.squared)
+        visible = visible_over_coupling_squared(s_gev2, remainder, widths)
+        rest = total + heavy["tt"] + visible["heavy"]
+        return {"all": rest + visible["light"], "light": visible["light"], "heavy": rest}[part]
+    light = s_channel_over_coupling_squared(s_gev2, Propagator(remainder, full.real))
+    if part == "light":
+        return sum(light[name] for name in _LIGHT_FERMIONS)
+    if part == "heavy":
+        return total + sum(value for name, value in heavy.items() if name not in _LIGHT_FERMIONS)
+    return total + sum(
+        light[name] if name in _LIGHT_FERMIONS else value for name, value in heavy.items()
+    )
+
+
+def cross_section_table(
+    scalar_mass_gev, portal_coupling, s_max_gev2, resonance: str, part: str = "all", widths="tree"
+):
+    """Tabulate Omega(s)/lambda^2 from 4 m_S^2 to ``s_max_gev2`` as a :class:`CrossSectionTable`.
+
+    Panels end at every threshold and around the resonance; each is graded towards its lower end,
+    where a channel opens like a square root. Gauss-Legendre with four points a cell.
+    """
+    threshold = 4.0 * scalar_mass_gev**2
+    peak = 4.0 * smearing_gev2(scalar_mass_gev, resonance)
+    heavy = 4.0 * np.array([W_MASS_GEV, Z_MASS_GEV, HIGGS_MASS_GEV, TOP_MASS_GEV]) ** 2
+    around = jnp.clip(
+        jnp.stack([HIGGS_MASS_GEV**2 - peak, HIGGS_MASS_GEV**2 + peak]), 0.0, heavy[0]
+    )
+    edges_s = jnp.concatenate([threshold[None], around, heavy, s_max_gev2[None]])
+    edges = jnp.log(jnp.maximum(edges_s, threshold) / threshold)
+    return _tabulate(
+        lambda s: w_hat_smooth(s, scalar_mass_gev, portal_coupling, resonance, part, widths),
+        threshold,
+        edges,
+    )
+
+
+def user_cross_section_table(w_hat, mass_gev, s_max_gev2):
+    """The table of any W(s), a function of s [GeV^2] without sharp features; see above."""
+    threshold = 4.0 * mass_gev**2
+    return _tabulate(w_hat, threshold, jnp.log(s_max_gev2 / threshold) * np.linspace(0.0, 1.0, 7))
+
+
+def _tabulate(w_hat, threshold, edges):
+    width = jnp.diff(edges)[:, None]
+    cell = np.arange(_CELLS)[:, None] + 0.5 * (_GAUSS_NODES + 1.0)
+
+    def density(xi):
+        """dOmega/dxi with tau = edge + width xi^2."""
+        tau = edges[:-1, None] + width * xi**2
+        s = threshold * jnp.exp(tau)
+        return w_hat(s) * s * 2.0 * xi * width
+
+    values = density((cell / _CELLS).reshape(1, -1)).reshape(-1, *cell.shape)
+    integrals = jnp.sum(values * (0.5 * _GAUSS_WEIGHTS / _CELLS), axis=-1)
+    inner = jnp.cumsum(integrals, axis=1)
+    start = jnp.concatenate([jnp.zeros(1), jnp.cumsum(inner[:, -1])[:-1]])[:, None]
+    omega = jnp.concatenate([start, start + inner], axis=1)
+    slope = density(np.linspace(0.0, 1.0, _CELLS + 1)[None, :]) / _CELLS
+    return CrossSectionTable(edges, omega, slope)
+
+
+def omega_of_tau(table: CrossSectionTable, tau):
+    """Omega/lambda^2 [GeV^2] at tau = ln(s/4m^2) >= 0, any shape."""
+    panel = sum((tau >= table.edges[k]).astype(jnp.int32) for k in range(1, len(table.edges) - 1))
+    low, high = table.edges[panel], table.edges[panel + 1]
+    width = high - low
+    fraction = (tau - low) / jnp.where(width > 0.0, width, 1.0)
+    positive = fraction > 0.0
+    xi = jnp.where(positive, jnp.sqrt(jnp.where(positive, fraction, 1.0)), 0.0)
+    position = jnp.minimum(xi, 1.0) * _CELLS
+    index = jnp.clip(position.astype(jnp.int32), 0, _CELLS - 1)
+    u = position - index
+    flat = panel * (_CELLS + 1) + index
+    omega, slope = table.omega.ravel(), table.slope.ravel()
+    y0, y1, d0, d1 = omega[flat], omega[flat + 1], slope[flat], slope[flat + 1]
+    rise = y1 - y0
+    return y0 + u * (d0 + u * ((3.0 * rise - 2.0 * d0 - d1) + u * (d0 + d1 - 2.0 * rise)))
+
+
+def energy(momentum, mass):
+    """sqrt(p^2 + m^2)."""
+    return jnp.sqrt(momentum**2 + mass**2)
+
+
+def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev):
+    """K(p_1, p_2)/lambda^2 = [Omega(s_+) - Omega(s_-)]/(32 pi^2) [GeV^2], shape (n, n).
+
+    L[f](p_1) = 1/(p_1 E_1) integral dE_2 K f(p_2). Symmetric. s - 4m^2 is formed without
+    cancellation: with A = E_1 E_2 + p_1 p_2,
+    s_- - 4m^2 = 2 m^2 (p_1 - p_2)^2/(A + m^2) and
+    s_+ - 4m^2 = 2 m^2 (p_1 + p_2)^2/(m^2 + m^2 (p_1^2 + p_2^2 + m^2)/A).
+
+    Parameters
+    ----------
+    table : from :func:`cross_section_table`.
+    momentum_gev : physical momenta p [GeV], shape (n,).
+    scalar_mass_gev : m_S [GeV], scalar.
+    """
+    mass2 = scalar_mass_gev**2
+    first, second = np.triu_indices(momentum_gev.shape[0])
+    p1, p2 = momentum_gev[first], momentum_gev[second]
+    e = energy(momentum_gev, scalar_mass_gev)
+    product = e[first] * e[second] + p1 * p2
+    low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
+    high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
+    rise = omega_of_tau(table, jnp.log1p(high)) - omega_of_tau(table, jnp.log1p(low))
+    return (rise / (32.0 * math.pi**2))[packed(momentum_gev.shape[0])]
+
+
+def packed(count: int) -> np.ndarray:
+    """Where element (i, j) of a symmetric matrix lies in its packed upper triangle."""
+    place = np.zeros((count, count), dtype=int)
+    place[np.triu_indices(count)] = np.arange(count * (count + 1) // 2)
+    return np.maximum(place, place.T)
+
+
+def contact_kernel_factor(portal_coupling):
+    """K/(p_1 p_2) [1] above T_EW, where W = 4 lambda^2/pi is constant: W/(8 pi^2)."""
+    return CONTACT_OVER_COUPLING_SQUARED * portal_coupling**2 / (8.0 * math.pi**2)
+
+
+class ResonancePeak(NamedTuple):
+    """Quadrature over the peak: sum over k of weight_k times the E_2 window at s_k."""
+
+    s_gev2: Array  # (n_s,)
+    weight: Array  # (n_s,) [GeV^2]: L[f](p_1) = 1/(p_1 E_1) sum weight_k int_{E_-}^{E_+} f dE_2
+
+
+def resonance_peak(
+    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 20, widths: str = "tree"
+):
+    """The part of the Higgs resonance integrated over windows, as a :class:`ResonancePeak`.
+
+    Parameters
+    ----------
+    scalar_mass_gev, portal_coupling : m_S [GeV] and lambda [1], scalars.
+    resonance : static.
+        "none": m_S well above m_h/2, the kernel is smooth; returns None.
+        "narrow": m_S well below. One node at s = m_h^2 with the weight of the decay,
+        C_h = 16 lambda^2 v^2/(16 pi E_1 p_1) integral dE_2 {...}.
+        "broad": m_S near m_h/2. |D|^2 less its remainder, integrated over s with
+        x = s - m_h^2 = eps sinh t, eps = m_h Gamma_h, which spreads the peak and its tail evenly,
+        graded quadratically towards the threshold, where the windows close like a square root.
+    nodes : Gauss-Legendre points of the broad form on either side of the peak.
+    widths : "tree" or "running", see :func:`visible_over_coupling_squared`.
+    """
+    if resonance == "none":
+        return None
+    threshold = 4.0 * scalar_mass_gev**2
+    if resonance == "narrow":
+        weight = portal_coupling**2 * HIGGS_VEV_GEV**2 / math.pi
+        return ResonancePeak(jnp.full(1, HIGGS_MASS_GEV**2), weight[None])
+    width = HIGGS_MASS_GEV * total_higgs_width_gev(scalar_mass_gev, portal_coupling, widths)
+    gamma = smearing_gev2(scalar_mass_gev, resonance)
+    low = jnp.arcsinh((threshold - HIGGS_MASS_GEV**2) / width)
+    top = jnp.maximum(low, 0.0)
+    high = jnp.maximum(jnp.arcsinh(_PEAK_REACH * gamma / width), top + 1.0)
+    gauss, gauss_weight = np.polynomial.legendre.leggauss(nodes)
+    u = 0.5 * (gauss + 1.0)
+    # two panels meet at the peak; the first is empty above m_h/2
+    t = jnp.concatenate([low + (top - low) * u**2, top + (high - top) * u**2])
+    dt = jnp.concatenate([(top - low) * u * gauss_weight, (high - top) * u * gauss_weight])
+    x = width * jnp.sinh(t)
+    s = HIGGS_MASS_GEV**2 + x
+    ds = width * jnp.cosh(t) * dt
+    peak = peak_squared(x, width, gamma)
+    visible = visible_over_coupling_squared(s, peak, widths)
+    w_hat = visible["light"] if widths == "tree" else visible["light"] + visible["heavy"]
+    w_hat = portal_coupling**2 * w_hat
+    return ResonancePeak(s, w_hat * ds / (32.0 * math.pi**2))
+
+
+def peak_squared(x_gev2, width_gev2, gamma_gev2):
+    """|D|^2 less :func:`off_shell_squared` [GeV^-4], at x = s - m_h^2, for m_h Gamma_h and g."""
+    x2, g2 = x_gev2**2, gamma_gev2**2
+    peak = g2**2 * (5.0 * x2 + g2) - width_gev2**2 * (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2)
+    return peak / ((x2 + width_gev2**2) * (x2 + g2) ** 3)
+
+
+class ReferenceShape(NamedTuple):
+    """phi(p) = exp(-E_*/T_*), E_* = sqrt((p scale)^2 + m^2): f/phi is smooth on the lattice.
+
+    While S is coupled, T_* = T and scale = 1. Once it is not, phi keeps its comoving shape.
+    """
+
+    temperature_gev: Array
+    scale: Array
+    mass_gev: Array
+
+    def exponent(self, momentum):
+        """E_*/T_* at physical momenta p [GeV], any shape."""
+        return energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
+
+
+def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):
+    """The resonance part of L as a matrix acting on f [GeV], shape (n, n).
+
+    In each window the integral of f = phi g over E_2 runs in the variable
+    1 - exp(-(E_2 - E_-)/T_local), in which phi is nearly flat, with Gauss-Legendre points; g is
+    read off the lattice by six-point Lagrange interpolation in ln p, constant beyond its ends.
+    The weight of a constant g is positive, so the operator keeps its relative accuracy over
+    e^-100 of dynamic range.
+
+    Parameters
+    ----------
+    peak : :class:`ResonancePeak`.
+    shape : :class:`ReferenceShape`.
+    momentum_gev : lattice momenta [GeV], shape (n,), ln p uniform with step ``log_step``.
+    scalar_mass_gev : m_S [GeV], scalar.
+    enhancement : function (s, q_0 = E_1 + E_2) -> factor on the rate, or None for 1.
+    """
+    count = momentum_gev.shape[0]
+    mass2 = scalar_mass_gev**2
+    s = peak.s_gev2[None, :, None]
+    gap = s - 4.0 * mass2
+    is_open = gap > 0.0
+    root = jnp.sqrt(s * jnp.where(is_open, gap, 1.0))
+    p1 = momentum_gev[:, None, None]
+    e1 = energy(p1, scalar_mass_gev)
+    # lower edge from its momentum, which vanishes smoothly where the window starts at rest
+    p_low2 = (((s - 2.0 * mass2) * p1 - root * e1) / (2.0 * mass2)) ** 2
+    e_low = jnp.sqrt(p_low2 + mass2)
+    width = p1 * root / mass2
+    star_low = jnp.sqrt(p_low2 * shape.scale**2 + mass2)
+    local = shape.temperature_gev * star_low / (shape.scale**2 * e_low)
+    drop = -jnp.expm1(-width / local)
+    nodes = _WINDOW_NODES if peak.s_gev2.size == 1 else _WINDOW_NODES_BROAD
+    gauss, gauss_weight = np.polynomial.legendre.leggauss(nodes)
+    # cubed: g(E_2) grows towards the far end like a power of v
+    z = 0.5 * (gauss + 1.0)
+    v = 1.0 - drop * (1.0 - z**3)
+    above = -local * jnp.log(v)
+    p2 = jnp.sqrt(p_low2 + above * (2.0 * e_low + above))
+    position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
+    position = jnp.clip(position, 2.0, count - 3.0).reshape(count, -1, 1)
+    first = jnp.minimum(jnp.floor(position).astype(jnp.int32) - 2, count - 6)
+    columns = first + np.arange(6)
+    cardinal = _lagrange_cardinal(jnp.abs(position - columns))
+    measure = (
+        jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * gauss_weight)
+    )
+    if enhancement is not None:
+        measure = measure * enhancement(s, e1 + e_low + above)
+    weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
+    rows = np.arange(count)[:, None, None]
+    matrix = jnp.zeros((count, count))
+    matrix = matrix.at[rows, columns].add(weight.reshape(count, -1, 1) * cardinal)
+    return matrix * jnp.exp(shape.exponent(momentum_gev))
+
+
+def _lagrange_cardinal(t):
+    """Weight of a node at distance t >= 0, in steps, in six-point Lagrange interpolation."""
+    near = (1.0 - t**2) * (4.0 - t**2) * (3.0 - t) / 12.0
+    middle = (t**2 - 1.0) * (t - 2.0) * (t - 3.0) * (t - 4.0) / 24.0
+    far = (1.0 - t) * (t - 2.0) * (t - 3.0) * (t - 4.0) * (t - 5.0) / 120.0
+    return jnp.where(t < 1.0, near, jnp.where(t < 2.0, middle, jnp.where(t < 3.0, far, 0.0)))

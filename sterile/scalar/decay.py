@@ -1,0 +1,261 @@
+"""From the history of f_S to the spectrum of its decay products, S -> N N.
+
+With theta = ln(2p/m_S) as the clock of a neutrino of comoving momentum q, p = q a_T,
+
+    F_N(q) = 2 m_S Gamma integral dtheta G(m_S |sinh theta|, x)/(H p^2),
+    G(w, x) = integral_w^inf dp p f_S/E,    x = ln(2q/m_S) - theta,
+
+F summed over helicities, m_N << m_S. A scalar at rest feeds theta = 0 alone, where the integrand is
+a peak of width p_S/m_S: theta is graded on both sides of it. G is held as ln(G/H) on the solver's
+clock and on a refined momentum lattice.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sterile.models import ScalarDecay
+from sterile.scalar.amplitudes import scalar_decay_width_gev
+from sterile.scalar.collisions import energy
+from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
+
+_COMPUTED = 400  # momenta at which F is integrated
+_TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F
+_SIDE = 40  # theta nodes on either side of the peak; 64 changes F by less than 1e-6 of its peak
+_TOGETHER = 100  # momenta whose quadrature is done at a time
+_REFINE = 4
+_BELOW = 15  # coarse steps by which the lattice is continued to small momenta
+_TIME_STENCIL = 6
+_MOMENTUM_STENCIL = 4
+# (row, column) of a table -> the block of the table that begins there, as two last axes
+_BLOCK = jax.lax.GatherDimensionNumbers(
+    offset_dims=(2, 3), collapsed_slice_dims=(), start_index_map=(0, 1)
+)
+_OVERSHOOT = 0.3  # of ln f between two nodes; more is ringing
+_Q_LOWEST = 1e-3
+_DARK = 1e-150  # its inverse square is finite: second derivatives of a logarithm need that
+
+
+def momentum_grid(history: ScalarHistory, model: ScalarDecay) -> Array:
+    """q at which F is integrated, (400,), log-uniform, from 1e-3 to where S has decayed.
+
+    Its upper end is chosen per model: decay momenta run over nine decades. It is a choice of
+    nodes and carries no derivative: in whole steps, so that differences do not see it either.
+    """
+    history, mass = jax.lax.stop_gradient((history, model.scalar_mass_gev))
+    number = history.f @ jnp.exp(3.0 * history.log_q)
+    # the scalars left at 1e-12 of their largest number are the last to matter
+    alive = number > 1e-12 * jnp.max(number)
+    last = jnp.max(jnp.where(alive, history.clock, history.clock[0]))
+    log_highest = _END_STEP * jnp.ceil((last + jnp.log(mass)) / _END_STEP)
+    log_highest = jnp.maximum(math.log(60.0), log_highest)
+    return jnp.exp(jnp.linspace(math.log(_Q_LOWEST), log_highest, _COMPUTED))
+
+
+def decay_spectrum(
+    history: ScalarHistory,
+    model: ScalarDecay,
+    grid: Grid,
+    q: Array,
+    clock_end: Array,
+    typical=1.0,
+) -> Array:
+    """F_N(q), summed over helicities, from the decays before ``clock_end``.
+
+    Parameters
+    ----------
+    history : of f_S, from :func:`sterile.scalar.solve_scalar` on ``grid``.
+    model : parameters.
+    grid : the solver's resolution.
+    q : comoving momenta p/a_T [1], shape (n,).
+    clock_end : x at which to stop, scalar; ``history.clock[-1]`` for the whole spectrum.
+    typical : comoving momentum of the scalars, scalar: the quadrature is graded for it.
+
+    Returns
+    -------
+    F [1], shape (n,).
+    """
+    log_q, table = log_rate_table(history, model, grid)
+
+    def side(q, sign):
+        theta, weight, log_w, x = decay_angles(
+            history, model, grid, q, clock_end, sign, typical=typical
+        )
+        value = interpolate(history, grid, log_q, table, log_w + x, x)
+        return jnp.sum(weight * jnp.exp(value - 2.0 * theta), axis=1)
+
+    # a part at a time stays in the cache, and reverse mode keeps nothing of it: a third of the time
+    @jax.checkpoint
+    def at(q):
+        return (side(q[None], 1.0) + side(q[None], -1.0))[0]
+
+    return jax.lax.map(at, q, batch_size=_TOGETHER) * 4.0 / model.scalar_mass_gev**2
+
+
+def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical=1.0):
+    """Quadrature on one side of theta = 0, each (n, nodes), graded away from it.
+
+    ``sign``: 1.0 for theta > 0, decays before the scalar's rest frame would give q, or -1.0, after.
+    Returns theta, the weights, ln w of w = m_S |sinh theta|, and x. Other arguments as for
+    :func:`decay_spectrum`.
+    """
+    mass = model.scalar_mass_gev
+    peak = jnp.log(2.0 * q / mass)  # x at theta = 0
+    scale = jnp.minimum(0.5, typical / q)
+    reach = math.exp(grid.log_q[-1] + 0.5 * grid.log_step) / q
+    # edges of the support p_S < p_max, and of the solved interval of time
+    late = jnp.minimum(0.5 * jnp.log1p(reach), clock_end - peak)
+    inside = reach < 1.0 - 1e-12
+    support = -0.5 * jnp.log1p(-jnp.where(inside, reach, 0.5))
+    early = peak - history.clock[0]
+    early = jnp.where(inside, jnp.minimum(support, early), early)
+    # theta at clock_end: positive where the peak lies beyond it
+    begin = jnp.maximum(peak - clock_end, 0.0)
+
+    edge = jnp.maximum(early - begin if sign > 0 else late, 1e-12)
+    top = _inverse_grading(jnp.log(edge / scale))
+    fraction = np.linspace(0.0, 1.0, nodes)
+    v = _GRADING_START + (top[:, None] - _GRADING_START) * fraction
+    distance = scale[:, None] * jnp.exp(v - jnp.exp(-v))
+    weight = distance * (1.0 + jnp.exp(-v)) * (top[:, None] - _GRADING_START) / (nodes - 1)
+    weight = weight * np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)
+    theta = begin[:, None] + distance if sign > 0 else -distance
+    log_w = jnp.log(mass * jnp.abs(jnp.sinh(theta)))
+    return theta, weight, log_w, peak[:, None] - theta
+
+
+_GRADING_START = -3.0
+_END_STEP = 0.5  # of the end of the spectrum's grid in ln q
+
+
+def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
+    """F on a grid three times as fine, (1198,), by six-point interpolation of ln F in ln q."""
+    parts = _TABULATED_PER_COMPUTED
+    matrix = _interpolation_matrix(q.size, parts)
+    log_q = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), matrix.shape[0])
+    return jnp.exp(log_q), jnp.exp(matrix @ jnp.log(jnp.maximum(f, _DARK)))
+
+
+def _inverse_grading(value):
+    """v with v - e^-v = value, above the start of the grading."""
+    v = jnp.where(value > 0.0, value, -jnp.log1p(jnp.maximum(-value, 0.0)))
+    for _ in range(6):
+        v = v - (v - jnp.exp(-v) - value) / (1.0 + jnp.exp(-v))
+    return jnp.maximum(v, _GRADING_START + 1e-3)
+
+
+def lagrange(offset, count):
+    """Weights of ``count`` unit-spaced nodes 0..count-1 at ``offset``; a leading axis of count."""
+    weights = []
+    for j in range(count):
+        others = [k for k in range(count) if k != j]
+        scale = math.prod(j - k for k in others)
+        product = 1.0
+        for k in others:
+            product = product * (offset - k)
+        weights.append(product / scale)
+    return weights
+
+
+def _interpolation_matrix(nodes: int, parts: int, below: int = 0) -> np.ndarray:
+    """From a uniform lattice to one ``parts`` times as fine, ``below`` steps longer at its start.
+
+    Six-point Lagrange interpolation; linear extrapolation below the first node.
+    """
+    fine = np.arange(-below * parts, (nodes - 1) * parts + 1) / parts
+    matrix = np.zeros((fine.size, nodes))
+    for row, position in enumerate(fine):
+        if position < 0.0:
+            matrix[row, :2] = 1.0 - position, position
+            continue
+        first = int(np.clip(np.floor(position) - 2, 0, nodes - 6))
+        matrix[row, first : first + 6] = lagrange(position - first, 6)
+    return matrix
+
+
+def refinement(grid) -> np.ndarray:
+    """From the scalar's lattice to that of the rate table, as a matrix."""
+    return _interpolation_matrix(grid.momenta, _REFINE, _BELOW)
+
+
+def log_rate_table(history, model, grid):
+    """Refined ln q, (m,), and ln(2 m Gamma G/H), (t, m)."""
+    refine = refinement(grid)
+    step = grid.log_step / _REFINE
+    log_q = grid.log_q[0] + step * (np.arange(refine.shape[0]) - _BELOW * _REFINE)
+    # a mode that has died to zero beside a living one must not make ln f ring
+    occupied = jnp.maximum(history.f, 1e-40 * jnp.max(history.f, axis=1, keepdims=True))
+    log_f = jnp.log(jnp.maximum(occupied, _DARK))
+    # nor a cliff, where the resonance has emptied the fast modes beside full slow ones
+    left = np.clip(np.arange(refine.shape[0]) // _REFINE - _BELOW, 0, grid.momenta - 2)
+    lower = jnp.minimum(log_f[:, left], log_f[:, left + 1]) - _OVERSHOOT
+    upper = jnp.maximum(log_f[:, left], log_f[:, left + 1]) + _OVERSHOOT
+    within = jnp.clip(log_f @ refine.T, lower, upper)
+    below = np.arange(refine.shape[0]) < _BELOW * _REFINE
+    f = jnp.exp(jnp.where(below, log_f @ refine.T, within))
+    p = jnp.exp(log_q - history.clock[:, None])
+    g = f * p**2 / energy(p, model.scalar_mass_gev)
+    # cubic cells; the tail, which falls by more than e a cell, must not turn negative
+    padded = jnp.pad(g, ((0, 0), (1, 1)))
+    cells = 13.0 * (g[:, :-1] + g[:, 1:]) - padded[:, :-3] - padded[:, 3:]
+    cells = jnp.maximum(cells * step / 24.0, 0.0)
+    above = jnp.cumsum(cells[:, ::-1], axis=1)[:, ::-1]
+    tail = g[:, -1:] * step
+    integral = jnp.concatenate([above + tail, tail], axis=1)
+    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
+    rate = 2.0 * model.scalar_mass_gev * width * integral / history.hubble_gev[:, None]
+    return jnp.asarray(log_q), jnp.log(jnp.maximum(rate, _DARK))
+
+
+def interpolate(history, grid, log_q, table, at_log_q, at_clock):
+    """The table at (ln q, x), (n, nodes) each: four points in ln q, six in x beside T_EW."""
+    step_q = grid.log_step / _REFINE
+    position = jnp.clip((at_log_q - log_q[0]) / step_q, 0.0, log_q.size - 1.0)
+    column = jnp.floor(position).astype(jnp.int32) - _MOMENTUM_STENCIL // 2 + 1
+    column = jnp.clip(column, 0, log_q.size - _MOMENTUM_STENCIL)
+    across = jnp.stack(lagrange(position - column, _MOMENTUM_STENCIL), axis=-1)
+
+    unit = (at_clock - history.clock[0]) / grid.log_step
+    row, offset = jnp.zeros(unit.shape, jnp.int32), jnp.zeros_like(unit)
+    node = 0
+    for first_unit, units, steps in phases(grid):
+        here = unit >= first_unit
+        local = jnp.clip((unit - first_unit) * steps, 0.0, units * steps * 1.0)
+        electroweak = history.electroweak_index - node
+        first = jnp.floor(local).astype(jnp.int32) - _TIME_STENCIL // 2 + 1
+        first = jnp.where(
+            local >= electroweak,
+            jnp.maximum(first, electroweak),
+            jnp.minimum(first, electroweak - _TIME_STENCIL + 1),
+        )
+        first = jnp.clip(first, 0, units * steps + 1 - _TIME_STENCIL)
+        row = jnp.where(here, node + first, row)
+        offset = jnp.where(here, local - first, offset)
+        node += units * steps
+    along = jnp.stack(lagrange(offset, _TIME_STENCIL), axis=-1)
+
+    block = jax.lax.gather(
+        table,
+        jnp.stack([row, column], axis=-1),
+        _BLOCK,
+        slice_sizes=(_TIME_STENCIL, _MOMENTUM_STENCIL),
+        mode="promise_in_bounds",
+    )
+    lines = jnp.sum(block * across[..., None, :], axis=-1)
+    # nor may it where the last scalars vanish between two nodes
+    return jnp.minimum(jnp.sum(lines * along, axis=-1), jnp.max(lines, axis=-1) + 0.1)
+
+
+def spectrum_moments(q: Array, f: Array):
+    """Yield, <q> and sqrt<q^2> of F on a log-uniform grid; trapezoid in ln q, spectrally exact.
+
+    Y = 45/(4 pi^4 g_s0) integral q^2 F dq. Returns three scalars.
+    """
+    step = jnp.log(q[-1] / q[0]) / (q.size - 1)
+    number = jnp.sum(q**3 * f)
+    mean = jnp.sum(q**4 * f) / number
+    root = jnp.sqrt(jnp.sum(q**5 * f) / number)
+    return YIELD_PER_NUMBER * step * number, mean, root

@@ -1,0 +1,194 @@
+"""S <-> N N in full: Pauli blocking and inverse decays, f_S and f_N advanced together.
+
+For a scalar of momentum p the daughters' energies k, k' = E - k are flat in [(E-p)/2, (E+p)/2], and
+
+    df/dt = -(m_S Gamma/E) < f (1 - n)(1 - n') - s n n' >,    n = f_N per helicity state,
+
+s = 1 + f for a Bose-Einstein scalar. In a Maxwell-Boltzmann bath s = 1, so that f_S = exp(-E/T) and
+n = 1/(exp(k/T) + 1) are the fixed point, as they have to be; with "quantum" statistics it is the
+Bose-Einstein one. N gains what S loses, two a decay.
+
+n lives on the scalar's lattice. A daughter at k between two nodes is shared between them with
+weights W that add up to one, and a node's own n enters its own gain:
+
+    gain of node j = W_j [ f (1 - n_j) A' - s t_j n_j B' ],    A = sum W (1 - n),  B = sum W t n,
+    t_j = exp((k_j - k)/T).
+
+Then number is conserved identically, 0 <= n <= 1 whatever the step in ln q, and equilibrium is a
+fixed point to rounding: t says that n exp(k/T), not n, is what is linear between nodes. Daughters
+above the lattice, q > 16, are neither blocked nor do they return; they are counted, but have no n.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sterile.scalar.collisions import energy
+from sterile.scalar.rosenbrock import NODES, rodas5p_step
+from sterile.scalar.step import (
+    DEAD,
+    blocking_of,
+    expansion,
+    follow,
+    occupation,
+    psi,
+    rates_of,
+    right_hand_side,
+)
+
+_ANGLES = 8  # Gauss-Legendre points in the daughters' energies
+
+
+class Daughters(NamedTuple):
+    """What S <-> N N needs to know of N beside the width.
+
+    Attributes
+    ----------
+    helicity_states : 2 (Majorana) or 4 (Dirac), static.
+    stimulated : whether s = 1 + f, static.
+    """
+
+    helicity_states: int
+    stimulated: bool
+
+
+class Exchange(NamedTuple):
+    """The process at one time.
+
+    Attributes
+    ----------
+    kept : (n,) < (1 - n)(1 - n') >: the fraction of decays that is not blocked.
+    returned : (n,) < s n n' > of inverse decays.
+    gain : (n,) dn/dt [GeV].
+    """
+
+    kept: Array
+    returned: Array
+    gain: Array
+
+
+def volumes(log_q: np.ndarray, log_step: float) -> np.ndarray:
+    """Comoving volume q^3 dln q of each node, (n,); the first one's reaches down to q = 0."""
+    volume = log_step * np.exp(3.0 * log_q)
+    volume[0] = np.exp(3.0 * log_q[0]) * (0.5 * log_step + 1.0 / 3.0)
+    return volume
+
+
+def exchange(particle, thermal, decay, f, n) -> Exchange:
+    """The process S <-> N N for f_S and n = f_N per helicity state; ``decay``: m Gamma/E [GeV].
+
+    All of shape (n,).
+    """
+    count, log_q, step = f.shape[0], particle.log_q, particle.log_step
+    nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
+    cosine, weights = 0.5 * (nodes + 1.0), 0.5 * weights
+    p = (jnp.exp(log_q) * thermal.comoving_gev)[:, None]
+    e = energy(p, particle.mass_gev)
+    fast = 0.5 * (e + p * cosine)
+    slow = 0.25 * (particle.mass_gev**2 + p**2 * (1.0 - cosine**2)) / fast
+    # the shape of n while it is thermal; later it is only redshifted
+    temperature, comoving = particle.star
+    coldness = jnp.where(
+        thermal.temperature_gev > temperature,
+        1.0 / thermal.temperature_gev,
+        comoving / (temperature * thermal.comoving_gev),
+    )
+    grid = jnp.exp(log_q) * thermal.comoving_gev
+
+    def side(k):
+        position = (jnp.log(k / thermal.comoving_gev) - log_q[0]) / step
+        inside = position <= count - 1.0
+        position = jnp.clip(position, 0.0, count - 1.0)
+        first = jnp.minimum(jnp.floor(position).astype(jnp.int32), count - 2)
+        share = jnp.stack([1.0 - (position - first), position - first])
+        share = jnp.where(inside, share, 0.0)
+        place = jnp.stack([first, first + 1])
+        tilt = jnp.exp(jnp.clip((grid[place] - k) * coldness, -60.0, 60.0))
+        here = n[place]
+        free = jnp.where(inside, jnp.sum(share * (1.0 - here), axis=0), 1.0)
+        return share, place, tilt * here, 1.0 - here, free, jnp.sum(share * tilt * here, axis=0)
+
+    stimulated = 1.0 + f if particle.daughters.stimulated else jnp.ones_like(f)
+    rate = decay * step * np.exp(3.0 * log_q)
+    sides = side(fast), side(slow)
+    gain = jnp.zeros(count)
+    for (share, place, full, empty, _, _), (*_, free, back) in (sides, sides[::-1]):
+        net = f[:, None] * empty * free - stimulated[:, None] * full * back
+        gain = gain.at[place].add(share * net * rate[:, None] * weights)
+    (*_, free_a, back_a), (*_, free_b, back_b) = sides
+    states = particle.daughters.helicity_states
+    return Exchange(
+        (free_a * free_b) @ weights,
+        stimulated * ((back_a * back_b) @ weights),
+        gain / (states * volumes(log_q, step)),
+    )
+
+
+def _flow(particle, thermal, operator, fit, yields, scale, state):
+    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx."""
+    count = scale.shape[0]
+    own, n = state[:-count], state[-count:] * scale
+    flow = right_hand_side(particle, thermal, operator, fit, yields, own)
+    log_psi, _ = psi(particle, thermal, fit)
+    unit = fit.scale * jnp.exp(log_psi)
+    f = occupation(particle, thermal, own[:-2] * unit)
+    rates = rates_of(particle, thermal, operator, f)
+    hubble, _, number = expansion(particle, thermal, rates, f, own[-1])
+    change = exchange(particle, thermal, rates.decay, f, n)
+    # decays that do not happen, per time
+    spared = rates.decay * (f * (1.0 - change.kept) + change.returned) / hubble
+    heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
+    returned = blocking_of(particle, f) ** 2 * spared / unit
+    correction = jnp.concatenate([returned, -jnp.sum(yields * spared)[None], -heat[None]])
+    return jnp.concatenate([flow + correction, change.gain / (scale * hubble)])
+
+
+def exchange_step(
+    particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry
+):
+    """One Rodas5P step from (f, decayed, rest, n); arguments as ``scalar_step.implicit_step``."""
+    f, decayed, rest, n = carry
+
+    def at(node):
+        return jax.tree.map(lambda leaf: leaf[node], thermals)
+
+    rates = rates_of(particle, at(0), operators[0], f)
+    hubble, _, _ = expansion(particle, at(0), rates, f, rest)
+    change = exchange(particle, at(0), rates.decay, f, n)
+    blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
+    returned = rates.decay * change.returned
+    # f is measured against what it is about to be where it has died or has yet to come
+    steady = (rates.source + returned) / (rates.loss + blocked.free + hubble)
+    fit = follow(particle, at(0), blocked, hubble, rates.source, returned, jnp.maximum(f, steady))
+    # n = O(1) in these units, however fast it grows
+    scale = jnp.maximum(n, jnp.abs(change.gain) * step / hubble)
+    scale = jnp.maximum(scale, DEAD)
+    own = f * blocking_of(particle, f) / fit.scale
+    state = jnp.concatenate([own, decayed[None], rest[None], n / scale])
+
+    def flow(thermal, operator, y):
+        return _flow(particle, thermal, operator, fit, yields, scale, y)
+
+    jacobian = jax.jacfwd(lambda y: flow(at(0), operators[0], y))(state)
+    _, derivative = jax.jvp(
+        lambda thermal, operator: flow(thermal, operator, state),
+        (at(0), operators[0]),
+        (thermal_slope, operator_slope),
+    )
+    state = rodas5p_step(
+        lambda node, y: flow(at(node), operators[node], y),
+        state,
+        step,
+        jacobian,
+        derivative,
+    )
+    last = at(len(NODES) - 1)
+    log_psi, _ = psi(particle, last, fit)
+    count = f.shape[0]
+    f = jnp.maximum(state[:count] * fit.scale * jnp.exp(log_psi), 0.0)
+    f = occupation(particle, last, f)
+    n = jnp.clip(state[count + 2 :] * scale, 0.0, 1.0)
+    return f, state[count], state[count + 1], n

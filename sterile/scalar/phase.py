@@ -1,0 +1,252 @@
+"""One phase of uniform steps of f_S: the operators on the momenta it visits, and the scan.
+
+The annihilation kernel of a phase is tabulated on one ladder of momenta, since a unit of time only
+shifts momenta by one node; a step reads a block of it. The Higgs resonance's windows and the bath's
+statistics vary slowly and are interpolated inside a unit.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from spectra.constants import HIGGS_MASS_GEV
+from sterile.scalar.bath_means import means_in_unit, means_of_phase, splits_kernel
+from sterile.scalar.collisions import (
+    ReferenceShape,
+    annihilation_kernel,
+    cross_section_table,
+    energy,
+    fermion_share_of_width,
+    resonance_operator,
+    smearing_gev2,
+    total_higgs_width_gev,
+    user_cross_section_table,
+)
+from sterile.scalar.elastic_scattering import elastic_rate_gev
+from sterile.scalar.inverse_decay import exchange_step
+from sterile.scalar.lattice import phases
+from sterile.scalar.moments import moment_step
+from sterile.scalar.quantum_statistics import peak_enhancement
+from sterile.scalar.rosenbrock import NODES
+from sterile.scalar.step import (
+    implicit_step,
+    loss_operator,
+    thermal_at,
+)
+
+
+def _resonance(model, plasma, grid, particle, clock, hot):
+    """The resonance's part of L at one time, (n, n); ``hot``: whether statistics matter yet."""
+    thermal = thermal_at(clock, clock, plasma.constant_g)
+    enhancement = None
+    if hot and "h" in plasma.quantum:
+        total = total_higgs_width_gev(
+            model.scalar_mass_gev, model.portal_coupling, plasma.higgs_width
+        )
+        share = None
+        if "fermions" in plasma.quantum:
+            share = fermion_share_of_width(plasma.higgs_width)
+        gamma = smearing_gev2(model.scalar_mass_gev, grid.resonance)
+
+        def enhancement(s, pair_energy):
+            return peak_enhancement(
+                pair_energy,
+                s,
+                thermal.temperature_gev,
+                grid.resonance,
+                HIGGS_MASS_GEV * total,
+                gamma,
+                share,
+            )
+
+    shape = ReferenceShape(
+        jnp.maximum(thermal.temperature_gev, particle.star[0]),
+        jnp.maximum(1.0, particle.star[1] / thermal.comoving_gev),
+        particle.mass_gev,
+    )
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return resonance_operator(
+        particle.peak, shape, p, particle.mass_gev, particle.log_step, enhancement
+    )
+
+
+def _tables(model, particle, clock, units, steps, grid, part, widths):
+    """Operators of the broken phase on the momenta that a phase visits.
+
+    Returns (steps, nodes, P, P) operators and (steps, P, P) derivatives at the step starts, with
+    P = momenta + units - 1; unit u uses the block from P - momenta - u.
+    """
+    count = grid.momenta + units - 1
+    step = grid.log_step / steps
+    offsets = step * np.arange(steps)[:, None] + step * NODES[None, :]
+    ladder = math.log(grid.q_min) + grid.log_step * (np.arange(count) - (units - 1))
+    largest = jnp.exp(ladder[-1] - clock)
+    s_max = 4.0 * (model.scalar_mass_gev**2 + largest**2) * 1.01
+    if particle.w_hat is None:
+        table = cross_section_table(
+            model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance, part, widths
+        )
+        strength = model.portal_coupling**2
+    else:
+        table = user_cross_section_table(particle.w_hat, model.scalar_mass_gev, s_max)
+        strength = particle.states
+
+    def operator(offset):
+        p = jnp.exp(ladder - clock - offset)
+        e = energy(p, model.scalar_mass_gev)
+        kernel = annihilation_kernel(table, p, model.scalar_mass_gev)
+        return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
+
+    values = jax.lax.map(operator, offsets.ravel())
+    _, slopes = jax.lax.map(
+        lambda offset: jax.jvp(operator, (offset,), (jnp.ones_like(offset),)), offsets[:, 0]
+    )
+    return values.reshape(steps, len(NODES), count, count), slopes
+
+
+_WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
+
+
+def _polynomial(at, derivative=False):
+    """Weights of the window nodes in the polynomial through them, or in its slope; (..., 7)."""
+    powers = np.arange(_WINDOW_NODES.size)
+    inverse = np.linalg.inv(_WINDOW_NODES[:, None] ** powers)
+    at = np.asarray(at)[..., None]
+    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
+    return basis @ inverse
+
+
+def _times(block, factor, factor_slope):
+    """A kernel at the stages and its slope at the starts of steps, times a factor or None."""
+    if factor is None:
+        return block
+    value, slope = block
+    return value * factor, slope * factor[:, 0] + value[:, 0] * factor_slope
+
+
+def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry):
+    """Scan one phase of uniform steps; returns the end state, the states after each step, times."""
+    first_unit, units, steps = phase
+    begin = clock + grid.log_step * first_unit
+    step = grid.log_step / steps
+    starts = begin + step * np.arange(units * steps).reshape(units, steps)
+
+    # T_EW is a node: the unit decides the phase, as T would only up to rounding
+    all_broken = np.arange(units) + first_unit >= electroweak_unit
+
+    def thermal(shift, start, broken):
+        found = thermal_at(start + shift, start, plasma.constant_g)
+        if particle.elastic is None:
+            return found
+        rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
+        return found._replace(elastic_gev=rate)
+
+    over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))
+    thermals = jax.vmap(over_steps, (None, 0, 0))(jnp.asarray(step * NODES), starts, all_broken)
+    zero = jnp.zeros(())
+
+    def tangent(start, broken):
+        return jax.jvp(lambda shift: thermal(shift, start, broken), (zero,), (zero + 1.0,))[1]
+
+    tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
+    advance = implicit_step
+    if plasma.method != "momentum":
+        advance = moment_step(plasma.method, plasma.constant_g)
+    if particle.daughters is not None:
+        advance = exchange_step
+    # no statistics in the late phase, E_1 + E_2 > 240 T, and no crossover
+    late = phase == phases(grid)[-1]
+    collisionless = grid.late_is_free and late
+    if late:
+        particle = particle._replace(transition_gev=None)
+    wall = electroweak_unit - first_unit
+    tables, means = None, None
+    has_broken_phase = not plasma.contact_only and first_unit > 0
+    if not late:
+        means = means_of_phase(model, plasma, grid, begin, units, wall, has_broken_phase)
+    if (has_broken_phase or particle.w_hat is not None) and not collisionless:
+        split = means is not None and splits_kernel(plasma)
+        parts = ("light", "heavy") if split else ("all",)
+        tables = [
+            _tables(model, particle, begin, units, steps, grid, part, plasma.higgs_width)
+            for part in parts
+        ]
+
+    # slow pairs never reach a narrow resonance that lies far above their threshold
+    cold = grid.resonance == "narrow" and late
+    has_windows = particle.peak is not None and tables is not None and not cold
+    # the windows vary little over a unit: seven Chebyshev nodes serve all its steps and stages
+    starts_in_unit = np.arange(steps) / steps
+    at_stages = _polynomial(starts_in_unit[:, None] + NODES / steps)
+    stages = (starts_in_unit[:, None] + NODES / steps).ravel()
+    slopes_at_starts = _polynomial(starts_in_unit, derivative=True) / grid.log_step
+
+    def one_unit(carry, inputs):
+        unit, thermals, slopes = inputs
+        broken = (unit + first_unit >= electroweak_unit) | (particle.w_hat is not None)
+        if particle.bath_widths_gev is not None:
+            width = jnp.where(broken, *particle.bath_widths_gev)
+            thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
+            slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
+        values, value_slopes, contact, contact_slopes = None, None, None, None
+        if means is not None:
+            factors, factor_slopes = means_in_unit(means, unit, wall, stages, grid.log_step)
+            factors, factor_slopes = jax.tree.map(
+                lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]),
+                (factors, factor_slopes),
+            )
+            factor_slopes = jax.tree.map(lambda leaf: leaf[:, 0], factor_slopes)
+            contact, contact_slopes = factors.contact, factor_slopes.contact
+        if tables is not None:
+            corner, size = units - 1 - unit, grid.momenta
+            blocks = [
+                (
+                    jax.lax.dynamic_slice(
+                        table, (0, 0, corner, corner), (steps, len(NODES), size, size)
+                    ),
+                    jax.lax.dynamic_slice(slope, (0, corner, corner), (steps, size, size)),
+                )
+                for table, slope in tables
+            ]
+            if len(blocks) > 1:
+                blocks = [
+                    _times(block, getattr(factors, part), getattr(factor_slopes, part))
+                    for block, part in zip(blocks, parts)
+                ]
+            values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
+
+        if has_windows:
+            clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
+            # of the quadrature inside, reverse mode would keep gigabytes
+            window = jax.checkpoint(
+                lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
+            )
+            windows = jax.vmap(window)(clocks)
+            values = values + jnp.tensordot(at_stages, windows, 1)
+            value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
+
+        def operator(thermal, value, mean):
+            if collisionless:
+                return jnp.zeros((grid.momenta, grid.momenta))
+            return loss_operator(particle, thermal, value, broken, mean)
+
+        def slope(at_start, derivatives):
+            return jax.jvp(operator, at_start, derivatives)[1]
+
+        stage_values = (thermals, values, contact)
+        first = jax.tree.map(lambda leaf: leaf[:, 0], stage_values)
+        operators = jax.vmap(jax.vmap(operator))(*stage_values)
+        operator_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
+
+        @jax.checkpoint
+        def one_step(carry, inputs):
+            carry = advance(particle, yields, *inputs, step, carry)
+            return carry, carry
+
+        return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))
+
+    carry, history = jax.lax.scan(one_unit, carry, (jnp.arange(units), thermals, tangents))
+    history = jax.tree.map(lambda leaf: leaf.reshape(units * steps, *leaf.shape[2:]), history)
+    return carry, history, (starts + step).ravel()
