@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # noqa: E402
 from sterile.fit import settings, value_and_gradient  # noqa: E402
 from sterile.fit.problem import target_of  # noqa: E402
 from sterile.fit.target import coordinates_of  # noqa: E402
-from sterile.production import FREEZE_OUT  # noqa: E402
+from sterile.scalar.grids import FREEZE_OUT  # noqa: E402
 
 FIT = Path(__file__).parent.parent / "runs" / "fit-posterior.toml"
 CALLS, ROUNDS = 8, 3

@@ -15,18 +15,6 @@ FORMAT_VERSION = 1
 SCHEMA = {
     "spectrum/q": ("1", "comoving momentum over temperature, p a / T_ref"),
     "spectrum/f": ("1", "phase-space distribution today, summed over helicities"),
-    "production/history/temperature_gev": ("GeV", "plasma temperature"),
-    "production/history/yield_s": ("1", "scalars per entropy, n_S/s"),
-    "production/history/yield_n": ("1", "sterile neutrinos per entropy, n_N/s"),
-    "production/scalar/temperature_gev": ("GeV", "plasma temperature of the snapshots"),
-    "production/scalar/q": ("1", "comoving momentum of the scalar, (p/T)(g_s0/g_s)^(1/3)"),
-    "production/scalar/f": ("1", "scalar distribution, one row per snapshot"),
-    "production/neutrino/temperature_gev": ("GeV", "plasma temperature of the snapshots"),
-    "production/neutrino/q": ("1", "comoving momentum of the neutrino, (p/T)(g_s0/g_s)^(1/3)"),
-    "production/neutrino/f": (
-        "1",
-        "sterile-neutrino distribution summed over helicities, one row per snapshot",
-    ),
     "transfer/k_h_mpc": ("h/Mpc", "wavenumber"),
     "transfer/t": ("1", "transfer function relative to cold dark matter, signed, z = 0"),
     "transfer/t2": ("1", "ratio of total-matter power spectra to cold dark matter, z = 0"),
@@ -43,7 +31,7 @@ class Record:
 
     Attributes
     ----------
-    datasets : path of :data:`SCHEMA` → array.
+    datasets : path of :data:`SCHEMA` or of ``described`` → array.
     attributes : group → {name: number or text}; groups ``spectrum`` (mass_kev,
         temperature_ratio), ``cosmology`` (the fields of Cosmology), ``summary`` (every scalar
         of the command line's JSON) and ``verdicts/NAME`` (status, value, threshold,
@@ -51,6 +39,7 @@ class Record:
     config_toml : the configuration the result was computed from.
     citation : what a user should cite, BibTeX.
     warnings : sentences.
+    described : path → (unit, description) of datasets that the schema does not know.
     created_utc, package_version : filled in when written.
     """
 
@@ -59,6 +48,7 @@ class Record:
     config_toml: str = ""
     citation: str = ""
     warnings: tuple[str, ...] = ()
+    described: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     created_utc: str = field(default="")
     package_version: str = field(default="")
 
@@ -72,9 +62,10 @@ def write(path, record: Record) -> Path:
         If the directory is missing or not writable, or the record has a dataset or an
         attribute group that the schema does not know.
     """
+    schema = {**SCHEMA, **record.described}
     for name in record.datasets:
-        if name not in SCHEMA:
-            raise ValueError(f"dataset '{name}' is not in the schema; known: {', '.join(SCHEMA)}")
+        if name not in schema:
+            raise ValueError(f"dataset '{name}' is not in the schema; known: {', '.join(schema)}")
     for group in record.attributes:
         if group.split("/")[0] not in _ATTRIBUTE_GROUPS:
             raise ValueError(
@@ -88,7 +79,7 @@ def write(path, record: Record) -> Path:
         file.attrs["citation"] = record.citation
         file.attrs.create("warnings", list(record.warnings), dtype=h5py.string_dtype())
         for name, values in record.datasets.items():
-            unit, description = SCHEMA[name]
+            unit, description = schema[name]
             describe(file.create_dataset(name, data=np.asarray(values)), unit, description)
         for group, entries in record.attributes.items():
             attributes = file.require_group(group).attrs
@@ -122,17 +113,38 @@ def read(path) -> Record:
         ) from None
 
 
+def citation(path) -> str:
+    """What a user of any HDF5 file of this package should cite, BibTeX; raises as :func:`read`."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; check the path of the HDF5 result")
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("citation")
+    except (OSError, RuntimeError, KeyError) as error:
+        raise ValueError(
+            f"{path}: not a readable HDF5 file, or damaged ({reason(error)})"
+        ) from None
+    if text is None:
+        raise ValueError(f"{path}: an HDF5 file, but it does not say what to cite")
+    return str(text)
+
+
 def _read_open(path: Path, file: h5py.File) -> Record:
     if "format_version" not in file.attrs:
         raise ValueError(
             f"{path}: an HDF5 file, but not a result of this package (no format_version attribute)"
         )
     check_format(path, int(file.attrs["format_version"]), FORMAT_VERSION)
-    datasets = {name: np.asarray(file[name]) for name in SCHEMA if name in file}
-    attributes = {}
+    datasets, attributes, described = {}, {}, {}
 
     def collect(name, item):
-        if isinstance(item, h5py.Group) and len(item.attrs):
+        if isinstance(item, h5py.Dataset):
+            datasets[name] = np.asarray(item)
+            if name not in SCHEMA:
+                words = (str(item.attrs.get(key, "")) for key in ("unit", "description"))
+                described[name] = tuple(words)
+        elif len(item.attrs):
             attributes[name] = {key: plain(value) for key, value in item.attrs.items()}
 
     file.visititems(collect)
@@ -142,6 +154,7 @@ def _read_open(path: Path, file: h5py.File) -> Record:
         config_toml=str(file.attrs.get("config_toml", "")),
         citation=str(file.attrs.get("citation", "")),
         warnings=tuple(str(warning) for warning in file.attrs.get("warnings", ())),
+        described=described,
         created_utc=str(file.attrs.get("created_utc", "")),
         package_version=str(file.attrs.get("package_version", "")),
     )

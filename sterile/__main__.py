@@ -1,5 +1,5 @@
 """``python -m sterile`` is the command line."""
 
-from sterile.cli.app import main
+from sterile.cli import main
 
 main()

@@ -10,8 +10,6 @@ from jax import Array
 
 from spectra.constants import (
     ELEMENTARY_CHARGE_C,
-    HIGGS_MASS_GEV,
-    HIGGS_WIDTH_GEV,
     NEUTRINO_TEMPERATURE_RATIO,
     NEWTON_M3_KG_S2,
     PARSEC_M,
@@ -23,23 +21,13 @@ from spectra.spectrum import Spectrum, moment, omega_h2
 from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
 from sterile.bath import thermodynamics as bath
-from sterile.models import HELICITY_STATES, ScalarDecay
-from sterile.scalar import (
-    bath_branching,
-    bath_widths_gev,
-    higgs_decay_width_gev,
-    mixing_angle,
-    scalar_decay_width_gev,
-)
+from sterile.mechanisms import mechanism_of
+from sterile.models import HELICITY_STATES, Model
 from sterile.status import Status, message_of
 
 _KEV_GEV = 1e-6
 FORBIDDEN, CONSTRAINED = VerdictStatus.FORBIDDEN, VerdictStatus.CONSTRAINED
 
-NUCLEOSYNTHESIS_GEV = 4e-3
-PERTURBATIVE_LIMIT = 4.0 * math.pi
-INVISIBLE_BRANCHING = 0.11
-OCCUPATION_LIMIT = 0.1
 # Planck 2018, 1807.06209: omega_c = 0.1200 +- 0.0012
 _OMEGA_SIGMA = 0.0012
 # a mass fixed by the abundance comes back to rounding
@@ -54,9 +42,6 @@ _RISING = -0.05  # d ln f/d ln q at the table's start below which f is taken to 
 # BAO; both recalled
 _N_EFF = {"bbn": (2.88, 0.27), "recombination": (2.99, 0.17)}
 _BBN_TEMPERATURE_GEV = 1e-3
-BRANCHING_WORTH_SAYING = 1e-2
-LASING_YIELD = 2e-5  # Y_S, a hundredth of equilibrium
-DENSITY_WORTH_SAYING = 0.1
 _RECOMBINATION_SCALE_FACTOR = 1.0 / 1090.0
 
 
@@ -172,57 +157,6 @@ def radiation(spectrum: Spectrum, epoch: str, cosmology: Cosmology | None = None
     )
 
 
-def _total_width_gev(model: ScalarDecay) -> Array:
-    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
-    if model.scalar_vev_gev is None:
-        return width
-    parameters = model.scalar_mass_gev, model.portal_coupling, model.scalar_vev_gev
-    return width + bath_widths_gev(*parameters)[0]
-
-
-def scalar_lifetime(model: ScalarDecay) -> Verdict:
-    """S gone before nucleosynthesis: Gamma_S above H at T = 4 MeV."""
-    ratio = _total_width_gev(model) / bath.hubble_gev(jnp.asarray(NUCLEOSYNTHESIS_GEV))
-    return judged(
-        ratio,
-        [(jnp.log10(ratio), FORBIDDEN)],
-        1.0,
-        "radiation domination by T = 4 MeV, Hannestad astro-ph/0403291",
-        "Gamma_S/H(4 MeV); margin in dex; no likelihood: S may be too rare to matter",
-    )
-
-
-def invisible_branching(model: ScalarDecay) -> Array:
-    """BR(h -> SS) with the Standard Model's total width, scalar; 0 when closed."""
-    width = higgs_decay_width_gev(model.scalar_mass_gev, model.portal_coupling)
-    return width / (width + HIGGS_WIDTH_GEV)
-
-
-def invisible_higgs(model: ScalarDecay) -> Verdict:
-    """h -> SS below the limit on invisible decays (S leaves the detector or decays to N)."""
-    branching = invisible_branching(model)
-    return judged(
-        branching,
-        [(1.0 - branching / INVISIBLE_BRANCHING, FORBIDDEN)],
-        INVISIBLE_BRANCHING,
-        "ATLAS combination 2301.10731, 0.107 at 95 %, recalled and rounded",
-        "branching fraction, smaller passes; margin relative; no likelihood: a limit",
-    )
-
-
-def perturbativity(model: ScalarDecay) -> Verdict:
-    """Both couplings below 4 pi."""
-    largest = jnp.maximum(model.portal_coupling, model.yukawa)
-    return judged(
-        largest,
-        [(jnp.log10(PERTURBATIVE_LIMIT / largest), FORBIDDEN)],
-        PERTURBATIVE_LIMIT,
-        "convention",
-        "larger of lambda (of 2 lambda |Phi|^2 S^2) and y, smaller passes; margin in dex; no "
-        "likelihood: a limit of the method",
-    )
-
-
 def spectrum_verdicts(
     spectrum: Spectrum, cosmology: Cosmology | None = None, helicity_states: int = 2
 ) -> dict[str, Verdict]:
@@ -244,8 +178,8 @@ def verdicts(
 
     Parameters
     ----------
-    model : its parameters. Scalar decay adds ``scalar-lifetime``, ``higgs-invisible`` and
-        ``perturbativity``; a model with ``sin2_2theta`` adds the X-ray limits.
+    model : its parameters. Its mechanism adds the bounds of its own; a model with ``sin2_2theta``
+        adds the X-ray limits.
     point : from :func:`sterile.evaluate`.
     cosmology : the default one when left out.
     xray_limits : name -> :class:`sterile.xray.LineLimit`; the single numbers of
@@ -255,10 +189,8 @@ def verdicts(
     neutrino = getattr(model, "neutrino", "majorana")
     report = spectrum_verdicts(point.spectrum, cosmology, HELICITY_STATES[neutrino])
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
-    if isinstance(model, ScalarDecay):
-        report["scalar-lifetime"] = scalar_lifetime(model)
-        report["higgs-invisible"] = invisible_higgs(model)
-        report["perturbativity"] = perturbativity(model)
+    if isinstance(model, Model):
+        report |= mechanism_of(model).bounds(model, point, cosmology)
     if hasattr(model, "sin2_2theta"):
         share = point.omega_h2 / cosmology.omega_dm
         limits = xray.shipped_limits() if xray_limits is None else xray_limits
@@ -269,7 +201,7 @@ def verdicts(
     return report
 
 
-def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> list[str]:
+def warnings(model, point, cosmology: Cosmology | None = None) -> list[str]:
     """Sentences about a finished point; empty when there is nothing to say.
 
     Parameters
@@ -288,62 +220,4 @@ def warnings(model: ScalarDecay, point, cosmology: Cosmology | None = None) -> l
             f"over-closure: Omega h^2 = {abundance:.4g} exceeds omega_dm = {target:.4g}; T^2 is "
             "that of the same shape with the right abundance"
         )
-    for name in ("portal_coupling", "yukawa"):
-        if float(getattr(model, name)) > PERTURBATIVE_LIMIT:
-            found.append(f"{name} is above 4 pi: not perturbative")
-    if float(_total_width_gev(model)) < float(bath.hubble_gev(NUCLEOSYNTHESIS_GEV)):
-        found.append(
-            "S decays after nucleosynthesis: Gamma < H at T = 4 MeV; its energy and its late "
-            "neutrinos may spoil the light elements"
-        )
-    plasma = point.production.plasma
-    if float(point.production.f_n_max) > OCCUPATION_LIMIT and not plasma.inverse_decays:
-        found.append(
-            f"occupation of N reaches {float(point.production.f_n_max):.2g} > 0.1: inverse decays "
-            "N N -> S and Pauli blocking are neglected; inverse_decays = true includes them"
-        )
-    lases = plasma.stimulated and plasma.electroweak_transition == "step"
-    if lases and float(point.production.yield_s_max) > LASING_YIELD:
-        found.append(
-            "quantum statistics with massless Higgs doublets: soft scalars lase before S is in "
-            "equilibrium, and Y_N may be off by up to 9 %; use electroweak_transition = "
-            '"crossover"'
-        )
-    ratio = float(point.production.density_ratio_max)
-    if ratio > DENSITY_WORTH_SAYING:
-        heat = "" if model.scalar_vev_gev is None else "; the heat of S -> SM is neglected"
-        found.append(f"rho_S/rho_SM reaches {ratio:.2g} before S decays{heat}")
-    found += _mixing_warnings(model, float(point.mass_kev))
-    if 2.0 * float(model.scalar_mass_gev) < HIGGS_MASS_GEV:
-        branching = float(invisible_branching(model))
-        if branching > INVISIBLE_BRANCHING:
-            found.append(
-                f"h -> S S has a branching fraction of {branching:.2g}, above the invisible-decay "
-                "limit of 0.11"
-            )
-    return found
-
-
-def _mixing_warnings(model: ScalarDecay, mass_kev: float) -> list[str]:
-    """What <S> means for S -> Standard Model, with m_N = y <S> where <S> is not given."""
-    from_vev = model.scalar_vev_gev is not None
-    implied = _KEV_GEV * mass_kev / float(model.yukawa)
-    vev = float(model.scalar_vev_gev) if from_vev else implied
-    angle = float(mixing_angle(model.scalar_mass_gev, model.portal_coupling, vev))
-    branching = float(bath_branching(model, vev))
-    numbers = f"theta_hS = {angle:.2g} and a fraction {branching:.2g} of S decays to the SM"
-    if from_vev:
-        found = [f"<S> = {vev:.3g} GeV: {numbers}"]
-        if abs(math.log(vev / implied)) > BRANCHING_WORTH_SAYING:
-            product = float(model.yukawa) * vev / _KEV_GEV
-            found.append(
-                f"m_N = {mass_kev:.4g} keV is not y <S> = {product:.4g} keV: the difference has to "
-                "be a mass of N's own"
-            )
-        return found
-    if branching < BRANCHING_WORTH_SAYING:
-        return []
-    return [
-        f"if m_N = y <S>, then <S> = {vev:.3g} GeV, {numbers}; scalar_vev_gev includes it, without "
-        "it N's mass is taken to be its own"
-    ]
+    return found + list(mechanism_of(model).warnings(model, point, cosmology))

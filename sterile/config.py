@@ -1,13 +1,20 @@
 """The TOML file of one run: read, checked and named errors, before anything is computed."""
 
-import difflib
+import functools
+import json
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError, create_model
 
-MODEL_KINDS = ("scalar-decay",)
+from spectra.cosmology import Cosmology
+from sterile.contract import Mechanism
+from sterile.mechanisms import kinds, mechanism
+from sterile.models import Model, Plasma, parameters_of, switches_of
+from sterile.names import hint
+from sterile.sections import Section, first_problem
+
 # fields of sterile.Plasma; "paper" is what Plasma() is
 PRESETS = {
     "paper": {},
@@ -19,25 +26,31 @@ PRESETS = {
         "inverse_decays": True,
     },
 }
-NEUTRINOS = ("majorana", "dirac")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+class ModelSection(Section):
+    """[model]: the kind of mechanism, and its parameters, see ``sterile kinds``."""
+
+    kind: str
 
 
-class ModelSection(_Section):
-    """[model]: see :class:`sterile.models.ScalarDecay` for the ranges."""
+@functools.cache
+def _model_section(entry: Mechanism) -> type[ModelSection]:
+    """[model] of one mechanism: a key for each parameter and each choice."""
+    keys: dict[str, Any] = {"kind": (Literal[(entry.kind,)], ...)}
+    for name, stated in parameters_of(entry.model).items():
+        keys[name] = (float | None, None) if stated.optional else (float, ...)
+    for name, stated in switches_of(entry.model).items():
+        keys[name] = (Literal[stated.choices], stated.choices[0])
+    return create_model("ModelSection", __base__=ModelSection, **keys)
 
-    kind: Literal[MODEL_KINDS]
-    scalar_mass_gev: float
-    portal_coupling: float
-    yukawa: float
-    scalar_vev_gev: float | None = None
-    neutrino: Literal[NEUTRINOS] = "majorana"
+
+@functools.cache
+def _config(entry: Mechanism) -> type["Config"]:
+    return create_model("Config", __base__=Config, model=(_model_section(entry), ...))
 
 
-class PlasmaSection(_Section):
+class PlasmaSection(Section):
     """[plasma]: a preset and what overrides it; see :class:`sterile.models.Plasma`."""
 
     preset: Literal[tuple(PRESETS)] = "paper"
@@ -54,14 +67,14 @@ class PlasmaSection(_Section):
     inverse_decays: bool | None = None
 
 
-class DarkMatterSection(_Section):
+class DarkMatterSection(Section):
     """[dark_matter]: the abundance that fixes the mass, or the mass [keV]."""
 
     omega_h2: float | None = Field(default=None, gt=0.0, le=1.0)
     mass_kev: float | None = Field(default=None, gt=0.0, le=1e9)
 
 
-class CosmologySection(_Section):
+class CosmologySection(Section):
     """[cosmology]: any field of :class:`spectra.Cosmology`."""
 
     h: float | None = None
@@ -74,7 +87,7 @@ class CosmologySection(_Section):
     y_he: float | None = None
 
 
-class Config(_Section):
+class Config(Section):
     """One run. ``text`` is the file as it was read."""
 
     model: ModelSection
@@ -101,9 +114,14 @@ def load(path) -> Config:
     return read(path, "configuration", check)
 
 
-def read(path, kind: str, check):
-    """``check(content, text)`` of a TOML file of some ``kind``; errors as in :func:`load`."""
-    path = Path(path)
+def read(source, kind: str, check):
+    """``check(content, text)`` of a TOML file of some ``kind``, or of a dict with its content.
+
+    Errors as in :func:`load`.
+    """
+    if isinstance(source, dict):
+        return check(source, json.dumps(source, sort_keys=True, default=str))
+    path = Path(source)
     if path.is_dir():
         raise ValueError(f"{path}: is a directory; give the path of a TOML file")
     if not path.exists():
@@ -119,19 +137,40 @@ def read(path, kind: str, check):
         raise ValueError(f"{path}: {error}") from None
 
 
+def mechanism_in(content: dict) -> Mechanism:
+    """The mechanism that a parsed document's [model] kind names; ``ValueError`` as :func:`load`."""
+    section = content.get("model")
+    if section is None:
+        raise ValueError("[model] is missing; add it, with kind = ...")
+    if not isinstance(section, dict):
+        raise ValueError(f"[model] must be a table, [model], not {section!r}")
+    if "kind" not in section:
+        raise ValueError("[model] kind is missing; add it")
+    kind, known = section["kind"], kinds()
+    if not (isinstance(kind, str) and kind in known):
+        raise ValueError(f"[model] kind = {kind!r} is not available; {hint(kind, known)}")
+    return known[kind]
+
+
 def check(content: dict, text: str = "") -> Config:
     """The configuration of a parsed TOML document; ``ValueError`` as in :func:`load`."""
-    if "text" in content:
-        raise ValueError(_unknown_key(("text",), content))
+    unknown = [name for name in content if name not in _SECTIONS]
+    if unknown:
+        raise ValueError(f"unknown key [{unknown[0]}]; {hint(unknown[0], _SECTIONS, 'known keys')}")
+    kind = _config(mechanism_in(content))
     try:
-        config = Config.model_validate({**content, "text": text})
+        config = kind.model_validate({**content, "text": text})
     except ValidationError as error:
-        raise ValueError(_first_problem(error, content)) from None
+        raise ValueError(first_problem(error, kind)) from None
     dark_matter = config.dark_matter
     if dark_matter.omega_h2 is not None and dark_matter.mass_kev is not None:
         raise ValueError(
             "[dark_matter] omega_h2 and mass_kev are both given, but each fixes the other; "
             "remove one of them"
+        )
+    if dark_matter.mass_kev is not None and "mass_kev" in type(config.model).model_fields:
+        raise ValueError(
+            "[dark_matter] mass_kev is a parameter of this kind of model; give it in [model]"
         )
     omega_dm = config.cosmology.omega_dm
     if None not in (dark_matter.omega_h2, omega_dm) and dark_matter.omega_h2 != omega_dm:
@@ -142,75 +181,23 @@ def check(content: dict, text: str = "") -> Config:
     return config
 
 
-def _first_problem(error: ValidationError, content: dict) -> str:
-    problems = error.errors(include_url=False)
-    # a misspelt key is the cause of the missing one
-    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
-    first = problems[0]
-    where = first["loc"]
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        return _unknown_key(where, content) + more
-    name = _name(where)
-    if first["type"] == "missing":
-        return f"{name} is missing; add it{more}"
-    if first["type"] == "model_type":
-        return f"{name} must be a table, [{where[-1]}], not {first['input']!r}{more}"
-    if first["type"] == "literal_error":
-        near = difflib.get_close_matches(str(first["input"]), _choices(where), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{name} = {first['input']!r} is not one of {first['ctx']['expected']}{hint}{more}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{name} = {first['input']!r}: {message}{more}"
+_SECTIONS = tuple(name for name in Config.model_fields if name != "text")
 
 
-def _choices(where: tuple) -> tuple[str, ...]:
-    return {"kind": MODEL_KINDS, "neutrino": NEUTRINOS}.get(where[-1], tuple(PRESETS))
+def model_of(config: Config) -> Model:
+    """The model of a configuration; ``ValueError`` when a parameter is out of range."""
+    return mechanism(config.model.kind).model(**config.model.model_dump(exclude={"kind"}))
 
 
-def _section_keys(where: tuple) -> list[str]:
-    model = Config
-    for part in where:
-        model = model.model_fields[part].annotation
-    return [name for name in model.model_fields if model is not Config or name != "text"]
-
-
-def _unknown_key(where: tuple, content: dict) -> str:
-    known = _section_keys(where[:-1])
-    key = str(where[-1])
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    if near:
-        hint = f"did you mean '{near[0]}'?"
-    else:
-        hint = f"known keys: {', '.join(known)}"
-    return f"unknown key {_name(where)}; {hint}"
-
-
-def _name(where: tuple) -> str:
-    parts = [str(part) for part in where]
-    return f"[{parts[0]}]" if len(parts) == 1 else f"[{parts[0]}] {'.'.join(parts[1:])}"
-
-
-def model_of(config: Config):
-    """The ScalarDecay of a configuration; ``ValueError`` when a parameter is out of range."""
-    from sterile.models import ScalarDecay
-
-    return ScalarDecay(**config.model.model_dump(exclude={"kind"}))
-
-
-def plasma_of(config: Config):
+def plasma_of(config: Config) -> Plasma:
     """The Plasma of a configuration; ``ValueError`` when an option is not available."""
-    from sterile.models import Plasma
-
     given = config.plasma.model_dump(exclude_none=True)
     chosen = PRESETS[given.pop("preset")]
     return Plasma(**{**chosen, **given})
 
 
-def cosmology_of(config: Config):
+def cosmology_of(config: Config) -> Cosmology:
     """The Cosmology of a configuration; ``ValueError`` when a parameter is out of range."""
-    from spectra.cosmology import Cosmology
-
     given = config.cosmology.model_dump(exclude_none=True)
     if config.dark_matter.omega_h2 is not None:
         given["omega_dm"] = config.dark_matter.omega_h2

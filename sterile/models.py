@@ -1,8 +1,9 @@
-"""Parameters of the production models and of the plasma they live in: no physics here."""
+"""Parameters of models and of the plasma they live in: no physics here."""
 
 import functools
 import math
 import operator
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,12 +12,120 @@ import numpy as np
 from jax import Array
 
 
-def as_float(value) -> Array:
+class Parameter(NamedTuple):
+    """A number that a model takes.
+
+    Attributes
+    ----------
+    unit : "1" is dimensionless.
+    description : what it is, in a few words.
+    low, high : its allowed range.
+    typical : a value that makes sense, for examples and where a scan or a fit fills it in.
+    fix : what to do when it is out of range.
+    symbol : TeX.
+    optional : whether it may be left out.
+    """
+
+    unit: str
+    description: str
+    low: float
+    high: float
+    typical: float
+    fix: str
+    symbol: str = ""
+    optional: bool = False
+
+
+class Switch(NamedTuple):
+    """A choice that a model takes: what it is, and the allowed words, the first the default."""
+
+    description: str
+    choices: tuple[str, ...]
+
+
+def as_float(value: Any) -> Array:
+    """``value`` as a float64 array."""
     return jnp.asarray(value, dtype=float)
 
 
-def as_float_or_none(value) -> Array | None:
+def as_float_or_none(value: Any) -> Array | None:
+    """``value`` as a float64 array, None as it is."""
     return None if value is None else as_float(value)
+
+
+def parameter(
+    unit: str,
+    description: str,
+    low: float,
+    high: float,
+    typical: float,
+    *,
+    fix: str | None = None,
+    symbol: str = "",
+    optional: bool = False,
+) -> Any:
+    """A field of a :class:`Model` that holds a number; see :class:`Parameter`."""
+    fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
+    stated = Parameter(unit, description, low, high, typical, fix, symbol, optional)
+    if optional:
+        return eqx.field(converter=as_float_or_none, default=None, metadata={"parameter": stated})
+    return eqx.field(converter=as_float, metadata={"parameter": stated})
+
+
+def switch(description: str, *choices: str) -> Any:
+    """A static field of a :class:`Model` that holds one of ``choices``, the first by default."""
+    stated = Switch(description, choices)
+    return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
+
+
+class Model(eqx.Module):
+    """Parameters of one way to make sterile neutrinos: a frozen pytree.
+
+    A subclass names its ``kind`` and has fields made by :func:`parameter` and :func:`switch`. Every
+    number is a float scalar, or an array of one shape for use under ``vmap``.
+
+    Raises
+    ------
+    ValueError
+        If a concrete value is outside its range, or is not a number, or a choice is not available.
+    """
+
+    kind: ClassVar[str]
+
+    def __check_init__(self):
+        for name, stated in switches_of(type(self)).items():
+            _require_choice("model", name, getattr(self, name), stated.choices)
+        for name, stated in parameters_of(type(self)).items():
+            value = getattr(self, name)
+            if value is not None:
+                _require_range("model", name, value, stated.low, stated.high, stated.fix)
+
+
+def parameters_of(model: type[Model]) -> dict[str, Parameter]:
+    """The numbers that a model takes, by name, in order."""
+    return _stated(model, "parameter")
+
+
+def switches_of(model: type[Model]) -> dict[str, Switch]:
+    """The choices that a model takes, by name, in order."""
+    return _stated(model, "switch")
+
+
+def _stated(model: type[Model], what: str) -> dict[str, Any]:
+    fields = model.__dataclass_fields__.values()
+    return {field.name: field.metadata[what] for field in fields if what in field.metadata}
+
+
+def in_range(model: Model) -> Array:
+    """Whether every parameter is inside its range; for traced values, boolean."""
+    slack = 1e-12  # rounding of a value typed at an edge, or of exp(log(x))
+    inside = [
+        (getattr(model, name) >= stated.low * (1.0 - slack))
+        & (getattr(model, name) <= stated.high * (1.0 + slack))
+        for name, stated in parameters_of(type(model)).items()
+        if getattr(model, name) is not None
+    ]
+    return functools.reduce(operator.and_, inside)
 
 
 def _require_range(owner: str, name: str, value, low: float, high: float, fix: str) -> None:
@@ -32,77 +141,8 @@ def _require_range(owner: str, name: str, value, low: float, high: float, fix: s
         )
 
 
-_SCALAR_DECAY_RANGES = {
-    "scalar_mass_gev": (5.0, 1e4, "give the physical mass of S in GeV"),
-    "portal_coupling": (
-        1e-12,
-        1e-2,
-        "give lambda of 2 lambda |Phi|^2 S^2, a quarter of lambda_hS",
-    ),
-    "yukawa": (1e-12, 1e-5, "give y of (y/2) S N^c N, or of y S Nbar N for a Dirac N"),
-    "scalar_vev_gev": (1e-6, 1e12, "give <S> in GeV, or leave it out for no mixing with h"),
-}
 # spin states of N and, where it is another particle, of its antiparticle
 HELICITY_STATES = {"majorana": 2, "dirac": 4}
-
-
-class ScalarDecay(eqx.Module):
-    """A scalar S made through the Higgs portal, decaying to sterile neutrinos, S -> N N.
-
-    L contains 2 lambda (Phi^dagger Phi) S^2 and (y/2) S N^c N, N a Majorana particle, or
-    y S Nbar N, N a Dirac particle. The literature's lambda_hS of (1/2) lambda_hS S^2 |H|^2 is
-    4 lambda.
-
-    Attributes
-    ----------
-    scalar_mass_gev : physical mass m_S today [GeV], 5 to 1e4.
-    portal_coupling : lambda [1], 1e-12 to 1e-2.
-    yukawa : y [1], 1e-12 to 1e-5.
-    scalar_vev_gev : v_S = <S> [GeV], 1e-6 to 1e12, or None: then S does not mix with h. Given, S
-        also decays to the Standard Model, see :mod:`sterile.higgs_mixing`.
-    neutrino : "majorana" or "dirac", static.
-        The others are each a float scalar, or an array of one shape for use under ``vmap``.
-
-    Raises
-    ------
-    ValueError
-        If a concrete value is outside its range, or is not a number, or N is of another kind.
-    """
-
-    scalar_mass_gev: Array = eqx.field(converter=as_float)
-    portal_coupling: Array = eqx.field(converter=as_float)
-    yukawa: Array = eqx.field(converter=as_float)
-    scalar_vev_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
-    neutrino: str = eqx.field(static=True, default="majorana")
-
-    def __check_init__(self):
-        if self.neutrino not in HELICITY_STATES:
-            raise ValueError(
-                f'model neutrino = "{self.neutrino}" is not available; the allowed values are '
-                + " and ".join(f'"{name}"' for name in HELICITY_STATES)
-            )
-        for name, (low, high, fix) in _given_ranges(self).items():
-            _require_range("model", name, getattr(self, name), low, high, fix)
-
-
-def _given_ranges(model) -> dict:
-    return {
-        name: limits
-        for name, limits in _SCALAR_DECAY_RANGES.items()
-        if getattr(model, name) is not None
-    }
-
-
-def in_range(model: ScalarDecay) -> Array:
-    """Whether every parameter is inside its range; for traced values, boolean."""
-    slack = 1e-12  # rounding of a value typed at an edge, or of exp(log(x))
-    inside = [
-        (getattr(model, name) >= low * (1.0 - slack))
-        & (getattr(model, name) <= high * (1.0 + slack))
-        for name, (low, high, _) in _given_ranges(model).items()
-    ]
-    return functools.reduce(operator.and_, inside)
-
 
 BATH_CHANNELS = ("contact", "h", "hh", "vectors", "fermions")
 _PLASMA_CHOICES = {

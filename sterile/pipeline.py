@@ -1,5 +1,7 @@
 """The whole way from a model to structure: production, spectrum, transfer, half-mode, horizon."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,8 +14,10 @@ from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 from spectra.structure import HalfMode, free_streaming, half_mode, power_table, structure_numbers
-from sterile.models import Plasma, ScalarDecay
-from sterile.production import Production, _solve, abundance_per_kev, choose_grid, choose_grids
+from sterile.contract import Production, abundance_per_kev
+from sterile.mechanisms import mechanism_of
+from sterile.models import Model, Plasma
+from sterile.production import choose_grid, solve_compiled
 from sterile.status import Status
 
 
@@ -22,7 +26,9 @@ class Point(eqx.Module):
 
     Attributes
     ----------
-    yield_n, yield_s_max, q_mean, q_rms : see :class:`sterile.production.Production`.
+    yield_n, q_mean, q_rms : see :class:`sterile.Production`.
+    numbers : the mechanism's own scalars by name; each is an attribute of the point, too, such as
+        ``point.yield_s_max``.
     mass_kev : m_N [keV].
     omega_h2 : abundance of N, before any rescaling.
     k_t2_half_h_mpc, k_t_half_h_mpc : wavenumbers [h/Mpc] of T^2 = 1/2 and T = 1/2; NaN where not
@@ -35,7 +41,6 @@ class Point(eqx.Module):
     """
 
     yield_n: Array
-    yield_s_max: Array
     q_mean: Array
     q_rms: Array
     mass_kev: Array
@@ -52,10 +57,16 @@ class Point(eqx.Module):
     half_mode: HalfMode
     production: Production
     status: Array
+    numbers: dict[str, Array]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "numbers" or name not in self.numbers:
+            raise AttributeError(f"a point has no {name!r}")
+        return self.numbers[name]
 
 
 def evaluate(
-    model: ScalarDecay,
+    model: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
     mass_kev=None,
@@ -72,7 +83,7 @@ def evaluate(
     model : parameters, scalar leaves.
     cosmology, drive : as for :func:`spectra.transfer`.
     plasma, grid : as for :func:`sterile.solve`.
-    mass_kev : m_N [keV]; when left out it is fixed by ``omega_h2``.
+    mass_kev : m_N [keV]; when left out it is the model's, or fixed by ``omega_h2``.
     omega_h2 : the abundance that fixes the mass.
     power : of :func:`spectra.power_table`; give it where the cosmology is traced.
     error_estimate : static; whether ``production.error`` is wanted, as for :func:`sterile.solve`.
@@ -101,7 +112,7 @@ def evaluate(
 
 
 def evaluate_many(
-    models: ScalarDecay,
+    models: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
     mass_kev=None,
@@ -110,7 +121,7 @@ def evaluate_many(
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 
-    ``models``: :class:`ScalarDecay` with leaves of shape (n,); the rest as for :func:`evaluate`.
+    ``models``: a model with leaves of shape (n,); the rest as for :func:`evaluate`.
     Returns a :class:`Point` whose leaves have a leading axis of length n, in the order given.
     Histories have different lengths in different buckets and are left out: ``production`` is None.
     """
@@ -120,7 +131,7 @@ def evaluate_many(
     drive = drive_of(cosmology) if drive is None else drive
     power = power_table(cosmology)
     _check_target(models, mass_kev, omega_h2)
-    grids, chosen = choose_grids(models, plasma)
+    grids, chosen = mechanism_of(models).prepare(models, plasma)
     solved, order = [], []
     for index, grid in enumerate(grids):
         rows = np.flatnonzero(chosen == index)
@@ -146,17 +157,18 @@ def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid, 
 def _evaluate(
     model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None, error_estimate=False
 ):
-    production = _solve(model, plasma, grid, error_estimate)
+    production = solve_compiled(model, plasma, grid, error_estimate)
     spectrum = production.spectrum(mass_kev, omega_h2)
     curve = transfer(spectrum, cosmology, drive=drive)
     half = half_mode(curve, cosmology)
     power = power_table(cosmology) if power is None else power
-    above = 2e-6 * spectrum.mass_kev > model.scalar_mass_gev
-    status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, curve.status)
+    mechanism, status = mechanism_of(model), curve.status
+    if mechanism.heaviest_mass_kev is not None:
+        above = spectrum.mass_kev > mechanism.heaviest_mass_kev(model)
+        status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
     status = jnp.where(production.status == 0, status, production.status)
     return Point(
         yield_n=production.yield_n,
-        yield_s_max=production.yield_s_max,
         q_mean=production.q_mean,
         q_rms=production.q_rms,
         mass_kev=spectrum.mass_kev,
@@ -171,11 +183,15 @@ def _evaluate(
         half_mode=half,
         production=production,
         status=status.astype(jnp.int32),
+        numbers={name: getattr(production, name) for name in mechanism.numbers},
     )
 
 
 def _check_target(model, mass_kev, omega_h2) -> None:
     """Refuse concrete targets that make no sense."""
+    own = getattr(model, "mass_kev", None)
+    if own is not None and mass_kev is not None:
+        raise ValueError("mass_kev is a parameter of the model; leave the argument out")
     if mass_kev is None:
         name, value, fix = "omega_h2", omega_h2, "give the abundance, for example 0.12"
     else:
@@ -184,11 +200,13 @@ def _check_target(model, mass_kev, omega_h2) -> None:
         return
     if not (np.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} = {value} must be positive and finite; {fix}")
-    if mass_kev is None or isinstance(model.scalar_mass_gev, jax.core.Tracer):
+    heaviest = mechanism_of(model).heaviest_mass_kev
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(model))
+    if mass_kev is None or heaviest is None or traced:
         return
-    limit = 0.5e6 * float(np.min(model.scalar_mass_gev))
+    limit = float(np.min(heaviest(model)))
     if float(mass_kev) > limit:
         raise ValueError(
-            f"mass_kev = {float(mass_kev):g} is above m_S/2 = {limit:g} keV, where S cannot decay "
-            "to N N; give a smaller mass or a heavier scalar"
+            f"mass_kev = {float(mass_kev):g} is above the kinematic limit of {limit:g} keV (m_S/2 "
+            "for S -> N N); give a smaller mass or a heavier parent"
         )

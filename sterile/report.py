@@ -8,25 +8,11 @@ from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
 from spectra.store import Record
 from spectra.structure import free_streaming_class, has_several_scales
-from sterile.citation import CITATION
+from sterile.citation import citation_of
+from sterile.contract import Dataset, Production
+from sterile.mechanisms import kinds, mechanism_of
+from sterile.quantities import point_scalars
 
-# JSON key → (label, unit) of the terminal table, in the order of the page
-_LABELS = {
-    "mass_kev": ("mass m_N", "keV"),
-    "omega_h2": ("abundance Omega h^2", ""),
-    "temperature_ratio": ("temperature T_ref/T_gamma", ""),
-    "yield_n": ("yield Y_N", ""),
-    "yield_s_max": ("largest scalar yield Y_S", ""),
-    "q_mean": ("<q>", ""),
-    "q_rms": ("sqrt<q^2>", ""),
-    "k_t2_half_h_mpc": ("k where T^2 = 1/2", "h/Mpc"),
-    "k_t_half_h_mpc": ("k where T = 1/2", "h/Mpc"),
-    "m_hm_t_half_msun_h": ("half-mode mass (T = 1/2)", "Msun/h"),
-    "lambda_fs_mpc": ("free-streaming horizon", "Mpc"),
-    "delta_a": ("Lyman-alpha area deficit", ""),
-    "n_satellites": ("Milky-Way satellites", ""),
-    "n_galaxies_z6_mpc3": ("haloes at z = 6", "Mpc^-3"),
-}
 # relics drawn beside a spectrum
 SHOWN_REFERENCES_KEV = (2.0, 3.3, 5.3)
 
@@ -42,8 +28,18 @@ def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, float]:
     }
 
 
+def point_numbers(point) -> dict[str, float]:
+    """The scalar JSON keys of a :class:`sterile.Point`."""
+    own = mechanism_of(point.production.model).numbers
+    special = {"temperature_ratio": point.spectrum.temperature_ratio}
+    return {
+        name: special[name] if name in special else getattr(point, name)
+        for name in point_scalars(dict(own))
+    }
+
+
 def error_scalars(error) -> dict[str, float]:
-    """JSON keys of a production's :class:`sterile.accuracy.ErrorEstimate`: relative bounds."""
+    """JSON keys of a production's :class:`sterile.contract.ErrorEstimate`: relative bounds."""
     return {
         "yield_n_error": error.yield_n,
         "q_mean_error": error.q_mean,
@@ -110,15 +106,17 @@ def spectrum_warnings(spectrum: Spectrum) -> list[str]:
 
 def table(result: dict) -> str:
     """The terminal's page for a JSON object: aligned rows, verdicts, warnings."""
+    own = {name: q for entry in kinds().values() for name, q in entry.numbers.items()}
     rows = []
-    for key, (label, unit) in _LABELS.items():
+    for key, quantity in point_scalars(own).items():
         if key in result:
             note = ""
             if key == "lambda_fs_mpc":
                 note = f"  ({free_streaming_class(result[key])}, a label, not a verdict)"
             elif f"{key}_error" in result:
                 note = f"  (numerical error below {result[f'{key}_error']:.0e})"
-            rows.append((label, f"{result[key]:.6g}", unit + note))
+            unit = "" if quantity.unit == "1" else quantity.unit
+            rows.append((quantity.description, f"{result[key]:.6g}", unit + note))
     for name, entry in result.get("verdicts", {}).items():
         rows.append((name, entry["status"], _numbers(entry)))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
@@ -162,8 +160,13 @@ def record(
         datasets["transfer/reference_t2"] = [
             references.transfer(mass).t2 for mass in SHOWN_REFERENCES_KEV
         ]
+    described = {}
+    citation = citation_of(())
     if production is not None:
-        datasets |= _production_datasets(production)
+        made = production_datasets(production)
+        datasets |= {name: dataset.values for name, dataset in made.items()}
+        described = {name: (dataset.unit, dataset.description) for name, dataset in made.items()}
+        citation = citation_of(mechanism_of(production.model).citations)
     verdicts = result.get("verdicts", {})
     attributes = {
         "spectrum": {
@@ -180,23 +183,18 @@ def record(
         datasets={name: np.asarray(values) for name, values in datasets.items()},
         attributes=attributes,
         config_toml=config_toml,
-        citation=CITATION,
+        citation=citation,
+        described=described,
         warnings=tuple(result.get("warnings", ())),
     )
 
 
-def _production_datasets(production) -> dict[str, object]:
-    from sterile.production import snapshots as snapshots_of
-
-    history, snapshots = production.history, snapshots_of(production)
-    return {
-        "production/history/temperature_gev": history.temperature_gev,
-        "production/history/yield_s": history.yield_s,
-        "production/history/yield_n": history.yield_n,
-        "production/scalar/temperature_gev": snapshots.temperature_gev,
-        "production/scalar/q": snapshots.scalar_q,
-        "production/scalar/f": snapshots.scalar_f,
-        "production/neutrino/temperature_gev": snapshots.temperature_gev,
-        "production/neutrino/q": snapshots.q,
-        "production/neutrino/f": snapshots.f,
+def production_datasets(production: Production) -> dict[str, Dataset]:
+    """What a result file keeps of a production, path → :class:`Dataset`."""
+    history = production.history
+    found = {
+        "history/temperature_gev": Dataset(history.temperature_gev, "GeV", "plasma temperature"),
+        "history/yield_n": Dataset(history.yield_n, "1", "sterile neutrinos per entropy, n_N/s"),
     }
+    found |= mechanism_of(production.model).datasets(production)
+    return {f"production/{name}": dataset for name, dataset in found.items()}

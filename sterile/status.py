@@ -27,16 +27,16 @@ MESSAGES = {
     Status.NOT_COMPUTED: "not computed yet, or its record is damaged; continue with --resume",
     Status.SUCCESS: "done",
     Status.OUT_OF_RANGE: (
-        "a model parameter is outside the solver's range: scalar_mass_gev 5 to 1e4, "
-        "portal_coupling 1e-12 to 1e-2, yukawa 1e-12 to 1e-5"
+        "a model parameter is outside the solver's range; `sterile kinds` lists the ranges of "
+        "every kind"
     ),
     Status.NON_FINITE: "production gave a number that is not finite; please report the parameters",
     Status.NOT_CONVERGED: (
         "the decayed number and the integral of the spectrum differ by more than 0.1 %; solve "
-        "again with a finer sterile.lattice.Grid and report the parameters"
+        "again with a finer sterile.Grid and report the parameters"
     ),
     Status.MASS_ABOVE_KINEMATIC_LIMIT: (
-        "the mass that this abundance needs is above m_S/2, where S cannot decay to N N: the "
+        "the mass that this abundance needs is above the kinematic limit, m_S/2 for S -> N N: the "
         "yields stand, the mass and all that follows from it do not"
     ),
     Status.TOLERANCE_NOT_MET: (

@@ -11,7 +11,7 @@ import sterile
 from spectra.constants import HIGGS_MASS_GEV, W_MASS_GEV
 from sterile.bath import electroweak_crossover as crossover
 from sterile.models import BATH_CHANNELS
-from sterile.scalar import amplitudes, collisions, higgs_width
+from sterile.scalar import amplitudes, collisions, higgs_width, resonance
 from sterile.scalar import quantum_statistics as statistics
 from sterile.scalar import step as scalar_step
 from sterile.scalar.bath_means import has_means
@@ -128,7 +128,7 @@ def test_resonance_peak_is_the_bose_decay():
     # on a peak far narrower than g, thermal width or not: the integral over s is that of h -> S S
     s = HIGGS_MASS_GEV**2 + np.linspace(-300.0, 300.0, 600_001)
     epsilon, gamma, temperature, q0 = 0.6, 1000.0, 40.0, 150.0
-    peak = np.asarray(collisions.peak_squared(s - HIGGS_MASS_GEV**2, epsilon, gamma))
+    peak = np.asarray(resonance.peak_squared(s - HIGGS_MASS_GEV**2, epsilon, gamma))
     factor = statistics.peak_enhancement(
         jnp.asarray(q0), jnp.asarray(s), temperature, "broad", epsilon, gamma, 1.0
     )

@@ -11,6 +11,7 @@ import spectra
 import sterile
 from spectra.spectrum import with_omega_h2
 from sterile import bounds, xray
+from sterile.scalar import bounds as scalar_bounds
 
 PLANCK = spectra.Cosmology()
 RELIC = spectra.thermal_relic(3.5)
@@ -109,8 +110,10 @@ def test_report_of_a_scalar_model():
     assert bounds.overclosure(0.01).log_likelihood == 0.0
     # the mass that the abundance fixes comes back to rounding
     assert bounds.overclosure(0.12 * (1 + 1e-9)).status == "allowed"
-    assert bounds.scalar_lifetime(sterile.ScalarDecay(100.0, 1e-8, 1e-12)).value < 1.0
-    assert bounds.invisible_higgs(sterile.ScalarDecay(30.0, 1e-2, 1e-9)).status == "forbidden"
+    assert scalar_bounds.scalar_lifetime(sterile.ScalarDecay(100.0, 1e-8, 1e-12)).value < 1.0
+    assert (
+        scalar_bounds.invisible_higgs(sterile.ScalarDecay(30.0, 1e-2, 1e-9)).status == "forbidden"
+    )
 
 
 @pytest.mark.invariants

@@ -15,9 +15,9 @@ from spectra.constants import (
     REDUCED_PLANCK_MASS_GEV,
 )
 from sterile import bounds, xray
-from sterile.production import FREEZE_IN, FREEZE_OUT
 from sterile.scalar import higgs_mixing
 from sterile.scalar.amplitudes import scalar_decay_width_gev
+from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
 from sterile.scalar.lattice import YIELD_PER_NUMBER
 
 G = 106.75

@@ -9,6 +9,7 @@ import pytest
 from production_cases import PAPER
 
 import sterile
+from sterile.contract import abundance_per_kev, relic_mass_kev
 from sterile.fit import solve_for, trace
 from sterile.fit.curve import refined, zero_curves
 from sterile.fit.root import Sampled, roots
@@ -163,7 +164,7 @@ def test_mass_for_an_abundance_is_closed_form():
     found = solve_for({"omega_h2": 0.12}, "mass_kev", MODEL, plasma=PAPER)
     mass = found["freeze-in"].value
     assert float(mass) == pytest.approx(
-        float(sterile.production.relic_mass_kev(sterile.solve(MODEL, PAPER).yield_n, 0.12)),
+        float(relic_mass_kev(sterile.solve(MODEL, PAPER).yield_n, 0.12)),
         rel=1e-12,
     )
     with pytest.raises(ValueError, match="no freeze-out solution"):
@@ -186,7 +187,7 @@ def test_couplings_for_an_abundance_and_their_derivatives(branch, low, high):
     x = jnp.log(jnp.array([100.0, 1e-9, 7.1, 0.12]))
     solution = found(x)
     point = sterile.solve(solution.model, PAPER)
-    abundance = sterile.production.abundance_per_kev() * 7.1 * float(point.yield_n)
+    abundance = abundance_per_kev() * 7.1 * float(point.yield_n)
     # the root is converged to rounding
     assert abundance == pytest.approx(0.12, rel=1e-10)
 

@@ -15,14 +15,14 @@ from sterile.fit import (
     Prior,
     Target,
     corner,
+    nuts,
     posterior,
     problem,
-    runner,
     settings,
     store,
 )
 from sterile.fit.likelihoods import log_likelihood
-from sterile.production import FREEZE_IN, FREEZE_OUT
+from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
 
 CONTENT = {
     "model": {"kind": "scalar-decay", "scalar_mass_gev": 100.0, "yukawa": 1e-9},
@@ -54,8 +54,8 @@ TARGET = Target(
 def toy(monkeypatch):
     """The runner on a closed form in place of the pipeline, its draws shared by both branches."""
     monkeypatch.setattr(problem, "target_of", lambda settings, grid=None: TARGET)
-    monkeypatch.setattr(runner._Chains, "_target_at", lambda self, starts: TARGET)
-    monkeypatch.setattr(runner._Chains, "_branch_of", lambda self, target, z: "freeze-in")
+    monkeypatch.setattr(nuts.Chains, "_target_at", lambda self, starts: TARGET)
+    monkeypatch.setattr(nuts.Chains, "_branch_of", lambda self, target, z: "freeze-in")
     monkeypatch.setattr(posterior, "_follow", _follow)
 
 
@@ -106,9 +106,7 @@ def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatc
     whole, part = tmp_path / "whole.h5", tmp_path / "part.h5"
     fit.run(CONTENT, whole)
 
-    from sterile.fit import chains
-
-    advance, calls = chains.advance, []
+    advance, calls = nuts.advance, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -116,10 +114,10 @@ def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatc
             raise KeyboardInterrupt
         return advance(*arguments)
 
-    monkeypatch.setattr(chains, "advance", interrupted)
+    monkeypatch.setattr(nuts, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit.run(CONTENT, part, threads=1)
-    monkeypatch.setattr(chains, "advance", advance)
+    monkeypatch.setattr(nuts, "advance", advance)
     # what there is so far can be read
     stopped = store.load(part)
     assert stopped.summary["finished"] is False
@@ -147,7 +145,7 @@ def test_branches_that_are_connected_are_noticed(toy, tmp_path, monkeypatch):
             "freeze-out"
         )  # fmt: skip
 
-    monkeypatch.setattr(runner._Chains, "_branch_of", branch)
+    monkeypatch.setattr(nuts.Chains, "_branch_of", branch)
     path = tmp_path / "both.h5"
     summary = fit.run(_changed(starts=6), path)
     assert set(summary["branches"]) == {"freeze-in", "freeze-out"}

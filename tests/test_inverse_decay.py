@@ -9,7 +9,7 @@ import pytest
 
 import sterile
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
-from sterile.production import FREEZE_OUT
+from sterile.scalar.grids import FREEZE_OUT
 from sterile.scalar.inverse_decay import Daughters, exchange, volumes
 from sterile.scalar.lattice import YIELD_PER_NUMBER
 from tests.oracles.inverse_decay_brute_force import solve as brute_force

@@ -7,7 +7,7 @@ import pytest
 import sterile
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
 from sterile.parents.solution import FromDecay, FromPairs, FromRate, Parent, cold, solve_parent
-from sterile.production import FREEZE_IN, FREEZE_OUT
+from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
 from sterile.scalar.lattice import YIELD_PER_NUMBER
 
 G = 106.75

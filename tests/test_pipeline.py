@@ -9,7 +9,7 @@ from production_cases import PAPER
 
 import spectra
 import sterile
-from sterile.production import FREEZE_IN
+from sterile.scalar.grids import FREEZE_IN
 
 COSMOLOGY = spectra.Cosmology()
 MODEL = sterile.ScalarDecay(100.0, 1e-8, 1e-8)

@@ -12,9 +12,10 @@ from spectra.constants import (
     HIGGS_MASS_GEV,
     REDUCED_PLANCK_MASS_GEV,
 )
-from sterile.production import FREEZE_IN, FREEZE_OUT, abundance_per_kev, relic_mass_kev
+from sterile.contract import abundance_per_kev, relic_mass_kev
 from sterile.scalar.amplitudes import higgs_decay_width_gev, scalar_decay_width_gev
 from sterile.scalar.collisions import w_hat_smooth
+from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
 
 G = 106.75
 M0 = REDUCED_PLANCK_MASS_GEV * np.sqrt(90.0 / (np.pi**2 * G))

@@ -5,9 +5,9 @@ import pytest
 from production_cases import PAPER, golden, model_and_plasma
 
 import sterile
-from sterile.production import FREEZE_IN, FREEZE_OUT, FREEZE_OUT_NARROW
 from sterile.scalar import accuracy
 from sterile.scalar.accuracy import FLOOR, refined, rescaled
+from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT, FREEZE_OUT_NARROW
 from sterile.status import Status
 
 CONTACT = sterile.Plasma(contact_only=True, constant_g=106.75, dark_sector_in_hubble=False)

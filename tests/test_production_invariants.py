@@ -7,7 +7,7 @@ import pytest
 from production_cases import PAPER, solved
 
 import sterile
-from sterile.production import FREEZE_IN, FREEZE_OUT
+from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
 
 
 @pytest.mark.invariants

@@ -13,9 +13,9 @@ from scipy.special import kve
 
 import sterile
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
-from sterile.production import FREEZE_OUT
 from sterile.scalar import distribution as scalar
 from sterile.scalar import elastic_scattering as elastic
+from sterile.scalar.grids import FREEZE_OUT
 from sterile.scalar.lattice import yield_weights
 
 G, MASS, YUKAWA = 106.75, 500.0, 1e-10

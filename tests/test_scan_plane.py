@@ -40,6 +40,7 @@ def plane_results(names=("portal_coupling", "yukawa"), extra=None, count=20):
         "half-mode-2.0keV": {"status": np.where(margin > 0, 0, 2), "margin": margin},
         "half-mode-3.3keV": {"status": np.where(margin > 0.3, 0, 1), "margin": margin - 0.3},
         "satellites": {"status": np.where(margin > 0.6, 0, 2), "margin": margin - 0.6},
+        "scalar-lifetime": {"status": np.where(y > 3e-12, 0, 2), "margin": np.log10(y / 3e-12)},
     }  # fmt: skip
     return Results(
         points=points,
@@ -62,7 +63,7 @@ def test_everything_that_applies_is_drawn():
     assert {"allowed", "constrained", "forbidden", "satellites", "no result"} <= shown
     assert "spectrum unresolved" in shown and r"$\lambda_{\rm fs} = 0.1$ Mpc" in shown
     assert any("freeze-out" in label for label in shown)
-    assert "S decays after nucleosynthesis" in shown  # y < 3e-12 at 30 GeV
+    assert "S decays after nucleosynthesis" in shown
 
 
 def test_turn_over_lies_where_the_yield_peaks():

@@ -1,6 +1,8 @@
 """CAMB's transfer table, thirteen columns, as CAMB itself would write it for this dark matter."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -52,10 +54,18 @@ matter again. For monofonIC and MUSIC use their own formats: they take logarithm
 """
 
 
-def read_columns(path: Path, findings: checks.Findings, comments: bool) -> np.ndarray | None:
-    """The thirteen columns (n, 13) as a C++ stream reads them line by line, or None.
+def read_columns(
+    path: Path,
+    findings: checks.Findings,
+    *,
+    comments: bool,
+    positive: Mapping[str, int] = MappingProxyType({}),
+    count: int = _COLUMN_COUNT,
+) -> np.ndarray | None:
+    """The columns (n, ``count``) as a C++ stream reads them line by line, or None.
 
-    A last line without newline is lost. With ``comments``, lines with # are skipped.
+    A last line without newline is lost. With ``comments``, lines with # are skipped. ``positive``:
+    name → column of those whose logarithm the target takes.
     """
     lines = checks.read_lines(path)
     if lines and not lines[-1].endswith("\n"):
@@ -69,18 +79,20 @@ def read_columns(path: Path, findings: checks.Findings, comments: bool) -> np.nd
             findings.problems.append(f"line {number}: a comment, which the target reads as data")
             return None
         row = checks.numbers(line)
-        if len(row) != _COLUMN_COUNT or len(line.split()) != _COLUMN_COUNT:
+        if len(row) != count or len(line.split()) != count:
             findings.problems.append(
-                f"line {number}: {len(line.split())} columns, {_COLUMN_COUNT} are expected"
+                f"line {number}: {len(line.split())} columns, {count} are expected"
             )
             return None
         rows.append(row)
-    table = np.array(rows, dtype=float).reshape(-1, _COLUMN_COUNT)
+    table = np.array(rows, dtype=float).reshape(-1, count)
     if not checks.check_wavenumbers(findings, table[:, 0]):
         return None
     if not np.all(np.isfinite(table)):
         findings.problems.append("an entry is not a number")
         return None
+    for name, column in positive.items():
+        checks.check_positive(findings, name, table[:, column])
     return table
 
 

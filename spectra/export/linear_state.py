@@ -192,3 +192,13 @@ def sigma8_of(k_h_mpc: np.ndarray, power: np.ndarray) -> float:
     window = np.where(x < 1e-2, 1.0 - x**2 / 10.0, 3.0 * (np.sin(x) - x * np.cos(x)) / x**3)
     delta2 = k_h_mpc**3 * power / (2.0 * np.pi**2)
     return float(np.sqrt(np.trapezoid(delta2 * window**2, np.log(k_h_mpc))))
+
+
+def density_lines(cosmology: Cosmology) -> str:
+    """Lines of a flat universe's densities and H0, as monofonIC and MUSIC name them."""
+    h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
+    return f"""\
+Omega_m       = {omega_m / h**2:.10g}
+Omega_b       = {float(cosmology.omega_b) / h**2:.10g}
+Omega_L       = {1.0 - omega_m / h**2:.10g}
+H0            = {100.0 * h:.10g}"""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from spectra.cosmology import Cosmology
 from spectra.export import camb, checks
-from spectra.export.linear_state import linear_state, sigma8_of
+from spectra.export.linear_state import density_lines, linear_state, sigma8_of
 from spectra.export.writing import table_text, with_companions, write_exports
 from spectra.structure import COLUMNS
 
@@ -22,7 +22,6 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     columns = state.positive_columns("monofonic")
     columns["massive_neutrino"] = columns["total"]
     today = state if z == 0.0 else linear_state(spectrum, cosmology, 0.0)
-    h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
     return write_exports(
         with_companions(
             path,
@@ -35,10 +34,7 @@ transfer      = CAMB_file
 transfer_file = {path.name}
 ztarget       = {z:.10g}
 ParameterSet  = none
-Omega_m       = {omega_m / h**2:.10g}
-Omega_b       = {float(cosmology.omega_b) / h**2:.10g}
-Omega_L       = {1.0 - omega_m / h**2:.10g}
-H0            = {100.0 * h:.10g}
+{density_lines(cosmology)}
 n_s           = {float(cosmology.n_s):.10g}
 sigma_8       = {sigma8_of(today.k_h_mpc, today.power):.8g}
 """,
@@ -56,11 +52,9 @@ are positive: monofonIC interpolates logarithms, and a zero gives NaN without an
 def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """monofonIC's reader: newline at the end, no value <= 0, last but one k beyond the grid."""
     findings = checks.Findings()
-    table = camb.read_columns(path, findings, comments=True)
+    table = camb.read_columns(path, findings, comments=True, positive=_LOGARITHMS)
     if table is None:
         return findings
-    for name, column in _LOGARITHMS.items():
-        checks.check_positive(findings, name, table[:, column])
     k = table[:, 0]
     camb.set_power(findings, k, table[:, 6], cosmology)
     # monofonIC drops the first and last node, and is constant outside

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from spectra.cosmology import Cosmology
 from spectra.export import camb, checks
-from spectra.export.linear_state import LinearState, linear_state, sigma8_of
+from spectra.export.linear_state import LinearState, density_lines, linear_state, sigma8_of
 from spectra.export.writing import table_text, with_companions, write_exports
 from spectra.structure import COLUMNS
 
@@ -49,7 +47,6 @@ other suppression to switch off.
 
 def _parameters(path: Path, state: LinearState, today: LinearState, plugin: str) -> str:
     cosmology = state.cosmology
-    h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
     return f"""\
 [setup]
 zstart        = {state.z:.10g}
@@ -57,10 +54,7 @@ baryons       = no
 [cosmology]
 transfer      = {plugin}
 transfer_file = {path.name}
-Omega_m       = {omega_m / h**2:.10g}
-Omega_b       = {float(cosmology.omega_b) / h**2:.10g}
-Omega_L       = {1.0 - omega_m / h**2:.10g}
-H0            = {100.0 * h:.10g}
+{density_lines(cosmology)}
 nspec         = {float(cosmology.n_s):.10g}
 sigma_8       = {sigma8_of(today.k_h_mpc, today.power):.8g}
 """
@@ -68,44 +62,23 @@ sigma_8       = {sigma8_of(today.k_h_mpc, today.power):.8g}
 
 def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """MUSIC's plugin ``music``: six columns, no comments, no value <= 0, newline at the end."""
-    findings = checks.Findings()
-    lines = checks.read_lines(path)
-    if lines and not lines[-1].endswith("\n"):
-        findings.problems.append("the last line has no newline: MUSIC drops it")
-        lines = lines[:-1]
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        row = checks.numbers(line)
-        if len(row) != len(_SIX) or len(line.split()) != len(_SIX):
-            what = "a comment, read as data" if "#" in line else f"{len(line.split())} columns"
-            findings.problems.append(f"line {number}: {what}; {len(_SIX)} columns are expected")
-            return findings
-        rows.append(row)
-    table = np.array(rows, dtype=float).reshape(-1, len(_SIX))
-    if not checks.check_wavenumbers(findings, table[:, 0]):
-        return findings
-    for column, name in enumerate(_SIX[1:], start=1):
-        checks.check_positive(findings, name, table[:, column])
-    camb.set_power(findings, table[:, 0], table[:, 1], cosmology)
-    _common(findings, path, run)
-    return findings
+    positive = {name: column for column, name in enumerate(_SIX) if column > 0}
+    return _check(path, run, cosmology, positive, len(_SIX), positive["total"])
 
 
 def check_camb(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
     """MUSIC's plugin ``camb_file``: as :func:`check`, thirteen columns."""
+    return _check(path, run, cosmology, _LOGARITHMS, len(COLUMNS), _LOGARITHMS["total"])
+
+
+def _check(path, run, cosmology, positive, count: int, total: int) -> checks.Findings:
     findings = checks.Findings()
-    table = camb.read_columns(path, findings, comments=False)
+    table = camb.read_columns(path, findings, comments=False, positive=positive, count=count)
     if table is None:
         return findings
-    for name, column in _LOGARITHMS.items():
-        checks.check_positive(findings, name, table[:, column])
-    camb.set_power(findings, table[:, 0], table[:, 6], cosmology)
-    _common(findings, path, run)
-    return findings
-
-
-def _common(findings: checks.Findings, path: Path, run: checks.Simulation) -> None:
-    k = findings.k_h_mpc
+    k = table[:, 0]
+    camb.set_power(findings, k, table[:, total], cosmology)
     checks.check_coverage(findings, k[1], k[-2], run, _OUTSIDE)
     why = f"MUSIC takes the table at its start, z = {run.z:g}"
     checks.check_redshift_of(findings, path, run.z, why)
+    return findings

@@ -18,7 +18,7 @@ def figure_record(record: Record, path="") -> Figure:
     require(record, path, "spectrum/q", "spectrum/f")
     data = record.datasets
     with rc_context(STYLE):
-        has_production = "production/neutrino/f" in data
+        has_production = "production/scalar/f" in data
         has_transfer = "transfer/k_h_mpc" in data
         if has_production:
             figure = Figure(figsize=(10.8, 9.2), layout="constrained")

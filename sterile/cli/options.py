@@ -1,5 +1,9 @@
-"""Options and checks that the commands share."""
+"""Options, checks and endings that the commands share. Heavy imports happen inside."""
 
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +13,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 Out = Annotated[
     Path | None, typer.Option("-o", "--output", help="HDF5 file to write.", show_default=False)
 ]
+Figure = Annotated[Path, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
+
+NEW_COSMOLOGY = "first use of this cosmology, CLASS runs"
 
 
 class ComputationFailed(Exception):
@@ -21,3 +29,61 @@ def check_output(output: Path | None) -> None:
         from spectra.files import check_writable
 
         check_writable(output)
+
+
+def numbers(option: str, text: str) -> list[float]:
+    numbers = []
+    for word in text.split(","):
+        try:
+            numbers.append(float(word))
+        except ValueError:
+            raise ValueError(
+                f"{option}: '{word.strip()}' is not a number; give numbers separated by commas"
+            ) from None
+    return numbers
+
+
+def require_finite(result: dict, *names: str) -> None:
+    missing = [name for name in names if name not in result]
+    if missing:
+        raise ComputationFailed(
+            f"the computation gave no finite {', '.join(missing)} (status {result['status']}); "
+            "please report the input and the output of `sterile info`"
+        )
+
+
+def finish(result: dict, output: Path | None, as_json: bool, make_record: Callable) -> None:
+    from sterile import report
+
+    if output is not None:
+        from spectra import store
+
+        store.write(output, make_record())
+    if as_json:
+        print(json.dumps(result, allow_nan=False))
+    else:
+        print(report.table(result))
+        if output is not None:
+            print(f"written: {output}")
+
+
+def report_files(files, as_json: bool) -> None:
+    names = [str(file) for file in files]
+    print(json.dumps({"files": names}) if as_json else "\n".join(f"written: {n}" for n in names))
+
+
+@contextlib.contextmanager
+def stoppable(interrupted: Callable[[], str], *stopped: type[Exception]) -> Iterator[None]:
+    """Let a long computation be stopped: Ctrl-C, SIGTERM, or by an error of its own, ``stopped``.
+
+    ``interrupted``: what to tell the user then. A batch system's notice is as good as Ctrl-C.
+    """
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise ComputationFailed(interrupted()) from None
+    except stopped as error:
+        raise ComputationFailed(error) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

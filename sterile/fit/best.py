@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sterile.citation import citation_of
 from sterile.fit import problem, store
 from sterile.fit.forecasts import fisher
 from sterile.fit.optimum import LOOKED, maximum, starts
 from sterile.fit.settings import FitStopped, Settings
+from sterile.mechanisms import mechanism
 
 
 def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
@@ -48,6 +50,7 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
     }
     summary = {
         "method": settings.fit.method,
+        "kind": settings.run.model.kind,
         "maximum": highest.values,
         "chi_square": highest.chi_square,
         "converged": highest.converged,
@@ -72,5 +75,6 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
         }
         warnings += list(made.warnings)
     summary |= {"seconds": time.monotonic() - began, "warnings": warnings}
-    store.write(output, store.Fit(groups, summary, settings.text, coordinates))
+    citation = citation_of(mechanism(settings.run.model.kind).citations)
+    store.write(output, store.Fit(groups, summary, settings.text, coordinates, citation))
     return summary

@@ -1,7 +1,9 @@
 """Where a margin is zero, or a number takes a value, in a plane of two parameters."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -11,14 +13,14 @@ import numpy as np
 from spectra.cosmology import Cosmology
 from sterile.fit.curve import Curve, refined, zero_curves
 from sterile.fit.observables import (
-    MODEL_PARAMETERS,
-    PARAMETERS,
-    SCALARS,
+    fitted_parameters,
     number_of,
     pipeline,
     require_parameter,
+    scalars,
 )
-from sterile.models import _SCALAR_DECAY_RANGES, Plasma, ScalarDecay
+from sterile.mechanisms import mechanism_of
+from sterile.models import Model, Plasma, parameters_of
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Boundary:
 def trace(
     of: str | Callable,
     plane: tuple[str, str],
-    at: ScalarDecay,
+    at: Model,
     *,
     low: tuple[float, float] | None = None,
     high: tuple[float, float] | None = None,
@@ -70,7 +72,8 @@ def trace(
     plane : two parameters; both run logarithmically.
     at : the model; its own values of the plane's parameters are not used.
     low, high : the rectangle; the whole ranges of the model's parameters when left out. A plane
-        with ``scalar_mass_gev`` has to stay on one side of 61 and 63.5 GeV.
+        has to lie where the mechanism's method does not change: for scalar decay on one side of
+        61 and 63.5 GeV in ``scalar_mass_gev``.
     cosmology, plasma, mass_kev, omega_h2 : as for :func:`sterile.evaluate`.
     lattice : nodes a side on which signs are compared to find the curves.
     tolerance : of the points, in units of the rectangle's sides in the logarithm.
@@ -101,7 +104,10 @@ def trace(
 
 def _function(of, plane, at, low, high, level, cosmology, plasma, mass_kev, omega_h2):
     """The function over the unit square, compiled, and the rectangle in logarithms."""
-    box = _rectangle(plane, low, high, named=isinstance(of, str))
+    entry = mechanism_of(at)
+    named = isinstance(of, str)
+    box = _rectangle(plane, low, high, parameters_of(entry.model), fitted_parameters(entry), named)
+    positive = named and of in scalars(entry)
     lows = jnp.array([side[0] for side in box])
     widths = jnp.array([side[1] - side[0] for side in box])
     if isinstance(of, str):
@@ -119,7 +125,7 @@ def _function(of, plane, at, low, high, level, cosmology, plasma, mass_kev, omeg
             return of(first, second) - level
         seen = number_of(made({plane[0]: first, plane[1]: second}, (of,))[of])
         # a positive number's logarithm is nearer to a straight line
-        return jnp.log(seen / level) if of in SCALARS else seen - level
+        return jnp.log(seen / level) if positive else seen - level
 
     compiled = eqx.filter_jit(jax.value_and_grad(number))
 
@@ -127,23 +133,22 @@ def _function(of, plane, at, low, high, level, cosmology, plasma, mass_kev, omeg
         value, gradient = compiled(jnp.asarray(x), made)
         return float(value), np.asarray(gradient)
 
-    if isinstance(of, str) and of in SCALARS and not level > 0.0:
+    if positive and not level > 0.0:
         raise ValueError(f"level = {level:g} of {of} must be positive")
     return function, box
 
 
-def _rectangle(plane, low, high, named: bool):
+def _rectangle(plane, low, high, stated, known, named: bool):
     if len(plane) != 2 or plane[0] == plane[1]:
         raise ValueError(f"plane = {plane} must name two different parameters")
     sides = []
     for i, name in enumerate(plane):
         if named:
-            require_parameter(name, PARAMETERS)
-        known = _SCALAR_DECAY_RANGES.get(name)
-        if (low is None or high is None) and known is None:
+            require_parameter(name, known)
+        if (low is None or high is None) and name not in stated:
             raise ValueError(f"{name} has no natural range; give low and high")
-        first = known[0] if low is None else float(low[i])
-        last = known[1] if high is None else float(high[i])
+        first = stated[name].low if low is None else float(low[i])
+        last = stated[name].high if high is None else float(high[i])
         if not 0.0 < first < last:
             raise ValueError(
                 f"{name} from {first:g} to {last:g}: low and high must be positive and increasing"
@@ -152,21 +157,16 @@ def _rectangle(plane, low, high, named: bool):
     return tuple(sides)
 
 
-def _model_at(at, plane, box, plasma) -> ScalarDecay:
-    """The model in the middle of the rectangle, once its masses are of one regime."""
-    from sterile.production import resonance_of
-
-    for name, (low, high) in zip(plane, box):
-        if name == "scalar_mass_gev":
-            ends = [resonance_of(float(np.exp(end)), plasma) for end in (low, high)]
-            if ends[0] != ends[1]:
-                raise ValueError(
-                    f"scalar_mass_gev from {np.exp(low):g} to {np.exp(high):g} crosses an edge of "
-                    "the resonance regime (61 and 63.5 GeV); trace each side by itself"
-                )
-        if name in MODEL_PARAMETERS:
-            middle = jnp.exp(0.5 * (low + high))
-            at = eqx.tree_at(lambda m: getattr(m, name), at, middle)  # noqa: B023
+def _model_at(at, plane, box, plasma) -> Model:
+    """The model in the middle of the rectangle, once one method serves all of it."""
+    entry = mechanism_of(at)
+    own = {name: side for name, side in zip(plane, box) if name in parameters_of(entry.model)}
+    corners = np.exp(np.array(list(itertools.product(*own.values())))).T
+    if own:
+        entry.shared_grid(SimpleNamespace(**vars(at) | dict(zip(own, corners))), plasma)
+    for name, (low, high) in own.items():
+        middle = jnp.exp(0.5 * (low + high))
+        at = eqx.tree_at(lambda m: getattr(m, name), at, middle)  # noqa: B023
     return at
 
 

@@ -8,38 +8,22 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from spectra.plots import BLUE, STYLE, VERMILION
+from spectra.plots import BLUE, GREEN, ORANGE, PURPLE, STYLE, VERMILION
+from sterile.contract import Mechanism
 from sterile.fit.store import Fit
+from sterile.mechanisms import mechanism
+from sterile.models import parameters_of
+from sterile.quantities import COSMOLOGY, point_scalars
 
-LABELS = {
-    "scalar_mass_gev": r"$m_S$ [GeV]",
-    "portal_coupling": r"$\lambda$",
-    "yukawa": r"$y$",
-    "mass_kev": r"$m_N$ [keV]",
-    "omega_h2": r"$\Omega h^2$",
-    "k_t2_half_h_mpc": r"$k(T^2 = 1/2)$ [$h$/Mpc]",
-    "k_t_half_h_mpc": r"$k(T = 1/2)$ [$h$/Mpc]",
-    "m_hm_t_half_msun_h": r"$M_{\rm hm}$ [$M_\odot/h$]",
-    "lambda_fs_mpc": r"$\lambda_{\rm fs}$ [Mpc]",
-    "n_satellites": r"$N_{\rm sub}$",
-    "q_mean": r"$\langle q \rangle$",
-    "n_s": r"$n_s$",
-    "a_s": r"$A_s$",
-    "h": r"$h$",
-    "omega_b": r"$\omega_b$",
-    "omega_dm": r"$\omega_{\rm dm}$",
-    "n_eff": r"$N_{\rm eff}$",
-}
-BRANCH_STYLES = (("freeze-in", BLUE), ("freeze-out", VERMILION))
+_BRANCH_COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 _BINS, _SHARES = 24, (0.95, 0.68)
 # a spread beyond this ratio of the 95 % quantiles is drawn on a logarithmic axis
 _WIDE = 3.0
 _TWO_DECADES = 100.0
-# parameters and what they do, in this order, as far as they vary
-_SHOWN = (
-    "scalar_mass_gev", "portal_coupling", "yukawa", "mass_kev", "omega_h2", "h", "omega_b",
-    "omega_dm", "n_eff", "n_s", "a_s", "k_t2_half_h_mpc", "n_satellites",
-)  # fmt: skip
+# what is shown beside the model's parameters, in this order, as far as it varies
+_SHOWN = ("mass_kev", "omega_h2", *COSMOLOGY, "k_t2_half_h_mpc", "n_satellites")
+# files written before kinds were kept in them
+_FIRST_KIND = "scalar-decay"
 
 
 def figure_corner(fit: Fit, names: Sequence[str] | None = None) -> Figure:
@@ -60,9 +44,12 @@ def figure_corner(fit: Fit, names: Sequence[str] | None = None) -> Figure:
     draws = {name: np.ravel(values) for name, values in posterior.items()}
     if len(next(iter(draws.values()))) < 10:
         raise ValueError("a corner figure needs ten draws or more; this fit has fewer")
-    shown = (
-        [n for n in _SHOWN if n in draws and _varies(draws[n])] if names is None else list(names)
-    )
+    entry = mechanism(fit.summary.get("kind", _FIRST_KIND))
+    labels = _labels(entry)
+    wanted = [*parameters_of(entry.model), *_SHOWN] if names is None else list(names)
+    if names is None:
+        wanted = [name for name in wanted if name in draws and _varies(draws[name])]
+    shown = list(dict.fromkeys(wanted))
     for name in shown:
         if name not in draws:
             raise ValueError(f"no '{name}' in the posterior; there are {', '.join(draws)}")
@@ -82,14 +69,22 @@ def figure_corner(fit: Fit, names: Sequence[str] | None = None) -> Figure:
                     _histogram(axes, draws[across], branch, scales[across])
                 else:
                     _pair(axes, draws[across], draws[below], branch, scales[across], scales[below])
-                _decorate(axes, across, below, row, column, size, scales)
-        present = [BRANCH_STYLES[int(code)] for code in np.unique(branch)]
+                _decorate(axes, across, below, row, column, size, scales, labels)
+        styles = list(zip(entry.branches, _BRANCH_COLOURS))
+        present = [styles[int(code)] for code in np.unique(branch)]
         handles = [Line2D([], [], color=colour, label=label) for label, colour in present]
         figure.legend(handles=handles, loc="upper right", bbox_to_anchor=(0.95, 0.95), fontsize=11)
         figure.subplots_adjust(
             left=0.13, bottom=0.12, right=0.98, top=0.98, wspace=0.08, hspace=0.08
         )
     return figure
+
+
+def _labels(entry: Mechanism) -> dict[str, str]:
+    """TeX symbol of every variable that has one."""
+    stated = parameters_of(entry.model)
+    known = {**point_scalars(dict(entry.numbers)), **COSMOLOGY, **stated}
+    return {name: quantity.symbol for name, quantity in known.items() if quantity.symbol}
 
 
 def _varies(values) -> bool:
@@ -118,7 +113,7 @@ def _edges(scale):
 
 def _histogram(axes, values, branch, scale) -> None:
     edges = _edges(scale)
-    for code, (_, colour) in enumerate(BRANCH_STYLES):
+    for code, colour in enumerate(_BRANCH_COLOURS):
         part = values[(branch == code) & np.isfinite(values)]
         if part.size:
             axes.hist(part, edges, histtype="stepfilled", color=colour, alpha=0.25)
@@ -127,7 +122,7 @@ def _histogram(axes, values, branch, scale) -> None:
 
 
 def _pair(axes, x, y, branch, scale_x, scale_y) -> None:
-    for code, (_, colour) in enumerate(BRANCH_STYLES):
+    for code, colour in enumerate(_BRANCH_COLOURS):
         inside = (branch == code) & np.isfinite(x) & np.isfinite(y)
         if inside.sum() < 5:
             axes.plot(x[inside], y[inside], ".", color=colour, markersize=3)
@@ -171,7 +166,7 @@ def _levels(density):
     return sorted(set(levels))
 
 
-def _decorate(axes, across, below, row, column, size, scales) -> None:
+def _decorate(axes, across, below, row, column, size, scales, labels) -> None:
     for which, scale, name in (("x", scales[across], across), ("y", scales[below], below)):
         if which == "y" and row == column:
             continue
@@ -188,7 +183,7 @@ def _decorate(axes, across, below, row, column, size, scales) -> None:
             axis.set_major_locator(MaxNLocator(3))
         last = row == size - 1 if which == "x" else column == 0
         if last:
-            getattr(axes, f"set_{which}label")(LABELS.get(name, name.replace("_", " ")))
+            getattr(axes, f"set_{which}label")(labels.get(name, name.replace("_", " ")))
             axes.tick_params(axis="x", labelrotation=40 if which == "x" else 0)
         else:
             axis.set_tick_params(labelbottom=False, labelleft=False, which="both")

@@ -6,22 +6,22 @@ the implicit function theorem, dx/dp = -(dg/dp)/(dg/dx) for g(x, p) = 0.
 
 import math
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from sterile.fit.observables import SCALARS, number_of, pipeline, require_parameter
+from sterile.contract import Mechanism, abundance_per_kev
+from sterile.fit.observables import number_of, pipeline, require_parameter, scalars
 from sterile.fit.root import Sampled, roots
-from sterile.models import _SCALAR_DECAY_RANGES, Plasma, ScalarDecay
-from sterile.production import abundance_per_kev, choose_grid, freeze_out_grid, solve
+from sterile.mechanisms import mechanism_of
+from sterile.models import Model, Plasma, parameters_of
+from sterile.production import choose_grid, solve
 
-VARIABLE = ("mass_kev", "portal_coupling", "yukawa")
-BRANCHES = ("freeze-in", "freeze-out")
-# dln Y_N/dln lambda is 2 in freeze-in; below this S has come to share the bath's temperature
-_RISING = 0.0
 _MASS_RANGE_KEV = (1e-2, 1e6)
 
 
@@ -31,8 +31,9 @@ class Solution(eqx.Module):
     Attributes
     ----------
     value : of the varied parameter, in its unit, scalar; differentiable in everything else.
-    branch : "freeze-in" where Y_N rises with lambda, "freeze-out" where it falls.
-    slope : dln Y_N/dln lambda there.
+    branch : of the mechanism's; for scalar decay "freeze-in" where Y_N rises with lambda,
+        "freeze-out" where it falls.
+    slope : dln Y_N/dln of what tells branches apart; NaN where a mechanism has one.
     model : with the value in place.
     mass_kev : m_N [keV] of the solution, None when the abundance fixes it.
     """
@@ -40,7 +41,7 @@ class Solution(eqx.Module):
     value: Array
     branch: str = eqx.field(static=True)
     slope: float = eqx.field(static=True)
-    model: ScalarDecay
+    model: Model
     mass_kev: Array | None
 
 
@@ -52,16 +53,18 @@ class Inversion(eqx.Module):
     solutions : in order of the value; several may share a branch.
     absent : branch → why there is none.
     evaluations : of the pipeline, with slope, that the search took.
+    branches : those of the mechanism.
     """
 
     solutions: tuple[Solution, ...]
     absent: dict[str, str] = eqx.field(static=True)
     evaluations: int = eqx.field(static=True)
+    branches: tuple[str, ...] = eqx.field(static=True)
 
     def __getitem__(self, branch: str) -> Solution:
         """The solution on a branch; ``ValueError`` saying why there is none, or that several."""
-        if branch not in BRANCHES:
-            raise ValueError(f"branch {branch!r} is unknown; use one of {', '.join(BRANCHES)}")
+        if branch not in self.branches:
+            raise ValueError(f"branch {branch!r} is unknown; use one of {', '.join(self.branches)}")
         found = [solution for solution in self.solutions if solution.branch == branch]
         if not found:
             raise ValueError(f"no {branch} solution: {self.absent[branch]}")
@@ -73,7 +76,7 @@ class Inversion(eqx.Module):
 def solve_for(
     target: Mapping[str, float],
     vary: str,
-    at: ScalarDecay,
+    at: Model,
     *,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
@@ -93,7 +96,7 @@ def solve_for(
     ----------
     target : one entry: a scalar of :class:`sterile.Point` → its value, positive; or the name of a
         constraint → its margin, such as {"half-mode-3.3keV": 0.0}.
-    vary : "mass_kev", "portal_coupling" or "yukawa".
+    vary : "mass_kev", or a parameter of the model.
     at : the model; its own value of what is varied is not used.
     cosmology, plasma, mass_kev, omega_h2 : as for :func:`sterile.evaluate`.
     low, high : where to look; the whole range of the parameter when left out (mass: 0.01 to
@@ -109,9 +112,11 @@ def solve_for(
     ------
     ValueError
         If a name is unknown, the target is not one positive number, an abundance is asked for
-        while it fixes the mass, or the values are traced by jit or vmap.
+        while it fixes the mass, the mechanism's method changes in the range, or the values are
+        traced by jit or vmap.
     """
-    name, wanted = _check(target, vary, mass_kev)
+    entry = mechanism_of(at)
+    name, wanted = _check(target, vary, mass_kev, entry)
     plasma = Plasma() if plasma is None else plasma
     cosmology = Cosmology() if cosmology is None else cosmology
     try:
@@ -123,20 +128,26 @@ def solve_for(
         ) from None
     if name == "omega_h2" and vary == "mass_kev":
         return _mass_for_abundance(wanted, at, plasma)
-    if not math.isfinite(numbers[2]) or (name in SCALARS and numbers[2] <= 0.0):
+    if not math.isfinite(numbers[2]) or (name in scalars(entry) and numbers[2] <= 0.0):
         raise ValueError(f"target {name} = {numbers[2]:g} must be positive and finite")
-    ends = _MASS_RANGE_KEV if vary == "mass_kev" else _SCALAR_DECAY_RANGES[vary][:2]
+    stated = parameters_of(entry.model)
+    ends = (stated[vary].low, stated[vary].high) if vary in stated else _MASS_RANGE_KEV
     low, high = (ends[0] if low is None else low), (ends[1] if high is None else high)
     if not 0.0 < low < high:
         raise ValueError(f"low = {low:g} and high = {high:g} must be positive and increasing")
 
-    whole = freeze_out_grid(numbers[0].scalar_mass_gev, plasma)
+    model = numbers[0]
+    if vary in stated:
+        entry.shared_grid(SimpleNamespace(**vars(model) | {vary: np.array([low, high])}), plasma)
+        model = _model_at(at, vary, math.sqrt(low * high))
+    logarithmic = name in scalars(entry)
+    whole = entry.smooth_grid(jax.lax.stop_gradient(model), plasma)
 
     def problem(grid):
         made = pipeline(
             at, cosmology, plasma, mass_kev, omega_h2, grid=grid, vary=(vary,), observe=(name,)
         )
-        return _Equation(made, wanted, name, vary)
+        return _Equation(made, wanted, name, vary, logarithmic)
 
     fixed = jax.tree.map(jax.lax.stop_gradient, problem(whole))
     counted = [0]
@@ -158,14 +169,14 @@ def solve_for(
             x = _polish(lambda x: sample(x, frozen), x)  # noqa: B023
         ln_value = _implicit(jnp.asarray(x), equation)
         solutions.append(_solution(jnp.exp(ln_value), vary, at, plasma, grid, mass_kev))
-    reached = math.exp(best.value) * numbers[2] if name in SCALARS else best.value + numbers[2]
+    reached = math.exp(best.value) * numbers[2] if logarithmic else best.value + numbers[2]
     absent = {
         branch: f"{name} = {numbers[2]:.6g} is not crossed for {vary} from {low:.3g} to "
         f"{high:.3g}; closest {reached:.6g} at {math.exp(best.x):.4g}"
-        for branch in BRANCHES
+        for branch in entry.branches
         if not any(solution.branch == branch for solution in solutions)
     }
-    return Inversion(tuple(solutions), absent, counted[0])
+    return Inversion(tuple(solutions), absent, counted[0], entry.branches)
 
 
 class _Equation(eqx.Module):
@@ -175,11 +186,12 @@ class _Equation(eqx.Module):
     wanted: Array
     name: str = eqx.field(static=True)
     vary: str = eqx.field(static=True)
+    logarithmic: bool = eqx.field(static=True)
 
     def __call__(self, ln_x):
         seen = self.pipeline({self.vary: jnp.exp(ln_x)}, (self.name,))[self.name]
         number = number_of(seen)
-        if self.name in SCALARS:
+        if self.logarithmic:
             return jnp.log(number) - jnp.log(self.wanted)
         return number - self.wanted
 
@@ -217,8 +229,8 @@ def _polish(sample, x: float) -> float:
     return x
 
 
-def _check(target, vary: str, mass_kev):
-    require_parameter(vary, VARIABLE)
+def _check(target, vary: str, mass_kev, entry: Mechanism):
+    require_parameter(vary, ("mass_kev", *parameters_of(entry.model)))
     if len(target) != 1:
         raise ValueError(f"target {dict(target)} must have one entry, for example omega_h2: 0.12")
     ((name, wanted),) = target.items()
@@ -231,30 +243,16 @@ def _check(target, vary: str, mass_kev):
     return name, jnp.asarray(wanted, dtype=float)
 
 
-def _model_at(model, vary, value) -> ScalarDecay:
-    if vary == "mass_kev":
+def _model_at(model, vary, value) -> Model:
+    if vary not in parameters_of(type(model)):
         return model
     return eqx.tree_at(lambda m: getattr(m, vary), model, jnp.asarray(value, dtype=float))
 
 
 def _solution(value, vary, at, plasma, grid, mass_kev) -> Solution:
     model = _model_at(at, vary, value)
-    slope = float(coupling_slope(jax.lax.stop_gradient(model), plasma, grid))
-    branch = BRANCHES[0] if slope > _RISING else BRANCHES[1]
+    branch, slope = mechanism_of(model).branch(jax.lax.stop_gradient(model), plasma, grid)
     return Solution(value, branch, slope, model, value if vary == "mass_kev" else mass_kev)
-
-
-@eqx.filter_jit
-def coupling_slope(model, plasma, grid):
-    """dln Y_N/dln lambda."""
-
-    def ln_yield(shift):
-        moved = eqx.tree_at(
-            lambda m: m.portal_coupling, model, model.portal_coupling * jnp.exp(shift)
-        )
-        return jnp.log(solve(moved, plasma, grid).yield_n)
-
-    return jax.jvp(ln_yield, (jnp.zeros(()),), (jnp.ones(()),))[1]
 
 
 def _mass_for_abundance(wanted, at, plasma) -> Inversion:
@@ -262,6 +260,7 @@ def _mass_for_abundance(wanted, at, plasma) -> Inversion:
     production = solve(at, plasma, grid)
     mass = wanted / (abundance_per_kev() * production.yield_n)
     solution = _solution(mass, "mass_kev", at, plasma, grid, None)
-    other = next(branch for branch in BRANCHES if branch != solution.branch)
-    absent = {other: f"the model lies on the {solution.branch} branch"}
-    return Inversion((solution,), absent, 1)
+    branches = mechanism_of(at).branches
+    why = f"the model lies on the {solution.branch} branch"
+    absent = {branch: why for branch in branches if branch != solution.branch}
+    return Inversion((solution,), absent, 1, branches)

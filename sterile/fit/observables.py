@@ -21,27 +21,31 @@ from spectra.structure import (
 )
 from spectra.structure import verdicts as structure_verdicts
 from sterile import bounds
-from sterile.models import Plasma, ScalarDecay
+from sterile.contract import Grid, Mechanism, abundance_per_kev
+from sterile.mechanisms import mechanism_of
+from sterile.models import Model, Plasma, parameters_of
+from sterile.names import require_name
 from sterile.pipeline import evaluate
-from sterile.production import abundance_per_kev, freeze_out_grid, solve
-from sterile.scalar import Grid
+from sterile.production import solve
+from sterile.quantities import PRODUCTION, STRUCTURE, TARGETS
 
-MODEL_PARAMETERS = ("scalar_mass_gev", "portal_coupling", "yukawa")
 # those of the drive's derivatives, and those that enter the power spectrum in closed form
 COSMOLOGY_PARAMETERS = (*TANGENT_FIELDS, "n_s", "a_s")
-TARGETS = ("mass_kev", "omega_h2")
-PARAMETERS = (*MODEL_PARAMETERS, *TARGETS, *COSMOLOGY_PARAMETERS)
-PRODUCTION_SCALARS = ("yield_n", "yield_s_max", "q_mean", "q_rms", *TARGETS)
-SCALARS = (
-    *PRODUCTION_SCALARS,
-    "k_t2_half_h_mpc",
-    "k_t_half_h_mpc",
-    "m_hm_t_half_msun_h",
-    "lambda_fs_mpc",
-    "delta_a",
-    "n_satellites",
-    "n_galaxies_z6_mpc3",
-)
+
+
+def fitted_parameters(entry: Mechanism) -> tuple[str, ...]:
+    """Every parameter that a fit of a mechanism may vary."""
+    return tuple(dict.fromkeys((*parameters_of(entry.model), *TARGETS, *COSMOLOGY_PARAMETERS)))
+
+
+def production_scalars(entry: Mechanism) -> tuple[str, ...]:
+    """The scalars of a point that need no transfer function."""
+    return (*PRODUCTION, *entry.numbers, *TARGETS)
+
+
+def scalars(entry: Mechanism) -> tuple[str, ...]:
+    """The scalars of a point that may be observed."""
+    return (*production_scalars(entry), *STRUCTURE)
 
 
 class Pipeline(eqx.Module):
@@ -57,7 +61,7 @@ class Pipeline(eqx.Module):
     grid : static.
     """
 
-    model: ScalarDecay
+    model: Model
     cosmology: Cosmology
     plasma: Plasma
     mass_kev: Array | None
@@ -73,8 +77,9 @@ class Pipeline(eqx.Module):
         ``values``: parameter → scalar; works under jit, vmap and grad. "status" is production's
         where nothing else is asked for than what production gives.
         """
-        model = dataclasses.replace(self.model, **_of(values, MODEL_PARAMETERS))
-        if set(names) <= {*PRODUCTION_SCALARS, "status"}:
+        entry = mechanism_of(self.model)
+        model = dataclasses.replace(self.model, **_of(values, parameters_of(entry.model)))
+        if set(names) <= {*production_scalars(entry), "status"}:
             return self._produced(model, values, names)
         changed = _of(values, COSMOLOGY_PARAMETERS)
         cosmology = dataclasses.replace(self.cosmology, **changed) if changed else self.cosmology
@@ -89,7 +94,7 @@ class Pipeline(eqx.Module):
             grid=self.grid,
             power=self.power,
         )
-        found = {name: getattr(point, name) for name in names if name in SCALARS}
+        found = {name: getattr(point, name) for name in names if name in scalars(entry)}
         if "status" in names:
             found["status"] = point.status
         constraints = [name for name in names if name not in found]
@@ -101,20 +106,19 @@ class Pipeline(eqx.Module):
                 references=self.references,
                 power=self.power,
             ) | bounds.verdicts(model, point, cosmology)
-            found |= {name: _entry(report, name) for name in constraints}
+            found |= {name: _constraint(report, name, scalars(entry)) for name in constraints}
         return found
 
     def _produced(self, model, values, names):
         """Without the transfer function, which these do not need."""
         production = solve(model, self.plasma, self.grid)
         mass, abundance = self._target(values)
+        mass = getattr(model, "mass_kev", mass)
         if mass is None:
             mass = abundance / (abundance_per_kev() * production.yield_n)
         found = {
-            "yield_n": production.yield_n,
-            "yield_s_max": production.yield_s_max,
-            "q_mean": production.q_mean,
-            "q_rms": production.q_rms,
+            **{name: getattr(production, name) for name in PRODUCTION},
+            **{name: getattr(production, name) for name in mechanism_of(model).numbers},
             "status": production.status,
             "mass_kev": mass,
             "omega_h2": abundance_per_kev() * mass * production.yield_n,
@@ -122,6 +126,8 @@ class Pipeline(eqx.Module):
         return {name: found[name] for name in names}
 
     def _target(self, values):
+        if hasattr(self.model, "mass_kev"):
+            return None, self.omega_h2
         if "mass_kev" in values:
             return values["mass_kev"], None
         if "omega_h2" in values or self.mass_kev is None:
@@ -133,47 +139,50 @@ def _of(values, names) -> dict:
     return {name: values[name] for name in names if name in values}
 
 
-def _entry(report: dict, name: str):
+def _constraint(report: dict, name: str, known: tuple[str, ...]):
     if name not in report:
-        near = difflib.get_close_matches(name, [*SCALARS, *report], n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"constraints: {', '.join(report)}"
-        raise ValueError(f"'{name}' is neither a scalar of a point nor a constraint; {hint}")
+        near = difflib.get_close_matches(name, [*known, *report], n=1, cutoff=0.5)
+        meant = f"did you mean '{near[0]}'?" if near else f"constraints: {', '.join(report)}"
+        raise ValueError(f"'{name}' is neither a scalar of a point nor a constraint; {meant}")
     return report[name]
 
 
 def pipeline(
-    model: ScalarDecay,
+    model: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
     mass_kev=None,
     omega_h2=0.12,
     grid: Grid | None = None,
     vary: tuple[str, ...] = (),
-    observe: tuple[str, ...] = SCALARS,
+    observe: tuple[str, ...] | None = None,
 ) -> Pipeline:
     """Prepare the pipeline for a fit: tables read, references solved for, the grid fixed.
 
     Parameters
     ----------
     model, cosmology, plasma, mass_kev, omega_h2 : as for :func:`sterile.evaluate`.
-    grid : static resolution; by default :func:`sterile.production.freeze_out_grid`, which serves
-        freeze-in as well: one smooth function through the turn-over.
+    grid : static choice; by default the mechanism's smooth one: for scalar decay that of
+        freeze-out, which serves freeze-in as well, one function through the turn-over.
     vary : names of the parameters that will vary.
-    observe : names that will be asked for; constraints need reference relics (seconds).
+    observe : names that will be asked for, all scalars when left out; constraints need reference
+        relics (seconds).
 
     Raises
     ------
     ValueError
         If a name in ``vary`` is unknown, or the cosmology varies and its drive has no derivatives.
     """
+    entry = mechanism_of(model)
     for name in vary:
-        require_parameter(name)
+        require_parameter(name, fitted_parameters(entry))
+    observe = scalars(entry) if observe is None else observe
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
     if grid is None:
-        grid = freeze_out_grid(float(model.scalar_mass_gev), plasma)
+        grid = entry.smooth_grid(model, plasma)
     drive = power = references = None
-    if not set(observe) <= {*PRODUCTION_SCALARS, "status"}:
+    if not set(observe) <= {*production_scalars(entry), "status"}:
         varied = any(name in TANGENT_FIELDS for name in vary)
         own = _untraced(cosmology)
         # being differentiated is being varied
@@ -183,7 +192,7 @@ def pipeline(
             drive, power = (
                 eqx.tree_at(lambda table: table.tangents, table, None) for table in (drive, power)
             )
-        if not set(observe) <= {*SCALARS, "status"}:
+        if not set(observe) <= {*scalars(entry), "status"}:
             references = reference_relics(reference_masses(), own, drive, power)
     return Pipeline(
         model=model,
@@ -206,12 +215,9 @@ def _untraced(cosmology: Cosmology) -> Cosmology:
     return Cosmology(**values)
 
 
-def require_parameter(name: str, known: tuple[str, ...] = PARAMETERS) -> None:
+def require_parameter(name: str, known: tuple[str, ...]) -> None:
     """Raise ``ValueError`` naming the nearest one unless ``name`` is among ``known``."""
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-        raise ValueError(f"unknown parameter '{name}'; {hint}")
+    require_name(name, known, "unknown parameter '{}'")
 
 
 def number_of(seen) -> Array:

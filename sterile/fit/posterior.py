@@ -10,8 +10,9 @@ import numpy as np
 
 from sterile.fit import likelihoods
 from sterile.fit.evidence import effective_size, mixture, split_r_hat
-from sterile.fit.observables import PRODUCTION_SCALARS, SCALARS
+from sterile.fit.observables import production_scalars, scalars
 from sterile.fit.target import Target, values_at
+from sterile.mechanisms import mechanism_of
 from sterile.status import Status, is_failure, name_of
 
 # R-hat above which chains have not mixed, and effective draws per chain below which they are few
@@ -49,13 +50,14 @@ def derived(
 @eqx.filter_jit
 def _follow(target, z):
     terms = [term.observable for term in target.terms]
-    light = set(terms) <= set(PRODUCTION_SCALARS)
-    names = (*(PRODUCTION_SCALARS if light else SCALARS), "status")
+    entry = mechanism_of(target.observe.model)
+    light = production_scalars(entry)
+    names = (*(light if set(terms) <= set(light) else scalars(entry)), "status")
     asked = tuple(dict.fromkeys((*names, *terms)))
     seen = target.observe(values_at(target, z), asked)
-    scalars = {name: seen[name] for name in names}
+    numbers = {name: seen[name] for name in names}
     found = {t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms}
-    return scalars, found
+    return numbers, found
 
 
 def outcomes(codes: np.ndarray) -> dict:

@@ -8,14 +8,14 @@ import numpy as np
 
 from spectra.linear import LINEAR_RANGE, TANGENT_FIELDS
 from sterile import config as configuration
+from sterile.contract import Grid
 from sterile.fit.likelihoods import Margin, Normal, Published, Term
-from sterile.fit.observables import MODEL_PARAMETERS, SCALARS, pipeline
+from sterile.fit.observables import pipeline, scalars
 from sterile.fit.priors import Prior
 from sterile.fit.settings import Settings
 from sterile.fit.target import Target
-from sterile.models import Plasma, ScalarDecay
-from sterile.production import choose_grids, freeze_out_grid, resonance_of
-from sterile.scalar import Grid
+from sterile.mechanisms import mechanism_of
+from sterile.models import Model, Plasma, parameters_of
 
 
 def target_of(settings: Settings, grid=None) -> Target:
@@ -27,13 +27,14 @@ def target_of(settings: Settings, grid=None) -> Target:
     ------
     ValueError
         If a name is unknown, a constraint has no likelihood, a parameter is out of range, or the
-        prior of the scalar's mass crosses an edge of the resonance regime.
+        mechanism's method changes inside the priors' box.
     """
     config = settings.run
     priors = {name: Prior(*numbers) for name, numbers in settings.priors().items()}
-    terms = tuple(_term(name, section) for name, section in settings.fit.likelihood.items())
     plasma = configuration.plasma_of(config)
     model = configuration.model_of(config)
+    known = scalars(mechanism_of(model))
+    terms = tuple(_term(name, section, known) for name, section in settings.fit.likelihood.items())
     common = _grid(priors, model, plasma)
     cosmology = configuration.cosmology_of(config)
     _check_reach(priors, cosmology)
@@ -57,15 +58,15 @@ def target_of(settings: Settings, grid=None) -> Target:
     return Target(made, priors, terms)
 
 
-def _term(name: str, section) -> Term:
-    if name in SCALARS:
+def _term(name: str, section, known: tuple[str, ...]) -> Term:
+    if name in known:
         if section.mean is None:
             raise ValueError(f"[fit.likelihood.{name}] is a number: give mean and sigma")
         return Normal(name, section.mean, section.sigma)
     if section.mean is not None:
         raise ValueError(
             f"[fit.likelihood.{name}] has a mean, but is not a scalar of a point; scalars: "
-            f"{', '.join(SCALARS)}"
+            f"{', '.join(known)}"
         )
     if section.margin_sigma is not None:
         return Margin(name, section.margin_sigma)
@@ -94,26 +95,20 @@ def _check_reach(priors: dict[str, Prior], cosmology) -> None:
             )
 
 
-def _grid(priors: dict[str, Prior], model: ScalarDecay, plasma: Plasma) -> Grid:
-    """One grid for the whole box of the priors: that of its corners if they agree, else the finer.
+def _grid(priors: dict[str, Prior], model: Model, plasma: Plasma) -> Grid:
+    """One grid for the whole box of the priors: that of its corners.
 
-    Raises ``ValueError`` where the box crosses an edge of the resonance regime.
+    Raises ``ValueError`` where the mechanism's method changes inside the box.
     """
-    ends = []
-    for name in MODEL_PARAMETERS:
-        prior = priors.get(name)
-        edges = (float(getattr(model, name)),)
+    entry, ends = mechanism_of(model), {}
+    for name in parameters_of(entry.model):
+        prior, value = priors.get(name), getattr(model, name)
         if prior is not None:
-            edges = [math.exp(s) if prior.logarithmic else s for s in prior.edges]
-        ends.append(edges)
-    corners = np.array(list(itertools.product(*ends)))
-    low, high = corners[:, 0].min(), corners[:, 0].max()
-    if resonance_of(low, plasma) != resonance_of(high, plasma):
-        raise ValueError(
-            f"[fit.prior.scalar_mass_gev] reaches from {low:g} to {high:g} GeV, across an edge of "
-            "the resonance regime (61 and 63.5 GeV), where the solver's method changes; fit each "
-            "side by itself"
-        )
-    columns = vars(model) | dict(zip(MODEL_PARAMETERS, corners.T))
-    grids, _ = choose_grids(SimpleNamespace(**columns), plasma)
-    return grids[0] if len(grids) == 1 else freeze_out_grid(low, plasma)
+            ends[name] = [math.exp(s) if prior.logarithmic else s for s in prior.edges]
+        elif value is not None:
+            ends[name] = [float(value)]
+    corners = np.array(list(itertools.product(*ends.values()))).T
+    try:
+        return entry.shared_grid(SimpleNamespace(**vars(model) | dict(zip(ends, corners))), plasma)
+    except ValueError as error:
+        raise ValueError(f"[fit.prior]: {error}") from None

@@ -16,42 +16,35 @@ import numpy as np
 from spectra.cache import read_tables, write_tables
 from spectra.files import check_format, describe, stamp, write_hdf5
 from spectra.store import FORMAT_VERSION
-from sterile.citation import CITATION
+from sterile.mechanisms import kinds
+from sterile.models import parameters_of
+from sterile.quantities import COSMOLOGY, Quantity, point_scalars
 
 KIND = "fit"
-UNITS = {
-    "scalar_mass_gev": ("GeV", "mass of the scalar S"),
-    "portal_coupling": ("1", "lambda of 2 lambda |Phi|^2 S^2"),
-    "yukawa": ("1", "y of (y/2) S N^c N"),
-    "mass_kev": ("keV", "mass m_N"),
-    "omega_h2": ("1", "abundance Omega h^2"),
-    "h": ("100 km/s/Mpc", "Hubble constant"),
-    "omega_b": ("1", "baryons, Omega h^2"),
-    "omega_dm": ("1", "dark matter, Omega h^2"),
-    "n_s": ("1", "slope of the primordial spectrum"),
-    "a_s": ("1", "amplitude of the primordial spectrum at 0.05/Mpc"),
-    "n_eff": ("1", "effective number of neutrinos"),
-    "yield_n": ("1", "sterile neutrinos per entropy, n_N/s"),
-    "yield_s_max": ("1", "largest scalars per entropy, n_S/s"),
-    "q_mean": ("1", "mean comoving momentum <q>"),
-    "q_rms": ("1", "root mean square comoving momentum"),
-    "k_t2_half_h_mpc": ("h/Mpc", "wavenumber of T^2 = 1/2; NaN where not crossed"),
-    "k_t_half_h_mpc": ("h/Mpc", "wavenumber of T = 1/2; NaN where not crossed"),
-    "m_hm_t_half_msun_h": ("Msun/h", "half-mode mass of T = 1/2; NaN where not crossed"),
-    "lambda_fs_mpc": ("Mpc", "comoving free-streaming horizon"),
-    "delta_a": ("1", "Lyman-alpha area deficit"),
-    "n_satellites": ("1", "Milky Way satellites"),
-    "n_galaxies_z6_mpc3": ("1/Mpc^3", "galaxies at z = 6, comoving, no h"),
-    "status": ("1", "0 is success, else a code of sterile.Status or spectra.Status"),
-    "branch": ("1", "0 freeze-in, 1 freeze-out"),
-    "chi_square": ("1", "-2 log likelihood"),
-    "lp": ("1", "log posterior density in the unbounded coordinates, not normalised"),
-    "acceptance_rate": ("1", "mean Metropolis probability of the trajectory"),
-    "step_size": ("1", "leapfrog step"),
-    "n_steps": ("1", "leapfrog steps of the trajectory"),
-    "diverging": ("1", "whether the energy error exceeded 1000"),
-    "energy": ("1", "Hamiltonian energy"),
+# what a sampler says of a draw
+_SAMPLER = {
+    "status": Quantity("1", "0 is success, else a code of sterile.Status or spectra.Status"),
+    "branch": Quantity("1", "index of the branch among those of the mechanism"),
+    "chi_square": Quantity("1", "-2 log likelihood"),
+    "lp": Quantity("1", "log posterior density in the unbounded coordinates, not normalised"),
+    "acceptance_rate": Quantity("1", "mean Metropolis probability of the trajectory"),
+    "step_size": Quantity("1", "leapfrog step"),
+    "n_steps": Quantity("1", "leapfrog steps of the trajectory"),
+    "diverging": Quantity("1", "whether the energy error exceeded 1000"),
+    "energy": Quantity("1", "Hamiltonian energy"),
 }
+
+
+def _quantities() -> dict[str, Quantity]:
+    """Every variable that a fit's file may have, but log likelihoods."""
+    known = {**COSMOLOGY, **point_scalars({}), **_SAMPLER}
+    for entry in kinds().values():
+        known |= entry.numbers
+        for name, stated in parameters_of(entry.model).items():
+            known.setdefault(name, Quantity(stated.unit, stated.description, stated.symbol))
+    return known
+
+
 _GRIDS = ("posterior", "sample_stats", "log_likelihood", "unconstrained_posterior")
 _DIMENSIONS = ("chain", "draw")
 
@@ -66,12 +59,14 @@ class Fit:
     coordinates : names of the axes of ``fisher``.
     summary : what the command line says.
     config_toml : the file it was made from.
+    citation : what a user should cite, BibTeX.
     """
 
     groups: Mapping[str, Mapping[str, np.ndarray]]
     summary: dict
     config_toml: str = ""
     coordinates: tuple[str, ...] = ()
+    citation: str = ""
 
 
 def write(path, fit: Fit) -> Path:
@@ -81,7 +76,7 @@ def write(path, fit: Fit) -> Path:
         file.attrs.update(stamp(FORMAT_VERSION))
         file.attrs["kind"] = KIND
         file.attrs["config_toml"] = fit.config_toml
-        file.attrs["citation"] = CITATION
+        file.attrs["citation"] = fit.citation
         file.attrs["summary"] = json.dumps(fit.summary)
         for name, variables in fit.groups.items():
             if name in _GRIDS:
@@ -97,9 +92,11 @@ def _fill_draws(group, variables) -> None:
     for name, length in zip(_DIMENSIONS, shape):
         scale = group.create_dataset(name, data=np.arange(length))
         scale.make_scale(name)
+    known = _quantities()
     for name, values in variables.items():
         dataset = group.create_dataset(name, data=values)
-        describe(dataset, *UNITS.get(name, ("1", f"log likelihood of {name}")))
+        unit, description, *_ = known.get(name, ("1", f"log likelihood of {name}"))
+        describe(dataset, unit, description)
         for axis, dimension in enumerate(_DIMENSIONS):
             dataset.dims[axis].attach_scale(group[dimension])
 
@@ -151,7 +148,11 @@ def load(path) -> Fit:
         if "fisher" in file:
             coordinates = tuple(file["fisher/coordinate"].asstr()[()])
         return Fit(
-            groups, json.loads(file.attrs["summary"]), str(file.attrs["config_toml"]), coordinates
+            groups,
+            json.loads(file.attrs["summary"]),
+            str(file.attrs["config_toml"]),
+            coordinates,
+            str(file.attrs["citation"]),
         )
 
 

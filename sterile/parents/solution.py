@@ -28,16 +28,17 @@ import jax.numpy as jnp
 from jax import Array
 
 from spectra.precision import require_x64
-from spectra.spectrum import Spectrum
 from sterile.bath import thermodynamics as bath
+from sterile.contract import Production
 from sterile.models import Plasma, as_float
-from sterile.production import FREEZE_OUT, History, relic_mass_kev
 from sterile.scalar import (
     FLOOR,
+    FREEZE_OUT,
     START,
     Grid,
     Particle,
     ScalarHistory,
+    ScalarYields,
     decay_spectrum,
     energy,
     evolve,
@@ -145,29 +146,17 @@ class FromPairs(eqx.Module):
     w_hat: Callable
 
 
-class ParentProduction(eqx.Module):
-    """The spectrum of N from a parent; fields as in :class:`sterile.production.Production`.
+class Details(eqx.Module):
+    """What a parent says beside the spectrum of N; as :class:`sterile.scalar.production.Details`.
 
     ``yield_x_max`` is the largest Y_X, of all spin states.
     """
 
-    q: Array
-    f: Array
-    yield_n: Array
     yield_n_spectrum: Array
     yield_x_max: Array
-    q_mean: Array
-    q_rms: Array
     density_ratio_max: Array
     radiation_ratio_max: Array
-    history: History
     scalar: ScalarHistory
-    status: Array
-
-    def spectrum(self, mass_kev=None, omega_h2=0.12) -> Spectrum:
-        """The :class:`spectra.Spectrum` of N; m_N [keV] from ``omega_h2`` if left out."""
-        mass = relic_mass_kev(self.yield_n, omega_h2) if mass_kev is None else mass_kev
-        return Spectrum(self.q, self.f, mass, 1.0)
 
 
 def cold(number) -> AlreadyThere:
@@ -190,7 +179,7 @@ class _Cold(eqx.Module):
 
 def solve_parent(
     parent: Parent, source, plasma: Plasma | None = None, grid: Grid = FREEZE_OUT
-) -> ParentProduction:
+) -> Production:
     """Neutrinos from ``parent`` made by ``source``; works under jit, vmap and grad.
 
     Parameters
@@ -272,19 +261,24 @@ def _solve(parent, source, plasma, grid):
     finite = jnp.all(jnp.isfinite(f)) & (yield_n[-1] > 0.0)
     wrong = jnp.abs(moments / yield_n[-1] - 1.0) > 1e-3
     status = jnp.where(wrong, Status.NOT_CONVERGED, Status.SUCCESS)
-    return ParentProduction(
+    return Production(
         q=q,
         f=f,
         yield_n=yield_n[-1],
-        yield_n_spectrum=moments,
-        yield_x_max=jnp.max(yield_x),
         q_mean=mean,
         q_rms=root,
-        density_ratio_max=jnp.max(history.density_ratio),
-        radiation_ratio_max=jnp.max(history.radiation_ratio),
-        history=History(history.temperature_gev, yield_x, yield_n),
-        scalar=history,
+        history=ScalarYields(history.temperature_gev, yield_n, yield_x),
         status=jnp.where(finite, status, Status.NON_FINITE).astype(jnp.int32),
+        model=parent,
+        plasma=plasma,
+        grid=grid,
+        details=Details(
+            yield_n_spectrum=moments,
+            yield_x_max=jnp.max(yield_x),
+            density_ratio_max=jnp.max(history.density_ratio),
+            radiation_ratio_max=jnp.max(history.radiation_ratio),
+            scalar=history,
+        ),
     )
 
 

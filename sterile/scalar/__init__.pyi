@@ -11,6 +11,9 @@ from .distribution import FLOOR as FLOOR
 from .distribution import START as START
 from .distribution import evolve as evolve
 from .distribution import solve_scalar as solve_scalar
+from .grids import FREEZE_IN as FREEZE_IN
+from .grids import FREEZE_OUT as FREEZE_OUT
+from .grids import resonance_of as resonance_of
 from .higgs_mixing import bath_branching as bath_branching
 from .higgs_mixing import bath_widths_gev as bath_widths_gev
 from .higgs_mixing import mixing_angle as mixing_angle
@@ -18,4 +21,8 @@ from .inverse_spectrum import neutrino_spectrum as neutrino_spectrum
 from .lattice import Grid as Grid
 from .lattice import ScalarHistory as ScalarHistory
 from .lattice import yield_weights as yield_weights
+from .mechanism import SCALAR_DECAY as SCALAR_DECAY
+from .model import ScalarDecay as ScalarDecay
+from .production import ScalarYields as ScalarYields
+from .production import snapshots as snapshots
 from .step import Particle as Particle

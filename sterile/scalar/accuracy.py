@@ -12,11 +12,10 @@ coarser solution, far above that of the finer one: a bound, not an estimate of i
 import dataclasses
 import math
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from sterile.contract import ErrorEstimate
 from sterile.scalar.distribution import solve_scalar
 from sterile.scalar.inverse_spectrum import neutrino_spectrum
 from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid
@@ -28,25 +27,6 @@ FLOOR = 2e-5
 COARSER = 2.0
 _FINER = 1.5
 _EVERY = 16
-REFINEMENTS = 3
-
-
-class ErrorEstimate(eqx.Module):
-    """Bounds on numerical errors; not those of the model.
-
-    Attributes
-    ----------
-    yield_n, q_mean : relative errors of Y_N and <q>.
-    spectrum : largest error of q^2 F_N over its peak.
-    """
-
-    yield_n: Array
-    q_mean: Array
-    spectrum: Array
-
-    def largest(self) -> Array:
-        """The largest of the three."""
-        return jnp.maximum(jnp.maximum(self.yield_n, self.q_mean), self.spectrum)
 
 
 def rescaled(grid: Grid, factor: float) -> Grid:

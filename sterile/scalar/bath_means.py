@@ -13,8 +13,9 @@ import numpy as np
 from jax import Array
 
 from sterile.bath import doublet_mass_gev
-from sterile.models import Plasma, ScalarDecay
+from sterile.models import Plasma
 from sterile.scalar.lattice import Grid
+from sterile.scalar.model import ScalarDecay
 from sterile.scalar.quantum_statistics import contact_mean, heavy_mean, light_mean
 from sterile.scalar.step import thermal_at
 

@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from sterile.models import ScalarDecay
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
 from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
+from sterile.scalar.model import ScalarDecay
 
 _COMPUTED = 400  # momenta at which F is integrated
 _TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F

@@ -23,21 +23,19 @@ import numpy as np
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile.bath import thermodynamics as bath
-from sterile.models import HELICITY_STATES, Plasma, ScalarDecay
+from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.bath_means import means_at
-from sterile.scalar.collisions import (
-    contact_kernel_factor,
-    energy,
-    resonance_peak,
-)
+from sterile.scalar.collisions import contact_kernel_factor, energy
 from sterile.scalar.elastic_scattering import elastic_table
 from sterile.scalar.free_decay import free_phase
 from sterile.scalar.higgs_mixing import bath_widths_gev
 from sterile.scalar.inverse_decay import Daughters
 from sterile.scalar.lattice import Grid, ScalarHistory, phases, yield_weights
+from sterile.scalar.model import ScalarDecay
 from sterile.scalar.moments import first_population
 from sterile.scalar.phase import run_phase
+from sterile.scalar.resonance import resonance_peak
 from sterile.scalar.step import (
     Particle,
     expansion,

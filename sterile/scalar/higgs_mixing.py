@@ -21,8 +21,8 @@ import math
 import jax.numpy as jnp
 
 from spectra.constants import HIGGS_MASS_GEV, HIGGS_VEV_GEV
-from sterile.models import ScalarDecay
 from sterile.scalar.amplitudes import higgs_width_of_mass_gev, scalar_decay_width_gev
+from sterile.scalar.model import ScalarDecay
 
 
 def mixing_angle(scalar_mass_gev, portal_coupling, scalar_vev_gev):

@@ -23,7 +23,7 @@ class Grid(eqx.Module):
     hot_units, coupled_units, late_units : lengths of the three phases in units of ``log_step``.
     hot_steps, coupled_steps, late_steps : steps a unit in each phase.
     late_is_free : whether collisions are over in the last phase.
-    resonance : how the Higgs resonance is integrated, see ``collisions.resonance_peak``.
+    resonance : how the Higgs resonance is integrated, see ``resonance.resonance_peak``.
     """
 
     log_step: float = eqx.field(static=True, default=0.2)

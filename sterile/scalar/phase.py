@@ -14,12 +14,10 @@ import numpy as np
 from spectra.constants import HIGGS_MASS_GEV
 from sterile.scalar.bath_means import means_in_unit, means_of_phase, splits_kernel
 from sterile.scalar.collisions import (
-    ReferenceShape,
     annihilation_kernel,
     cross_section_table,
     energy,
     fermion_share_of_width,
-    resonance_operator,
     smearing_gev2,
     total_higgs_width_gev,
     user_cross_section_table,
@@ -29,6 +27,7 @@ from sterile.scalar.inverse_decay import exchange_step
 from sterile.scalar.lattice import phases
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
+from sterile.scalar.resonance import ReferenceShape, resonance_operator
 from sterile.scalar.rosenbrock import NODES
 from sterile.scalar.step import (
     implicit_step,

@@ -45,10 +45,10 @@ from sterile.scalar.collisions import (
     energy,
     fermion_share,
     packed,
-    peak_squared,
     smearing_gev2,
     total_higgs_width_gev,
 )
+from sterile.scalar.resonance import peak_squared
 
 # beta |q|/T below which c is its limit; c is even in it
 _AT_REST = 1e-4

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sterile.scan import expressions
-from sterile.scan.settings import RangeSection, Settings, check_parameters
+from sterile.scan.settings import RangeSection, Settings, check_parameters, scannable
 
 MAX_POINTS = 20_000_000
 
@@ -42,7 +42,7 @@ def points(settings: Settings) -> Points:
     """
     scan = settings.scan
     if scan.design == "list":
-        values = read_list(settings.folder / scan.file)
+        values = read_list(settings.folder / scan.file, scannable(settings))
         check_parameters(settings, values)
         count = len(next(iter(values.values())))
         found = Points(values, np.full((count, len(values)), np.nan))
@@ -122,9 +122,10 @@ def _unit_cube(settings: Settings) -> np.ndarray:
     return qmc.LatinHypercube(dimensions, rng=scan.seed).random(scan.points)
 
 
-def read_list(path) -> dict[str, np.ndarray]:
+def read_list(path, known) -> dict[str, np.ndarray]:
     """Parameters of a CSV file with a header, or 1-D datasets of an HDF5 file or of a scan's file.
 
+    ``known``: names that may be scanned.
     Raises ``FileNotFoundError``, or ``ValueError`` naming the file, the line and the fix.
     """
     path = Path(path)
@@ -132,7 +133,7 @@ def read_list(path) -> dict[str, np.ndarray]:
         raise FileNotFoundError(f"{path}: no such file; check [scan] file")
     with path.open("rb") as file:
         is_hdf5 = file.read(8) == b"\x89HDF\r\n\x1a\n"
-    values = _read_hdf5(path) if is_hdf5 else _read_csv(path)
+    values = _read_hdf5(path, known) if is_hdf5 else _read_csv(path)
     if not values:
         raise ValueError(f"{path}: holds no parameter")
     lengths = {name: len(column) for name, column in values.items()}
@@ -174,10 +175,8 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
     return {name: np.asarray(column) for name, column in zip(header, columns)}
 
 
-def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
+def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
     import h5py
-
-    from sterile.scan.settings import scannable
 
     try:
         with h5py.File(path) as file:
@@ -185,7 +184,7 @@ def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
             # of a scan's results only what was scanned is a parameter again
             wanted = file.attrs.get("parameters", None)
             names = list(wanted) if wanted is not None else list(group)
-            unknown = [name for name in names if name not in scannable()]
+            unknown = [name for name in names if name not in known]
             if unknown:
                 raise ValueError(f"{path}: unknown parameter '{unknown[0]}'")
             return {str(name): np.asarray(group[name], dtype=float) for name in names}

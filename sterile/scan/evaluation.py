@@ -5,6 +5,7 @@ Anything with the methods of :class:`Pipeline` can be scanned; it has to be pick
 
 import dataclasses
 import functools
+import importlib
 import json
 import math
 from dataclasses import dataclass
@@ -12,28 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sterile.mechanisms import mechanism, mechanism_of, modules_of
+from sterile.models import parameters_of
+from sterile.names import require_name
+from sterile.quantities import Quantity, point_scalars
+from sterile.scan import kernel
+from sterile.scan.settings import OUTPUT_PARTS, Settings, corners, run_content
 from sterile.status import Status
 
-# scalar JSON key → (unit, description): what a scan keeps of a Point, one row each
-SCALARS = {
-    "mass_kev": ("keV", "mass m_N"),
-    "omega_h2": ("1", "abundance Omega h^2"),
-    "temperature_ratio": ("1", "T_ref over T_gamma today"),
-    "yield_n": ("1", "sterile neutrinos per entropy, n_N/s"),
-    "yield_s_max": ("1", "largest scalars per entropy, n_S/s"),
-    "q_mean": ("1", "mean comoving momentum <q>"),
-    "q_rms": ("1", "root mean square comoving momentum"),
-    "k_t2_half_h_mpc": ("h/Mpc", "wavenumber of T^2 = 1/2; NaN where not crossed"),
-    "k_t_half_h_mpc": ("h/Mpc", "wavenumber of T = 1/2; NaN where not crossed"),
-    "m_hm_t_half_msun_h": ("Msun/h", "half-mode mass of T = 1/2; NaN where not crossed"),
-    "lambda_fs_mpc": ("Mpc", "comoving free-streaming horizon"),
-    "delta_a": ("1", "Lyman-alpha area deficit"),
-    "n_satellites": ("1", "Milky Way satellites"),
-    "n_galaxies_z6_mpc3": ("1/Mpc^3", "galaxies at z = 6, comoving, no h"),
-}
-# of these a finished point has a finite value; the others may not apply
+# of a finished point these have a finite value; the others may not apply
 _ALWAYS_FINITE = ("yield_n", "mass_kev", "omega_h2", "q_mean")
-_PARAMETER_UNITS = {"scalar_mass_gev": "GeV", "mass_kev": "keV"}
 _VERDICT_PARTS = {
     "status": ("<i4", "1", "0 allowed, 1 constrained, 2 forbidden, 3 undecided, -1 not computed"),
     "value": ("<f8", "1", "the tested number"),
@@ -73,12 +62,14 @@ class Pipeline:
     Attributes
     ----------
     content : JSON of a run's configuration with a placeholder for each scanned parameter.
+    modules : to import first, where mechanisms of one's own are registered.
     parameters : names of the scanned parameters.
     outputs : scalar JSON keys, and "verdicts", "transfer", "spectra".
     batch : points that are vmapped together.
     """
 
     content: str
+    modules: tuple[str, ...]
     parameters: tuple[str, ...]
     outputs: tuple[str, ...]
     batch: int
@@ -89,22 +80,23 @@ class Pipeline:
 
         Raises ``ValueError`` for a parameter's range that leaves the model's.
         """
-        from sterile.scan import kernel
-
-        setup = kernel.prepare(self.content, "verdicts" in self.outputs)
+        setup = self._setup()
         for corner in json.loads(self.corners):
             own = {name: value for name, value in corner.items() if name in vars(setup.model)}
             dataclasses.replace(setup.model, **own)  # names what is out of range
         shapes, sources = kernel.shapes(setup, values)
+        entry = mechanism_of(setup.model)
+        units = {name: stated.unit for name, stated in parameters_of(entry.model).items()}
+        scalars = point_scalars(entry.numbers)
         columns = {
-            f"points/{name}": Column(
-                (), "<f8", _PARAMETER_UNITS.get(name, "1"), "scanned parameter"
-            )
+            f"points/{name}": Column((), "<f8", units.get(name, "keV"), "scanned parameter")
             for name in self.parameters
         }
         columns["points/status"] = Column((), "<i4", "1", "0 is success, -1 not computed")
         columns |= {
-            path: _column(path, shape) for path, shape in shapes.items() if self._wanted(path)
+            path: _column(path, shape, scalars)
+            for path, shape in shapes.items()
+            if self._wanted(path)
         }
         shared = {}
         if "transfer" in self.outputs:
@@ -115,9 +107,7 @@ class Pipeline:
 
     def groups(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """(n,) integers; points of one group run in one compiled program."""
-        from sterile.scan import kernel
-
-        setup = kernel.prepare(self.content, "verdicts" in self.outputs)
+        setup = self._setup()
         return kernel.grids_of(setup, values)[1]
 
     def compute(self, values: dict[str, np.ndarray], tight: bool = False) -> dict[str, np.ndarray]:
@@ -125,9 +115,7 @@ class Pipeline:
 
         ``tight``: one by one on a finer grid, for points that failed.
         """
-        from sterile.scan import kernel
-
-        setup = kernel.prepare(self.content, "verdicts" in self.outputs)
+        setup = self._setup()
         solve = functools.partial(kernel.solve, setup, tight=tight)
         count = len(next(iter(values.values())))
         size = 1 if tight else self.batch
@@ -142,6 +130,11 @@ class Pipeline:
             for path, array in _join(parts).items()
             if path == "points/status" or self._wanted(path)
         }
+
+    def _setup(self) -> kernel.Setup:
+        for module in self.modules:
+            importlib.import_module(module)
+        return kernel.prepare(self.content, "verdicts" in self.outputs)
 
     def _wanted(self, path: str) -> bool:
         folder, name = path.split("/", 1)
@@ -188,10 +181,10 @@ def _settle(found: dict) -> dict:
     return {**found, "points/status": status}
 
 
-def _column(path: str, shape: tuple[int, ...]) -> Column:
+def _column(path: str, shape: tuple[int, ...], scalars: dict[str, Quantity]) -> Column:
     folder, name = path.rsplit("/", 1)
     if folder == "points":
-        return Column(shape, "<f8", *SCALARS[name])
+        return Column(shape, "<f8", *scalars[name][:2])
     if folder.startswith("verdicts/"):
         dtype, unit, description = _VERDICT_PARTS[name]
         return Column(shape, dtype, unit, description)
@@ -203,32 +196,29 @@ def _column(path: str, shape: tuple[int, ...]) -> Column:
     return Column(shape, "<f8", *described[path])
 
 
-def check_outputs(outputs) -> tuple[str, ...]:
-    """Names in [scan] outputs, or all scalars and the verdicts; ``ValueError`` on others."""
-    import difflib
+def check_outputs(outputs, own: dict[str, Quantity]) -> tuple[str, ...]:
+    """Names in [scan] outputs, or all scalars and the verdicts; ``ValueError`` on others.
 
-    from sterile.scan.settings import OUTPUT_PARTS
-
+    ``own``: the numbers of the mechanism.
+    """
+    scalars = tuple(point_scalars(own))
     if outputs is None:
-        return (*SCALARS, "verdicts")
-    known = (*SCALARS, *OUTPUT_PARTS)
+        return (*scalars, "verdicts")
+    known = (*scalars, *OUTPUT_PARTS)
     for name in outputs:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise ValueError(f"[scan] outputs: unknown output '{name}'; {hint}")
+        require_name(name, known, "[scan] outputs: unknown output '{}'")
     return tuple(dict.fromkeys(outputs))
 
 
-def pipeline_of(settings, parameters) -> Pipeline:
+def pipeline_of(settings: Settings, parameters) -> Pipeline:
     """The evaluation of a scan's settings; ``parameters``: names, in order."""
-    from sterile.scan.settings import corners, run_content
-
     content = run_content(settings, dict.fromkeys(parameters, math.nan))
+    entry = mechanism(content["model"]["kind"])
     return Pipeline(
         content=json.dumps(content, default=str),
+        modules=modules_of(entry),
         parameters=tuple(parameters),
-        outputs=check_outputs(settings.scan.outputs),
+        outputs=check_outputs(settings.scan.outputs, dict(entry.numbers)),
         batch=settings.scan.batch,
         corners=json.dumps(corners(settings)),
     )

@@ -24,20 +24,14 @@ from spectra.structure import (
 )
 from sterile import bounds, session
 from sterile import config as configuration
-from sterile.models import Plasma
+from sterile.contract import Choices
+from sterile.mechanisms import mechanism, mechanism_of
+from sterile.models import Plasma, parameters_of
 from sterile.pipeline import evaluate
-from sterile.production import choose_grids, tightened
-from sterile.scalar import Grid
-from sterile.scan.evaluation import SCALARS
+from sterile.quantities import point_scalars
 
-# a valid value for every parameter that a scan replaces
-_PLACEHOLDERS = {
-    "scalar_mass_gev": 100.0,
-    "portal_coupling": 1e-8,
-    "yukawa": 1e-9,
-    "scalar_vev_gev": 100.0,
-    "mass_kev": 7.1,
-}
+# m_N [keV] where a scan fills it in
+_TYPICAL_MASS_KEV = 7.1
 
 
 class Setup(NamedTuple):
@@ -58,10 +52,11 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
     """The shared part of a configuration, given as JSON with NaN for what is scanned."""
     session.start()
     sections = json.loads(content)
+    stated = parameters_of(mechanism(sections["model"]["kind"]).model)
     for section in sections.values():
         for name, value in section.items():
             if isinstance(value, float) and math.isnan(value):
-                section[name] = _PLACEHOLDERS[name]
+                section[name] = stated[name].typical if name in stated else _TYPICAL_MASS_KEV
     config = configuration.check(sections)
     cosmology = configuration.cosmology_of(config)
     drive, power = drive_of(cosmology), power_table(cosmology)
@@ -80,10 +75,10 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
     )
 
 
-def grids_of(setup: Setup, values: dict[str, np.ndarray]) -> tuple[list[Grid], np.ndarray]:
+def grids_of(setup: Setup, values: dict[str, np.ndarray]) -> Choices:
     """Grids that points need, and the index of each point's, (n,); out-of-range points too."""
     parameters = vars(setup.model) | values
-    return choose_grids(SimpleNamespace(**parameters), setup.plasma)
+    return mechanism_of(setup.model).prepare(SimpleNamespace(**parameters), setup.plasma)
 
 
 def shapes(setup: Setup, values: dict):
@@ -98,7 +93,7 @@ def shapes(setup: Setup, values: dict):
 def solve(setup: Setup, values: dict, tight: bool = False) -> dict:
     """All arrays of n points that need one grid: path → (n, ...) on the host."""
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
-    found = _batch(setup, values, tightened(grid) if tight else grid)
+    found = _batch(setup, values, mechanism_of(setup.model).robust(grid) if tight else grid)
     return {path: np.asarray(leaf) for path, leaf in found.items()}
 
 
@@ -151,6 +146,9 @@ def verdicts_of(setup: Setup, point) -> dict:
 
 
 def scalars_of(point) -> dict:
-    """The scalars of :data:`sterile.scan.evaluation.SCALARS`, of one Point, by JSON key."""
+    """The scalars of one Point by JSON key."""
     special = {"temperature_ratio": point.spectrum.temperature_ratio}
-    return {name: special[name] if name in special else getattr(point, name) for name in SCALARS}
+    return {
+        name: special[name] if name in special else getattr(point, name)
+        for name in point_scalars(point.numbers)
+    }

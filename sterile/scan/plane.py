@@ -1,5 +1,7 @@
 """The plane of a scan: what is allowed, the masses, where freeze-in turns into freeze-out."""
 
+import json
+
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.colors import ListedColormap
@@ -7,21 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from spectra.constants import HIGGS_MASS_GEV, HIGGS_WIDTH_GEV
 from spectra.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
 from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC, REFERENCE_MASSES_KEV
-from sterile import bounds
-from sterile.bath import hubble_gev
-from sterile.scalar import higgs_decay_width_gev
+from sterile.contract import Mechanism
+from sterile.mechanisms import mechanism
+from sterile.models import parameters_of
+from sterile.quantities import TARGETS
 from sterile.scan.results import Results
 from sterile.status import Status, is_failure, name_of
 
-_LABELS = {
-    "portal_coupling": r"portal coupling $\lambda$",
-    "yukawa": r"Yukawa coupling $y$",
-    "scalar_mass_gev": r"$m_S$ [GeV]",
-    "mass_kev": r"$m_N$ [keV]",
-}
 # in the order of VerdictStatus
 _REGION_COLOURS = {"allowed": GREEN, "constrained": ORANGE, "forbidden": VERMILION}
 _REGION_ALPHA = 0.38
@@ -31,27 +27,31 @@ _MASSES_KEV = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 1e2, 1e3, 1e4, 1e5, 1e6)
 _PIXELS = 400
 _MOST_PANELS = 6
 _SUMMARY = "half-mode"
-# verdicts that are hatched, or only labels
-_ELSEWHERE = ("scalar-lifetime", "higgs-invisible", "free-streaming", "warmness")
+# verdicts that are only labels
+_LABELS_ONLY = ("free-streaming", "warmness")
+_HATCHES = ("///", "\\\\\\", "|||", "---")
+# files written before kinds were kept in them
+_FIRST_KIND = "scalar-decay"
 
 
 def figure_plane(results: Results) -> Figure:
     """Regions of a scan in the plane of two parameters, one panel for each value of a third.
 
     Colours: the half-mode verdict. Lines: m_N that gives Omega h^2 = 0.12; where the yield is
-    largest in lambda, between freeze-in and freeze-out; every other verdict's edge; the
-    free-streaming labels 0.01 and 0.1 Mpc; late decays (nucleosynthesis) and h -> S S where they
-    lie inside. Crosses: points without a result; dots: with a caveat of the transfer
-    function. Between points everything is interpolated.
+    largest in the first parameter, between the mechanism's two branches; every other verdict's
+    edge; the free-streaming labels 0.01 and 0.1 Mpc. Hatched: where a bound on the mechanism itself
+    fails, for scalar decay late decays (nucleosynthesis) and h -> S S. Crosses: points without a
+    result; dots: with a caveat of the transfer function. Between points everything is interpolated.
 
     Raises
     ------
     ValueError
         If the scan has not two parameters with several values, or a third with more than six.
     """
-    axes_names = _axes_names(results)
+    entry = _mechanism(results)
+    axes_names = _axes_names(results, entry)
     others = [name for name in results.parameters if name not in axes_names]
-    panels = _panels(results, others)
+    panels = _panels(results, others, entry)
     with rc_context(STYLE):
         columns = min(len(panels), 3)
         rows = -(-len(panels) // columns)
@@ -59,7 +59,7 @@ def figure_plane(results: Results) -> Figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         handles: dict[str, object] = {}
         for axes, (title, chosen) in zip(grid.flat, panels):
-            _draw(axes, results, axes_names, chosen, handles)
+            _draw(axes, results, entry, axes_names, chosen, handles)
             axes.set_title(title)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
@@ -73,11 +73,23 @@ def figure_plane(results: Results) -> Figure:
         return figure
 
 
-def _axes_names(results: Results) -> tuple[str, str]:
+def _mechanism(results: Results) -> Mechanism:
+    return mechanism(_model(results).get("kind", _FIRST_KIND))
+
+
+def _label(entry: Mechanism, name: str) -> str:
+    """What an axis says of a parameter."""
+    known = {**TARGETS, **parameters_of(entry.model)}
+    words = name.replace("_", " ")
+    if name not in known or not known[name].symbol:
+        return words
+    return f"{words} {known[name].symbol}" if known[name].unit == "1" else known[name].symbol
+
+
+def _axes_names(results: Results, entry: Mechanism) -> tuple[str, str]:
     varied = [name for name in results.parameters if len(np.unique(results.points[name])) > 2]
-    wanted = ("portal_coupling", "yukawa")
-    if set(wanted) <= set(varied):
-        return wanted
+    if entry.plane is not None and set(entry.plane) <= set(varied):
+        return entry.plane
     if len(varied) < 2:
         raise ValueError(
             "a plane needs two parameters with three values or more each; this scan varies "
@@ -86,10 +98,10 @@ def _axes_names(results: Results) -> tuple[str, str]:
     return varied[0], varied[1]
 
 
-def _panels(results: Results, others: list[str]) -> list[tuple[str, np.ndarray]]:
+def _panels(results: Results, others: list[str], entry: Mechanism) -> list[tuple[str, np.ndarray]]:
     count = results.done.size
     if not others:
-        return [(_fixed_mass(results), np.ones(count, dtype=bool))]
+        return [(_fixed(results, entry), np.ones(count, dtype=bool))]
     values = np.stack([results.points[name] for name in others], axis=1)
     combinations, member = np.unique(values, axis=0, return_inverse=True)
     if len(combinations) > _MOST_PANELS:
@@ -99,7 +111,7 @@ def _panels(results: Results, others: list[str]) -> list[tuple[str, np.ndarray]]
         )
     return [
         (
-            ", ".join(f"{_LABELS.get(n, n)} = {v:g}" for n, v in zip(others, combination)),
+            ", ".join(f"{_label(entry, n)} = {v:g}" for n, v in zip(others, combination)),
             member.ravel() == index,
         )
         for index, combination in enumerate(combinations)
@@ -107,14 +119,19 @@ def _panels(results: Results, others: list[str]) -> list[tuple[str, np.ndarray]]
 
 
 def _model(results: Results) -> dict:
-    import json
-
     return json.loads(results.attributes["identity"]).get("model", {})
 
 
-def _fixed_mass(results: Results) -> str:
-    mass = _model(results).get("scalar_mass_gev")
-    return rf"$m_S = {mass:g}$ GeV" if mass is not None else ""
+def _fixed(results: Results, entry: Mechanism) -> str:
+    """The model's parameters that the scan left alone, such as "m_S = 100 GeV"."""
+    words = []
+    for name, value in _model(results).items():
+        stated = parameters_of(entry.model).get(name)
+        if stated is not None and stated.symbol:
+            symbol = stated.symbol.removesuffix(f" [{stated.unit}]")
+            unit = "" if stated.unit == "1" else f" {stated.unit}"
+            words.append(f"{symbol} = {value:g}{unit}")
+    return ", ".join(words)
 
 
 class _Raster:
@@ -168,7 +185,7 @@ def _is_log(values) -> bool:
     return bool(values.min() > 0.0 and values.max() / values.min() > 30.0)
 
 
-def _draw(axes, results: Results, names, chosen, handles) -> None:
+def _draw(axes, results: Results, entry: Mechanism, names, chosen, handles) -> None:
     done = chosen & results.done
     points = {name: column[done] for name, column in results.points.items()}
     if done.sum() < 4:
@@ -181,8 +198,8 @@ def _draw(axes, results: Results, names, chosen, handles) -> None:
         yscale="log" if raster.y_log else "linear",
         xlim=(raster.x[0], raster.x[-1]),
         ylim=(raster.y[0], raster.y[-1]),
-        xlabel=_LABELS.get(names[0], names[0]),
-        ylabel=_LABELS.get(names[1], names[1]),
+        xlabel=_label(entry, names[0]),
+        ylabel=_label(entry, names[1]),
     )
     good = ~is_failure(points["status"])
     verdicts = {
@@ -191,10 +208,10 @@ def _draw(axes, results: Results, names, chosen, handles) -> None:
     }
     _draw_regions(axes, raster, verdicts, handles)
     _draw_masses(axes, raster, points, good)
-    if names == ("portal_coupling", "yukawa"):
-        _draw_turn_over(axes, raster, points, handles)
-        _draw_couplings(axes, raster, results, points, handles)
-    _draw_bounds(axes, raster, verdicts, handles)
+    if names == entry.plane and len(entry.branches) == 2:
+        _draw_turn_over(axes, raster, points, entry.branches, handles)
+    _draw_excluded(axes, raster, verdicts, entry.excluded, handles)
+    _draw_bounds(axes, raster, verdicts, entry.excluded, handles)
     _draw_horizon(axes, raster, points, good, handles)
     caveat = good & (points["status"] != Status.SUCCESS)
     for label, which, marker in (("no result", ~good, "x"), (_caveat(points, caveat), caveat, ".")):
@@ -252,8 +269,8 @@ def _mass_label(mass_kev: float) -> str:
     return f"{mass_kev:.3g} keV"
 
 
-def _draw_turn_over(axes, raster, points, handles) -> None:
-    """Where the yield is largest in lambda at fixed y."""
+def _draw_turn_over(axes, raster, points, branches, handles) -> None:
+    """Where the yield is largest in the first parameter at a fixed second one."""
     if "yield_n" not in points:
         return
     with np.errstate(all="ignore"):
@@ -267,15 +284,18 @@ def _draw_turn_over(axes, raster, points, handles) -> None:
         return
     x = np.where(inside, raster.x[peak], np.nan)
     line = axes.plot(x, raster.y, color=BLACK, ls=(0, (5, 3)), lw=1.6)[0]
-    handles["largest yield: freeze-in to the left, freeze-out to the right"] = line
+    label = f"largest yield: {branches[0]} to the left, {branches[1]} to the right"
+    handles[label] = line
 
 
-def _draw_bounds(axes, raster, verdicts, handles) -> None:
+def _draw_bounds(axes, raster, verdicts, excluded, handles) -> None:
     """The edge of every verdict that is not drawn otherwise; of a family, the summary's."""
     others = [
         name
         for name in sorted(verdicts)
-        if not name.startswith(_SUMMARY) and not name.endswith("keV") and name not in _ELSEWHERE
+        if not name.startswith(_SUMMARY)
+        and not name.endswith("keV")
+        and name not in (*_LABELS_ONLY, *excluded)
     ]
     for name, colour in zip(others, _BOUND_COLOURS * 3):
         surface = raster.edge(verdicts[name]["margin"])
@@ -300,26 +320,15 @@ def _draw_horizon(axes, raster, points, good, handles) -> None:
             handles[label] = Line2D([], [], color=BLUE, lw=1.3, ls=dash)
 
 
-def _draw_couplings(axes, raster, results, points, handles) -> None:
-    """Bounds on the couplings alone: S gone before nucleosynthesis, invisible Higgs decays."""
-    masses = points.get("scalar_mass_gev", np.array([_model(results).get("scalar_mass_gev", 0.0)]))
-    mass = float(masses[0])
-    if mass <= 0.0:
-        return
-    hubble = float(hubble_gev(bounds.NUCLEOSYNTHESIS_GEV))
-    slow = float(np.sqrt(16.0 * np.pi * hubble / mass))
-    if raster.y[0] < slow:
-        top = min(slow, raster.y[-1])
-        label = "S decays after nucleosynthesis"
-        handles[label] = axes.axhspan(raster.y[0], top, fill=False, hatch="///", ec="0.4", lw=0.0)
-    if 2.0 * mass < HIGGS_MASS_GEV:
-        per_coupling2 = float(higgs_decay_width_gev(mass, 1.0))
-        limit = bounds.INVISIBLE_BRANCHING
-        width = limit / (1.0 - limit) * HIGGS_WIDTH_GEV
-        coupling = np.sqrt(width / per_coupling2)
-        if coupling < raster.x[-1]:
-            left = max(coupling, raster.x[0])
-            label = "h → SS above 11 %"
-            handles[label] = axes.axvspan(
-                left, raster.x[-1], fill=False, hatch="\\\\\\", ec="0.4", lw=0.0
-            )
+def _draw_excluded(axes, raster, verdicts, excluded, handles) -> None:
+    """Hatch where a bound on the mechanism itself fails."""
+    for (name, label), hatch in zip(excluded.items(), _HATCHES * 3):
+        if name not in verdicts:
+            continue
+        surface = raster.edge(verdicts[name]["margin"])
+        if np.nanmin(surface, initial=np.inf) < 0.0:
+            with rc_context({"hatch.color": "0.4"}):
+                axes.contourf(
+                    raster.x, raster.y, surface, levels=[-2.0, 0.0], colors="none", hatches=[hatch]
+                )
+            handles[label] = Patch(fill=False, hatch=hatch, ec="0.4", lw=0.0)

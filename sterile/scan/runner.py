@@ -11,6 +11,8 @@ import numpy as np
 from spectra.files import check_writable, locked
 from spectra.processes import available_cores
 from spectra.status import Status as StructureStatus
+from sterile.citation import citation_of
+from sterile.config import mechanism_in
 from sterile.scan import design, expressions, recovery, refine, results, store
 from sterile.scan.cluster import DaskWorkers, SchedulerLost
 from sterile.scan.evaluation import pipeline_of
@@ -172,11 +174,9 @@ def _refuse_changes(path: Path, own: dict) -> None:
 
 
 def _root(settings: Settings, base: design.Points, own_identity: dict) -> dict:
-    from sterile.citation import CITATION
-
     root = {
         "config_toml": settings.text,
-        "citation": CITATION,
+        "citation": citation_of(mechanism_in(settings.fixed).citations),
         "identity": json.dumps(own_identity, sort_keys=True),
         "parameters": list(base.values),
         "rounds": [base.count],

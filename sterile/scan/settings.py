@@ -1,26 +1,25 @@
 """The TOML file of a scan: [scan] beside the sections of one run."""
 
-import difflib
 import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from spectra.files import package_version
 from sterile import config as configuration
+from sterile.models import parameters_of
+from sterile.names import require_name
 from sterile.scan import expressions
+from sterile.sections import Section, first_problem
 
 OUTPUT_PARTS = ("verdicts", "transfer", "spectra")
 CLUSTERS = ("slurm", "pbs", "lsf", "sge", "htcondor", "oar", "local")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class RangeSection(_Section):
+class RangeSection(Section):
     """[scan.parameters.NAME]: an interval, or values. low and high may be expressions."""
 
     low: float | str | None = None
@@ -30,7 +29,7 @@ class RangeSection(_Section):
     values: list[float] | None = Field(default=None, min_length=1)
 
 
-class RefineSection(_Section):
+class RefineSection(Section):
     """[scan.refine]: rounds of new points where the class of the answer changes."""
 
     rounds: int = Field(ge=1, le=20)
@@ -38,7 +37,7 @@ class RefineSection(_Section):
     verdict: str = "half-mode"
 
 
-class ScanSection(_Section):
+class ScanSection(Section):
     """[scan]: the design, what is kept of each point, how many points go together."""
 
     design: Literal["grid", "sobol", "latin-hypercube", "list"]
@@ -75,18 +74,8 @@ class Settings:
 
 
 def load(source) -> Settings:
-    """Settings of a TOML file, or of a dict with the same content.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If a key is unknown, missing, contradictory or out of range; names it and the fix.
-    """
-    if isinstance(source, dict):
-        return check(source, json.dumps(source, sort_keys=True, default=str))
-    folder = Path(source).parent
+    """Settings of a TOML file or of a dict with its content; errors as in ``sterile.config``."""
+    folder = Path("." if isinstance(source, dict) else source).parent
     return configuration.read(source, "scan", lambda content, text: check(content, text, folder))
 
 
@@ -97,7 +86,7 @@ def check(content: dict, text: str = "", folder: Path = Path(".")) -> Settings:
     try:
         scan = ScanSection.model_validate(content["scan"])
     except ValidationError as error:
-        raise ValueError(_first_problem(error)) from None
+        raise ValueError(first_problem(error, ScanSection, "[scan]")) from None
     fixed = {name: value for name, value in content.items() if name != "scan"}
     settings = Settings(scan, fixed, tuple(scan.parameters), folder, text)
     _check_design(scan)
@@ -115,20 +104,17 @@ def check(content: dict, text: str = "", folder: Path = Path(".")) -> Settings:
     return settings
 
 
-def scannable() -> dict[str, str]:
+def scannable(settings: Settings) -> dict[str, str]:
     """Parameters that can be scanned: name → section they live in."""
-    model = [name for name in configuration.ModelSection.model_fields if name != "kind"]
-    return {**dict.fromkeys(model, "model"), "mass_kev": "dark_matter"}
+    model = parameters_of(configuration.mechanism_in(settings.fixed).model)
+    return {"mass_kev": "dark_matter", **dict.fromkeys(model, "model")}
 
 
 def check_parameters(settings: Settings, names) -> None:
     """Refuse names that cannot be scanned, are given twice, or whose fixed partners are missing."""
-    known = scannable()
+    known = scannable(settings)
     for name in names:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            raise ValueError(f"unknown parameter '{name}' in [scan]; {hint}")
+        require_name(name, known, "unknown parameter '{}' in [scan]")
         if name in settings.fixed.get(known[name], {}):
             raise ValueError(
                 f"{name} is scanned and also given in [{known[name]}]; remove it from one of them"
@@ -140,8 +126,9 @@ def run_content(settings: Settings, values: dict[str, float]) -> dict:
     """The configuration of one run: the fixed sections with ``values`` filled in."""
     sections = {name: dict(section) if isinstance(section, dict) else section
                 for name, section in settings.fixed.items()}  # fmt: skip
+    known = scannable(settings)
     for name, value in values.items():
-        section = sections.setdefault(scannable()[name], {})
+        section = sections.setdefault(known[name], {})
         if isinstance(section, dict):
             section[name] = float(value)
     return sections
@@ -152,8 +139,6 @@ def identity(settings: Settings, list_values=None) -> dict:
 
     ``list_values``: for a list, parameter → values read; their checksum is part of it.
     """
-    from spectra.files import package_version
-
     scan = settings.scan.model_dump(exclude_none=True, exclude={"cluster", "file"})
     if settings.scan.parameters:
         scan["order"] = list(settings.parameters)
@@ -168,7 +153,7 @@ def identity(settings: Settings, list_values=None) -> dict:
     content = run_content(settings, dict.fromkeys(names, 1.0))
     run = configuration.check(content).model_dump(exclude_none=True)
     for name in names:
-        del run[scannable()[name]][name]
+        del run[scannable(settings)[name]][name]
     return json.loads(json.dumps({"scan": scan, **run, "package_version": package_version()}))
 
 
@@ -274,27 +259,3 @@ def corners(settings: Settings) -> list[dict[str, float]]:
             return []
         found[0][name], found[1][name] = min(ends), max(ends)
     return found if settings.parameters else []
-
-
-def _first_problem(error: ValidationError) -> str:
-    problems = error.errors(include_url=False)
-    problems.sort(key=lambda problem: problem["type"] != "extra_forbidden")
-    first, more = problems[0], f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-    where = [str(part) for part in first["loc"] if part not in ("float", "str")]
-    name = f"[scan] {'.'.join(where)}" if where else "[scan]"
-    if first["type"] == "extra_forbidden":
-        section = ScanSection
-        if where[0] == "parameters" and len(where) == 3:
-            section = RangeSection
-        elif where[0] == "refine":
-            section = RefineSection
-        known = list(section.model_fields)
-        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}"
-        return f"unknown key {name}; {hint}{more}"
-    if first["type"] == "missing":
-        return f"{name} is missing; add it{more}"
-    if first["type"] == "model_type":
-        return f"{name} must be a table, not {first['input']!r}{more}"
-    message = first["msg"][0].lower() + first["msg"][1:]
-    return f"{name} = {first['input']!r}: {message}{more}"

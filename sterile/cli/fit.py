@@ -1,4 +1,4 @@
-"""The command ``sterile fit``: a TOML file with [fit] in, an HDF5 file of draws out."""
+"""``sterile fit``: a TOML file with [fit] in, an HDF5 file of draws out."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sterile.cli.options import ComputationFailed, Json
+from sterile.cli.options import Json, Quiet, stoppable
 
 _LINE_SECONDS, _REWRITE_SECONDS = 30.0, 0.5
 
@@ -20,32 +20,24 @@ def fit(
     threads: Annotated[
         int | None, typer.Option(help="Chains at a time; one per core.", min=1)
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")] = False,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Infer parameters: best fit, Fisher matrix, or draws from the posterior by NUTS."""
-    import signal
+    from sterile.fit import FitStopped, run, store
 
-    from sterile.fit import runner, store
+    def interrupted() -> str:
+        checkpoint = store.checkpoint_path(output)
+        return "interrupted" + (f"; go on with --resume ({checkpoint})" * checkpoint.exists())
 
-    # a batch system's notice is as good as Ctrl-C
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        summary = runner.run(
+    with stoppable(interrupted, FitStopped):
+        summary = run(
             config_path,
             output,
             resume=resume,
             progress=None if quiet else _printer(),
             threads=threads,
         )
-    except KeyboardInterrupt:
-        kept = f"; go on with --resume ({store.checkpoint_path(output)})"
-        drawn = kept if store.checkpoint_path(output).exists() else ""
-        raise ComputationFailed(f"interrupted{drawn}") from None
-    except runner.FitStopped as error:
-        raise ComputationFailed(error) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
     print(json.dumps(summary, allow_nan=False) if as_json else page(summary, output))
 
 

@@ -1,0 +1,113 @@
+"""``sterile export``: a result for another code to read, or a check of such a file."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sterile import session
+from sterile.cli.options import Json, report_files
+
+
+def export(
+    result_path: Annotated[
+        Path | None, typer.Argument(metavar="[OUT.h5]", help="A result of solve or transfer.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", help="The code to write for: class, gadget4, ...")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Directory or file to write.")
+    ] = None,
+    z: Annotated[
+        float | None, typer.Option("--z", help="Redshift of the table; with --check, of the start.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    check: Annotated[
+        Path | None, typer.Option("--check", help="Read this file back instead of writing one.")
+    ] = None,
+    box_mpc_h: Annotated[
+        float | None, typer.Option("--box-mpc-h", help="Side of the box to check for [Mpc/h].")
+    ] = None,
+    particles: Annotated[
+        str | None, typer.Option(help="Particles to check for: 512 a side, 512^3 or 134217728.")
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Write the spectrum for another code to read, or check such a file (--check)."""
+    from spectra.export import FORMATS, canonical, declared_format
+
+    if format is None and check is not None:
+        format = declared_format(check)
+    if format is None:
+        raise ValueError(f"--format is missing; give one of {', '.join(FORMATS)}")
+    name = canonical(format)
+    if check is not None:
+        return _check_export(check, name, box_mpc_h, particles, z, as_json, result_path)
+    if result_path is None or output is None:
+        raise ValueError("give a result file and -o PATH, or --check FILE")
+    from spectra import store
+
+    record = store.read(result_path)
+    names = ("spectrum/q", "spectrum/f", "transfer/k_h_mpc", "transfer/t", "transfer/t2")
+    store.require(record, result_path, *names)
+    session.start()
+    import jax.numpy as jnp
+
+    from spectra.cosmology import Cosmology
+    from spectra.export import write
+    from spectra.linear import Transfer
+    from spectra.spectrum import Spectrum
+    from spectra.status import Status
+
+    q, f, k, t, t2 = (record.datasets[name] for name in names)
+    with session.progress("export"):
+        files = write(
+            output,
+            name,
+            spectrum=Spectrum(q, f, **record.attributes["spectrum"]),
+            transfer=Transfer(k, t, t2, jnp.asarray(Status.SUCCESS, dtype=jnp.int32)),
+            cosmology=Cosmology(**record.attributes["cosmology"]),
+            z=z,
+            force=force,
+        )
+    report_files(files, as_json)
+    return 0
+
+
+def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> int:
+    given = {"--box-mpc-h": box_mpc_h, "--particles": particles, "--z": z}
+    missing = [option for option, value in given.items() if value is None]
+    if missing:
+        raise ValueError(f"--check needs {', '.join(missing)} as well")
+    session.start()
+    from spectra.export import check, simulation
+
+    cosmology = None
+    if result_path is not None:
+        from spectra import store
+        from spectra.cosmology import Cosmology
+
+        cosmology = Cosmology(**store.read(result_path).attributes["cosmology"])
+    report = check(path, name, simulation(box_mpc_h, particles, z), cosmology)
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "file": str(report.file),
+                    "format": report.format,
+                    "safe": report.safe,
+                    "problems": report.problems,
+                    "notes": report.notes,
+                    "k_min_h_mpc": report.k_min_h_mpc,
+                    "k_max_h_mpc": report.k_max_h_mpc,
+                }
+            )
+        )
+    else:
+        needs = f"k from {report.k_min_h_mpc:.4g} to {report.k_max_h_mpc:.4g} h/Mpc"
+        print(f"{report.file}: {'safe' if report.safe else 'NOT safe'} for {name} ({needs})")
+        for label, lines in (("problem", report.problems), ("note", report.notes)):
+            print("".join(f"  {label}: {line}\n" for line in lines), end="")
+    return 0 if report.safe else 1

@@ -1,0 +1,84 @@
+"""``sterile solve``: a configuration in, a result out."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sterile import session
+from sterile.cli.options import NEW_COSMOLOGY, Json, Out, check_output, finish, require_finite
+
+
+def solve(
+    config_path: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The run to do.")],
+    output: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Produce the spectrum of a model and follow it to T²(k) and the verdicts."""
+    from sterile import config as configuration
+
+    config = configuration.load(config_path)
+    check_output(output)
+    session.start()
+    from spectra.linear import drive as drive_of
+
+    model, plasma = configuration.model_of(config), configuration.plasma_of(config)
+    cosmology = configuration.cosmology_of(config)
+    drive = drive_of(cosmology, progress=session.counter(NEW_COSMOLOGY))
+
+    import sterile
+    from spectra.structure import half_mode, power_table, reference_masses, reference_relics
+    from spectra.structure import verdicts as verdicts_of
+    from sterile import bounds, report
+
+    with session.progress("matter power"):
+        power = power_table(cosmology)
+
+    with session.progress("production and transfer function"):
+        point = sterile.evaluate(
+            model,
+            cosmology,
+            plasma=plasma,
+            mass_kev=config.dark_matter.mass_kev,
+            omega_h2=configuration.target_omega_h2(config),
+            drive=drive,
+            error_estimate=True,
+        )
+        _ = float(point.yield_n)
+    with session.progress("verdicts"):
+        references = reference_relics(
+            reference_masses(), cosmology, drive, power, like=point.spectrum
+        )
+        verdicts = verdicts_of(
+            point.spectrum, point.transfer, cosmology, references=references, power=power
+        )
+        verdicts |= bounds.verdicts(model, point, cosmology)
+    scalars = report.point_numbers(point)
+    if point.production.error is not None:
+        scalars |= report.error_scalars(point.production.error)
+    half = half_mode(point.transfer, cosmology)
+    warnings = report.structure_warnings(point.transfer, half)
+    warnings += report.spectrum_warnings(point.spectrum)
+    warnings += [line for line in bounds.warnings(model, point, cosmology) if line not in warnings]
+    result = report.json_object(
+        scalars,
+        status=int(point.status),
+        transfer=point.transfer,
+        verdicts=verdicts,
+        warnings=warnings,
+    )
+    require_finite(result, "yield_n", "q_mean", "t2")
+    finish(
+        result,
+        output,
+        as_json,
+        lambda: report.record(
+            result,
+            spectrum=point.spectrum,
+            cosmology=cosmology,
+            transfer=point.transfer,
+            references=references,
+            production=point.production,
+            config_toml=config.text,
+        ),
+    )

@@ -1,0 +1,94 @@
+"""The registry: every way to make sterile neutrinos, by its ``kind``.
+
+The package's own are here. Others are added by :func:`register`, from a module that is imported by
+hand or named in the environment variable ``STERILE_MECHANISMS`` (several separated by commas):
+then the command line and the workers of a scan know them too.
+"""
+
+import functools
+import importlib
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from sterile.contract import Mechanism
+from sterile.models import Model
+from sterile.names import hint
+from sterile.scalar import SCALAR_DECAY
+
+PLUGIN_VARIABLE = "STERILE_MECHANISMS"
+_registered: dict[str, Mechanism] = {}
+
+
+def register(entry: Mechanism) -> Mechanism:
+    """Add a mechanism to the registry; returns it. The same module may do so again.
+
+    Raises ``ValueError`` if its kind is taken by a model of another module.
+    """
+    before = _registered.get(entry.kind)
+    if before is not None and before.model.__module__ != entry.model.__module__:
+        raise ValueError(
+            f'mechanism kind = "{entry.kind}" is taken by {before.model.__module__}; give the '
+            "model another kind"
+        )
+    _registered[entry.kind] = entry
+    return entry
+
+
+register(SCALAR_DECAY)
+
+
+@functools.cache
+def _load_plugins(names: str) -> None:
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise ValueError(
+                f"{PLUGIN_VARIABLE} = {names!r} names a module that cannot be imported ({error}); "
+                "put it on PYTHONPATH or unset the variable"
+            ) from None
+
+
+def kinds() -> Mapping[str, Mechanism]:
+    """Every mechanism that is known, kind → entry.
+
+    Raises ``ValueError`` if ``STERILE_MECHANISMS`` names a module that cannot be imported.
+    """
+    _load_plugins(os.environ.get(PLUGIN_VARIABLE, ""))
+    return MappingProxyType(_registered)
+
+
+def mechanism(kind: str) -> Mechanism:
+    """The entry of a kind; ``ValueError`` naming the nearest one if there is none."""
+    known = kinds()
+    if kind not in known:
+        raise ValueError(f"kind = {kind!r} is unknown; {hint(kind, known)}")
+    return known[kind]
+
+
+def modules_of(entry: Mechanism) -> tuple[str, ...]:
+    """Modules that another process has to import to know a mechanism; none for the package's own.
+
+    Raises ``ValueError`` for one that only the running script knows.
+    """
+    module = entry.model.__module__
+    if module.split(".")[0] == __name__.split(".")[0]:
+        return ()
+    if module == "__main__":
+        raise ValueError(
+            f'kind = "{entry.kind}" is defined in the script that is running, which the workers of '
+            "a scan cannot import; put it into a module of its own"
+        )
+    return (module,)
+
+
+def mechanism_of(model: Model) -> Mechanism:
+    """The entry of a model; ``ValueError`` if its class has not been registered."""
+    kind = getattr(type(model), "kind", None)
+    if kind is None:
+        raise ValueError(
+            f"model = {type(model).__name__} is not a sterile.Model with a kind; give one of "
+            f"{', '.join(entry.model.__name__ for entry in kinds().values())}"
+        )
+    return mechanism(kind)

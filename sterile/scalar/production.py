@@ -1,0 +1,196 @@
+"""One model of scalar decay to its sterile-neutrino spectrum: solve for S, decay it."""
+
+import functools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sterile.contract import Dataset, History, Production
+from sterile.models import HELICITY_STATES, Plasma, in_range
+from sterile.scalar import accuracy, grids
+from sterile.scalar.decay import momentum_grid, spectrum_moments, tabulate
+from sterile.scalar.distribution import solve_scalar
+from sterile.scalar.inverse_spectrum import neutrino_spectrum
+from sterile.scalar.lattice import Grid, ScalarHistory, yield_weights
+from sterile.scalar.model import ScalarDecay
+from sterile.status import Status
+
+# change of Y_S + Y_N/2 by collisions below which S counts as decoupled, as the figures have it
+DECOUPLED = 1e-2
+
+
+class ScalarYields(History):
+    """Yields in time with that of the scalar, ``yield_s`` (t,)."""
+
+    yield_s: Array
+
+
+class Details(eqx.Module):
+    """What scalar decay says beside the spectrum of N.
+
+    Attributes
+    ----------
+    yield_n_spectrum : Y_N from the moment of F_N: a path independent of the decays as they happen.
+    yield_s_max : largest Y_S.
+    f_n_max : largest F_N per helicity state where q^3 F exceeds 1e-6 of its peak (F diverges
+        slowly as q -> 0); without ``plasma.inverse_decays`` it has to be small.
+    density_ratio_max : largest rho_S/rho_SM.
+    radiation_ratio_max : largest rho_N/rho_SM: what S leaves of its energy in N, which the Standard
+        Model's own entropy does not know of.
+    scalar : :class:`sterile.scalar.lattice.ScalarHistory`.
+    """
+
+    yield_n_spectrum: Array
+    yield_s_max: Array
+    f_n_max: Array
+    density_ratio_max: Array
+    radiation_ratio_max: Array
+    scalar: ScalarHistory
+
+
+class Snapshots(eqx.Module):
+    """f_S and F_N as they build up.
+
+    Attributes
+    ----------
+    temperature_gev : (m,) falling; the last is the end.
+    scalar_q, scalar_f : (n,) and (m, n).
+    q, f : (1198,) and (m, 1198), F from the decays until then.
+    """
+
+    temperature_gev: Array
+    scalar_q: Array
+    scalar_f: Array
+    q: Array
+    f: Array
+
+
+def solve(
+    model: ScalarDecay, plasma: Plasma, grid: Grid | None, error_estimate: bool
+) -> Production:
+    """Solve one model; works under jit, vmap and grad.
+
+    ``grid``: of :mod:`sterile.scalar.grids`; None where the parameters are traced: every resonance
+    regime is then compiled and the right one runs (all three, under vmap).
+    """
+    if grid is not None:
+        grid = grids.widened(grid, plasma)
+        return _assemble(model, plasma, grid, *_produce(model, plasma, error_estimate, grid))
+    # one lattice for all, so that the branches return one shape
+    choices, edges = grids.regimes(plasma)
+    branches = [
+        functools.partial(_produce, error_estimate=error_estimate, grid=choice)
+        for choice in choices
+    ]
+    index = jnp.searchsorted(jnp.array(edges), model.scalar_mass_gev, side="right")
+    solved = jax.lax.switch(index, branches, model, plasma)
+    return _assemble(model, plasma, choices[0], *solved)
+
+
+def _produce(model, plasma, error_estimate, grid):
+    scalar = solve_scalar(model, plasma, grid)
+    q = momentum_grid(scalar, model)
+    f = neutrino_spectrum(scalar, model, plasma, grid, q, scalar.clock[-1])
+    coarser = accuracy.coarser_solution(model, plasma, grid, q) if error_estimate else None
+    return scalar, (q, f), coarser
+
+
+def _assemble(model, plasma, grid, scalar, computed, coarser):
+    q, f = tabulate(*computed)
+    spectrum_yield, mean, root = spectrum_moments(q, f)
+    yield_s = scalar.f @ yield_weights(grid)
+    yield_n = 2.0 * scalar.decayed[-1]
+    finite = jnp.all(jnp.isfinite(f)) & jnp.isfinite(yield_n) & (yield_n > 0.0)
+    error = None
+    if coarser is not None:
+        means = mean, accuracy.energy_q_mean(scalar)
+        error = accuracy.difference(*computed, (yield_n, spectrum_yield), means, coarser)
+    # n on the lattice is shared between nodes 0.2 apart: 2e-3 where it matters
+    tolerance = 1e-2 if plasma.inverse_decays else 1e-3
+    mismatch = jnp.abs(spectrum_yield / yield_n - 1.0) > tolerance
+    status = jnp.where(
+        ~in_range(model),
+        Status.OUT_OF_RANGE,
+        jnp.where(
+            ~finite,
+            Status.NON_FINITE,
+            jnp.where(mismatch, Status.NOT_CONVERGED, Status.SUCCESS),
+        ),
+    )
+    details = Details(
+        yield_n_spectrum=spectrum_yield,
+        yield_s_max=jnp.max(yield_s),
+        f_n_max=jnp.max(jnp.where(q**3 * f > 1e-6 * jnp.max(q**3 * f), f, 0.0))
+        / HELICITY_STATES[model.neutrino],
+        density_ratio_max=jnp.max(scalar.density_ratio),
+        radiation_ratio_max=jnp.max(scalar.radiation_ratio),
+        scalar=scalar,
+    )
+    return Production(
+        q=q,
+        f=f,
+        yield_n=yield_n,
+        q_mean=mean,
+        q_rms=root,
+        history=ScalarYields(scalar.temperature_gev, 2.0 * scalar.decayed, yield_s),
+        status=status.astype(jnp.int32),
+        model=model,
+        plasma=plasma,
+        grid=grid,
+        details=details,
+        error=error,
+    )
+
+
+def snapshots(production: Production) -> Snapshots:
+    """f_S and F_N at seven times, for figures and files: not part of :func:`solve`.
+
+    From the first ten-thousandth of the neutrinos to the last decays, evenly in ln T, with the
+    time after which collisions change the number of scalars and their products by less than 1 %.
+    """
+    scalar, grid, history = production.scalar, production.grid, production.history
+    made = np.asarray(history.yield_n) / float(history.yield_n[-1])
+    total = np.asarray(history.yield_s + 0.5 * history.yield_n)
+    moving = np.flatnonzero(np.abs(total / total[-1] - 1.0) > DECOUPLED)
+    first, last = np.searchsorted(made, [1e-4, 1.0 - 1e-9])
+    clock = np.asarray(scalar.clock)
+    even = np.linspace(clock[first], clock[last], 6)
+    rows = np.unique([*np.searchsorted(clock, even), min(moving[-1] + 1, last)])
+    ends = scalar.clock[rows]
+
+    @eqx.filter_jit
+    def until(ends, scalar, model, q):
+        return jax.vmap(
+            lambda end: neutrino_spectrum(scalar, model, production.plasma, grid, q, end)
+        )(ends)
+
+    return Snapshots(
+        temperature_gev=scalar.temperature_gev[rows],
+        scalar_q=jnp.exp(scalar.log_q),
+        scalar_f=scalar.f[rows],
+        q=production.q,
+        f=until(ends, scalar, production.model, production.q),
+    )
+
+
+def datasets(production: Production) -> dict[str, Dataset]:
+    """What a result file keeps of a production: Y_S in time, f_S and F_N as they build up."""
+    taken = snapshots(production)
+    when = Dataset(taken.temperature_gev, "GeV", "plasma temperature of the snapshots")
+    comoving = "comoving momentum of the {}, (p/T)(g_s0/g_s)^(1/3)"
+    return {
+        "history/yield_s": Dataset(production.history.yield_s, "1", "scalars per entropy, n_S/s"),
+        "scalar/temperature_gev": when,
+        "scalar/q": Dataset(taken.scalar_q, "1", comoving.format("scalar")),
+        "scalar/f": Dataset(taken.scalar_f, "1", "scalar distribution, one row per snapshot"),
+        "neutrino/temperature_gev": when,
+        "neutrino/q": Dataset(taken.q, "1", comoving.format("neutrino")),
+        "neutrino/f": Dataset(
+            taken.f,
+            "1",
+            "sterile-neutrino distribution summed over helicities, one row per snapshot",
+        ),
+    }
