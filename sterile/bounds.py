@@ -5,6 +5,7 @@
 
 import math
 
+import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
@@ -17,6 +18,7 @@ from spectra.constants import (
     SPEED_OF_LIGHT_M_S,
 )
 from spectra.cosmology import Cosmology, photon_temperature_gev
+from spectra.programs import program
 from spectra.spectrum import Spectrum, moment, omega_h2
 from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
@@ -157,11 +159,25 @@ def radiation(spectrum: Spectrum, epoch: str, cosmology: Cosmology | None = None
     )
 
 
+class Judged(eqx.Module):
+    """What bounds are asked about: a finished point's spectrum, its abundance, m_N [keV]."""
+
+    spectrum: Spectrum
+    omega_h2: Array
+    mass_kev: Array
+
+
 def spectrum_verdicts(
     spectrum: Spectrum, cosmology: Cosmology | None = None, helicity_states: int = 2
 ) -> dict[str, Verdict]:
     """The bounds that any fermion spectrum has to pass, by name. F must be the physical one."""
     cosmology = Cosmology() if cosmology is None else cosmology
+    report = _spectrum_report(spectrum, cosmology, helicity_states)
+    return {name: report[name] for name in _OF_ANY_SPECTRUM}
+
+
+@program
+def _spectrum_report(spectrum, cosmology, helicity_states) -> dict[str, Verdict]:
     return {
         "overclosure": overclosure(omega_h2(spectrum, cosmology), cosmology),
         "tremaine-gunn-pauli": pauli(spectrum, helicity_states),
@@ -186,19 +202,46 @@ def verdicts(
         :func:`sterile.xray.shipped_limits` when left out.
     """
     cosmology = Cosmology() if cosmology is None else cosmology
+    judged_point = Judged(point.spectrum, jnp.asarray(point.omega_h2), jnp.asarray(point.mass_kev))
+    limits = None
+    if hasattr(model, "sin2_2theta"):
+        limits = xray.shipped_limits() if xray_limits is None else dict(xray_limits)
+    if isinstance(model, Model):
+        report = _report(model, judged_point, cosmology, limits)
+    else:
+        report = _judge(model, judged_point, cosmology, limits)
+    # a program sorts names; the report is read from the abundance down
+    return {name: report[name] for name in (*_OF_ANY_SPECTRUM, *report)}
+
+
+def compile_verdicts(model: Model, point: Judged, cosmology: Cosmology) -> None:
+    """Begin to compile :func:`verdicts` in the background; arrays may be ``ShapeDtypeStruct``."""
+    limits = xray.shipped_limits() if hasattr(model, "sin2_2theta") else None
+    _report.ahead(model, point, cosmology, limits)
+
+
+_OF_ANY_SPECTRUM = (
+    "overclosure",
+    "tremaine-gunn-pauli",
+    "tremaine-gunn-phase-space",
+    "n-eff-bbn",
+    "n-eff-recombination",
+)
+
+
+def _judge(model, point: Judged, cosmology, limits) -> dict[str, Verdict]:
     neutrino = getattr(model, "neutrino", "majorana")
     report = spectrum_verdicts(point.spectrum, cosmology, HELICITY_STATES[neutrino])
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
     if isinstance(model, Model):
         report |= mechanism_of(model).bounds(model, point, cosmology)
-    if hasattr(model, "sin2_2theta"):
-        share = point.omega_h2 / cosmology.omega_dm
-        limits = xray.shipped_limits() if xray_limits is None else xray_limits
-        for name, limit in limits.items():
-            report[name] = xray.line_verdict(
-                point.mass_kev, model.sin2_2theta, limit, jnp.minimum(share, 1.0), neutrino
-            )
+    share = jnp.minimum(point.omega_h2 / cosmology.omega_dm, 1.0)
+    for name, limit in (limits or {}).items():
+        report[name] = xray.line_verdict(point.mass_kev, model.sin2_2theta, limit, share, neutrino)
     return report
+
+
+_report = program(_judge)
 
 
 def warnings(model, point, cosmology: Cosmology | None = None) -> list[str]:

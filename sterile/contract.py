@@ -174,7 +174,8 @@ class Mechanism:
     heaviest_mass_kev : model → the largest m_N [keV] that it can make, or None.
     numbers : scalars of ``Production.details`` that are reported, scanned and fitted: JSON key →
         :class:`sterile.quantities.Quantity`.
-    bounds : (model, point, cosmology) → name → Verdict, the constraints only it has.
+    bounds : (model, point, cosmology) → name → Verdict, the constraints only it has; of the point
+        it sees ``spectrum``, ``omega_h2`` and ``mass_kev``. Works under jit.
     warnings : (model, point, cosmology) → sentences about a finished point.
     datasets : production → path below "production/" → :class:`Dataset`, for files and figures.
     plane : the two parameters that the figure of a scan prefers, or None.

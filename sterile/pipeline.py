@@ -12,13 +12,17 @@ from spectra.cosmology import Cosmology
 from spectra.linear import Transfer, transfer
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
+from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import HalfMode, free_streaming, half_mode, power_table, structure_numbers
-from sterile.contract import Production, abundance_per_kev
+from sterile.contract import Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
-from sterile.models import Model, Plasma
+from sterile.models import Model, Plasma, as_float
 from sterile.production import choose_grid, solve_compiled
 from sterile.status import Status
+
+# models that are vmapped together: more gain little and cost memory
+_MOST_TOGETHER = 8
 
 
 class Point(eqx.Module):
@@ -106,8 +110,37 @@ def evaluate(
         drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
     power = power_table(cosmology) if power is None else power
-    return _evaluate(
-        model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power, error_estimate
+    production = solve_compiled(model, plasma, grid, error_estimate)
+    return _point(production, cosmology, _target(model, mass_kev, omega_h2), drive, power)
+
+
+def compile_ahead(
+    model: Model,
+    cosmology: Cosmology,
+    plasma: Plasma,
+    mass_kev,
+    omega_h2,
+    drive,
+    power,
+    error_estimate: bool,
+) -> dict:
+    """Begin to compile :func:`evaluate` in the background, arguments as there.
+
+    Returns the fields of the :class:`Point` that follow from its production, with
+    ``jax.ShapeDtypeStruct`` for arrays: what else there is to compile needs their shapes.
+    """
+    production = solve_compiled.ahead(model, plasma, choose_grid(model, plasma), error_estimate)
+    heaviest = mechanism_of(model).heaviest_mass_kev
+    return follow.ahead(
+        production.q,
+        production.f,
+        production.yield_n,
+        production.status,
+        None if heaviest is None else heaviest(model),
+        cosmology,
+        *_target(model, mass_kev, omega_h2),
+        drive,
+        power,
     )
 
 
@@ -131,60 +164,106 @@ def evaluate_many(
     drive = drive_of(cosmology) if drive is None else drive
     power = power_table(cosmology)
     _check_target(models, mass_kev, omega_h2)
+    target = _target(None, mass_kev, omega_h2)
     grids, chosen = mechanism_of(models).prepare(models, plasma)
-    solved, order = [], []
-    for index, grid in enumerate(grids):
-        rows = np.flatnonzero(chosen == index)
-        batch = jax.tree.map(lambda leaf: leaf[rows], models)  # noqa: B023
-        solved.append(
-            _evaluate_batch(batch, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
-        )
-        order.append(rows)
-    back = np.argsort(np.concatenate(order))
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[back], *solved)
+    chunks = [
+        (grid, part)
+        for index, grid in enumerate(grids)
+        for part in _chunks(np.flatnonzero(chosen == index))
+    ]
+
+    def arguments(grid, part):
+        batch = jax.tree.map(lambda leaf: leaf[part], models)
+        return batch, cosmology, plasma, target, drive, grid, power
+
+    calls = [arguments(*chunk) for chunk in chunks]
+    for call in calls:
+        _evaluate_batch.ahead(*call)
+    solved = [_evaluate_batch(*call) for call in calls]
+    _, first = np.unique(np.concatenate([part for _, part in chunks]), return_index=True)
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[first], *solved)
 
 
-@eqx.filter_jit
-def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None):
+def _chunks(rows: np.ndarray) -> list[np.ndarray]:
+    """Rows in parts of one, two, four or eight: few programs, however many models there are.
+
+    The last part is filled up with copies of its last row.
+    """
+    size = min(_MOST_TOGETHER, 1 << max(rows.size - 1, 0).bit_length())
+    padded = np.concatenate([rows, np.full(-rows.size % size, rows[-1])])
+    return list(padded.reshape(-1, size))
+
+
+@program
+def _evaluate_batch(models, cosmology, plasma, target, drive, grid, power):
     def one(model):
-        point = _evaluate(model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power)
+        production = solve_compiled(model, plasma, grid, False)
+        mass = getattr(model, "mass_kev", target[0])
+        point = _point(production, cosmology, (mass, target[1]), drive, power)
         return eqx.tree_at(lambda p: p.production, point, None)
 
     return jax.vmap(one)(models)
 
 
-@eqx.filter_jit
-def _evaluate(
-    model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None, error_estimate=False
-):
-    production = solve_compiled(model, plasma, grid, error_estimate)
-    spectrum = production.spectrum(mass_kev, omega_h2)
-    curve = transfer(spectrum, cosmology, drive=drive)
-    half = half_mode(curve, cosmology)
-    power = power_table(cosmology) if power is None else power
-    mechanism, status = mechanism_of(model), curve.status
-    if mechanism.heaviest_mass_kev is not None:
-        above = spectrum.mass_kev > mechanism.heaviest_mass_kev(model)
-        status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
-    status = jnp.where(production.status == 0, status, production.status)
+def _point(production: Production, cosmology, target, drive, power) -> Point:
+    """What follows from a production: structure by one program, whatever made the spectrum."""
+    mechanism = mechanism_of(production.model)
+    heaviest = mechanism.heaviest_mass_kev
     return Point(
+        **follow(
+            production.q,
+            production.f,
+            production.yield_n,
+            production.status,
+            None if heaviest is None else heaviest(production.model),
+            cosmology,
+            *target,
+            drive,
+            power,
+        ),
         yield_n=production.yield_n,
         q_mean=production.q_mean,
         q_rms=production.q_rms,
-        mass_kev=spectrum.mass_kev,
-        omega_h2=abundance_per_kev() * spectrum.mass_kev * production.yield_n,
-        k_t2_half_h_mpc=half.k_t2_half_h_mpc,
-        k_t_half_h_mpc=half.k_t_half_h_mpc,
-        m_hm_t_half_msun_h=half.m_hm_t_half_msun_h,
-        lambda_fs_mpc=free_streaming(spectrum, cosmology),
-        **structure_numbers(curve, power, cosmology),
-        spectrum=spectrum,
-        transfer=curve,
-        half_mode=half,
         production=production,
-        status=status.astype(jnp.int32),
         numbers={name: getattr(production, name) for name in mechanism.numbers},
     )
+
+
+@program
+def follow(q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power) -> dict:
+    """From a spectrum F_N(q), (n,) each, to structure; the fields of :class:`Point` that it has.
+
+    ``code``: status of the production. ``heaviest_kev``: largest mass that it can make [keV], or
+    None. ``mass_kev``: m_N [keV], or None: then ``omega_h2`` fixes it.
+    """
+    mass = relic_mass_kev(yield_n, omega_h2) if mass_kev is None else mass_kev
+    spectrum = Spectrum(q, f, mass, 1.0)
+    curve = transfer(spectrum, cosmology, drive=drive)
+    half = half_mode(curve, cosmology)
+    status = curve.status
+    if heaviest_kev is not None:
+        above = spectrum.mass_kev > heaviest_kev
+        status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
+    status = jnp.where(code == 0, status, code)
+    return {
+        "mass_kev": spectrum.mass_kev,
+        "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,
+        "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
+        "k_t_half_h_mpc": half.k_t_half_h_mpc,
+        "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
+        "lambda_fs_mpc": free_streaming(spectrum, cosmology),
+        **structure_numbers(curve, power, cosmology),
+        "spectrum": spectrum,
+        "transfer": curve,
+        "half_mode": half,
+        "status": status.astype(jnp.int32),
+    }
+
+
+def _target(model, mass_kev, omega_h2):
+    """The mass, or None, and the abundance as arrays: their values are no part of a program."""
+    mass = getattr(model, "mass_kev", mass_kev)
+    return None if mass is None else as_float(mass), as_float(omega_h2)
 
 
 def _check_target(model, mass_kev, omega_h2) -> None:

@@ -2,11 +2,11 @@
 
 import dataclasses
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from spectra.precision import require_x64
+from spectra.programs import program
 from sterile.contract import Grid, Production
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
@@ -104,7 +104,7 @@ def _refine(model, plasma, grid, tolerance, refinement) -> Production:
     return dataclasses.replace(production, status=jnp.int32(Status.TOLERANCE_NOT_MET))
 
 
-@eqx.filter_jit
+@program
 def solve_compiled(model, plasma, grid, error_estimate=False) -> Production:
     """:func:`solve` without its checks, compiled once per grid."""
     return mechanism_of(model).solve(model, plasma, grid, error_estimate)

@@ -44,18 +44,22 @@ def _processor() -> str:
     return hashlib.sha256(description.encode()).hexdigest()[:12]
 
 
-def start() -> None:
+def start(effort: str = "some") -> None:
     """Make the process ready to compute; called by every command, and worth calling in scripts.
 
-    JAX in double precision, its compilation cache on, freed memory kept, LAPACK on one thread.
+    JAX in double precision, its compilation cache on, freed memory kept. ``effort``: how hard the
+    compiler tries, "once" for one evaluation, "many" for very many, see
+    :mod:`spectra.programs`.
     """
     _keep_freed_memory()
     # the compiler's notes about its cache would mix with the progress lines
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import jax
 
+    from spectra.programs import set_usual_effort
+
     jax.config.update("jax_enable_x64", True)
-    _one_matrix_thread()
+    set_usual_effort(effort)
     folder = cache_directory()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,16 +77,6 @@ def _keep_freed_memory() -> None:
     with suppress(OSError, AttributeError, TypeError):
         for parameter, value in _ALLOCATOR.items():
             ctypes.CDLL(None).mallopt(parameter, value)
-
-
-def _one_matrix_thread() -> None:
-    """Have LAPACK use one thread: the solvers' matrices are small, its threads wait for each other,
-    and chains side by side would take three times as long.
-    """
-    import scipy.linalg  # noqa: F401 - the library that JAX calls has to be loaded to be told
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(1, user_api="blas")
 
 
 @contextmanager

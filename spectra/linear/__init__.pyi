@@ -7,6 +7,7 @@ from .drive_tables import assemble as assemble
 from .drive_tables import integration_weights as integration_weights
 from .drives import SHIPPED_FILE as SHIPPED_FILE
 from .drives import drive as drive
+from .drives import is_shared as is_shared
 from .served_cosmologies import LINEAR_RANGE as LINEAR_RANGE
 from .served_cosmologies import MATCH_TOLERANCE as MATCH_TOLERANCE
 from .served_cosmologies import TABLE_FIELDS as TABLE_FIELDS

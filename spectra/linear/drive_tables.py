@@ -21,6 +21,7 @@ from spectra.linear.served_cosmologies import (
     ln_change,
 )
 from spectra.linear.taper import sinc_table
+from spectra.programs import program
 
 LOWEST_U, HIGHEST_U = 1e-12, 1e-5
 _GREGORY = np.array(  # end-corrected trapezoid, six points a side
@@ -127,7 +128,7 @@ def integration_weights(n: int) -> np.ndarray:
     return weights
 
 
-@jax.jit
+@program
 def free_streaming_time(ln_a: Array, cosmology: Cosmology) -> Array:
     """s = int dtau / a [Mpc] from the first of the nodes ``ln_a`` (nt,) on, (nt,)."""
     inner, weight = np.polynomial.legendre.leggauss(8)
@@ -137,7 +138,7 @@ def free_streaming_time(ln_a: Array, cosmology: Cosmology) -> Array:
     return jnp.concatenate([jnp.zeros(1), jnp.cumsum(pieces)])
 
 
-@eqx.filter_jit
+@program
 def _expansion(cosmology, ln_a, step_weights, gravity_switch, ln_distance_first, dy) -> dict:
     """The parts of a drive that follow from the expansion history alone."""
     a = jnp.exp(ln_a)
@@ -189,7 +190,7 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
         switch = jnp.asarray(tables["gravity_switch"])
         made = _expansion(cosmology, jnp.asarray(ln_a), step_weights, switch, ln_first, dy)
         made |= {
-            name: jnp.asarray(tables[name], dtype=float)
+            name: jnp.asarray(np.asarray(tables[name], dtype=float))
             for name in (
                 "k_h_mpc ln_a response time_modes response_cold baryon_external cold_today "
                 "baryon_weights baryon_pressure"
@@ -199,7 +200,7 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
         if "tangent_response" in tables:
             names = Tangents.__dataclass_fields__
             tangents = Tangents(
-                **{n: jnp.asarray(tables[f"tangent_{n}"], dtype=float) for n in names}
+                **{n: jnp.asarray(np.asarray(tables[f"tangent_{n}"], dtype=float)) for n in names}
             )
         return Drive(
             cosmology=cosmology,

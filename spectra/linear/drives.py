@@ -66,6 +66,11 @@ def _shipped() -> Drive:
 _in_memory: dict = {}
 
 
+def is_shared(drive: Drive) -> bool:
+    """Whether a drive is one that :func:`drive` gave, not one of the user's own making."""
+    return drive is _shipped() or any(drive is known for known in _in_memory.values())
+
+
 def _made(fields: tuple, derivatives: bool, progress) -> Drive:
     """A cosmology's drive from memory, from the cache, or made and cached."""
     key = (fields, derivatives)

@@ -8,6 +8,7 @@ from jax import Array
 from spectra.linear.drive_tables import Drive, integration_weights
 from spectra.linear.remember import remembered
 from spectra.linear.volterra import cold_overdensity
+from spectra.programs import program
 from spectra.spectrum import MINIMUM_NODES, Spectrum
 
 
@@ -78,7 +79,7 @@ def coarser(drive: Drive) -> Drive:
     )
 
 
-@eqx.filter_jit
+@program
 def _every_second(drive: Drive) -> dict:
     """The tables of :func:`coarser` that differ.
 

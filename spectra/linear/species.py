@@ -22,6 +22,7 @@ from spectra.linear.transfer_function import (
 )
 from spectra.linear.volterra import cold_overdensities, overdensities, total_matter
 from spectra.numerics import lagrange_stencil
+from spectra.programs import program
 from spectra.spectrum import Spectrum
 
 HIGHEST_Z = 200.0
@@ -88,7 +89,7 @@ def species_transfer(
     return _species_transfer(species, shares, cosmology, z, drive)
 
 
-@eqx.filter_jit
+@program
 def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
     number, fast = velocity_histogram(species, shares, cosmology, drive)

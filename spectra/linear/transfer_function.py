@@ -38,6 +38,7 @@ from spectra.linear.served_cosmologies import (
 )
 from spectra.linear.volterra import cold_overdensity, overdensities, total_matter
 from spectra.precision import require_x64
+from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.status import Status
 
@@ -134,7 +135,7 @@ def prepared(dm, cosmology, drive, k_h_mpc, composition):
     return species, shares, cosmology, drive
 
 
-@eqx.filter_jit
+@program
 def _transfer(species, shares, cosmology, drive: Drive, coarse: Drive | None) -> Transfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
     coarse = coarser(drive) if coarse is None else coarse
@@ -221,7 +222,7 @@ def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, 
 
 
 @remembered
-@eqx.filter_jit
+@program
 def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
     """The drive on chosen wavenumbers (n,) [h/Mpc]; remembered when everything is concrete."""
     made = interpolate_wavenumbers(drive, k_h_mpc)

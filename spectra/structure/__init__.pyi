@@ -1,6 +1,7 @@
 from . import lyman_alpha as lyman_alpha
 from .all_verdicts import REFERENCE_MASSES_KEV as REFERENCE_MASSES_KEV
 from .all_verdicts import VerdictStatus as VerdictStatus
+from .all_verdicts import compile_verdicts as compile_verdicts
 from .all_verdicts import reference_masses as reference_masses
 from .all_verdicts import structure_numbers as structure_numbers
 from .all_verdicts import verdicts as verdicts
@@ -15,6 +16,7 @@ from .power import matter_power as matter_power
 from .power import power_table as power_table
 from .references import References as References
 from .references import reference_relics as reference_relics
+from .references import reference_tables as reference_tables
 from .scales import COLD_BELOW_MPC as COLD_BELOW_MPC
 from .scales import HOT_ABOVE_MPC as HOT_ABOVE_MPC
 from .scales import HalfMode as HalfMode

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from spectra.cosmology import Cosmology
 from spectra.linear import Transfer
+from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import constraints as built_in
 from spectra.structure.constraints import half_mode_excess
@@ -81,7 +81,7 @@ def verdicts(
         power = power_table(cosmology)
     check_cosmology(cosmology, power)
     if references is None:
-        references = reference_relics(reference_masses(masses), cosmology, drive, power, like=dm)
+        references = reference_relics(reference_masses(masses), cosmology, drive, power)
     report = _judge(
         dm,
         transfer,
@@ -96,6 +96,22 @@ def verdicts(
     return {name: report[name] for name in _order(report, masses)}
 
 
+def compile_verdicts(
+    dm: Spectrum | None,
+    transfer: Transfer,
+    cosmology: Cosmology,
+    references: References,
+    power: PowerTable,
+) -> None:
+    """Begin to compile :func:`verdicts`, with its defaults, in the background.
+
+    The arrays of ``dm`` and ``transfer`` may be ``jax.ShapeDtypeStruct``.
+    """
+    masses = tuple(sorted(REFERENCE_MASSES_KEV))
+    host = jnp.asarray(HOST_MASS_MSUN_H, dtype=float)
+    _judge.ahead(dm, transfer, cosmology, power, references, host, masses, ())
+
+
 def _order(report, masses) -> list[str]:
     summaries = ["half-mode", "lyman-alpha-area"]
     single = [name for name, _ in _single(masses)]
@@ -106,7 +122,7 @@ def _order(report, masses) -> list[str]:
     return known + [name for name in report if name not in known]
 
 
-@eqx.filter_jit
+@program
 def _judge(dm, transfer, cosmology, power, references, host_mass, masses, own):
     power = power_at(power, cosmology)
     excess, margin = jax.vmap(lambda reference: half_mode_excess(transfer, reference))(

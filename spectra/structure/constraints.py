@@ -13,6 +13,7 @@ from jax import Array
 
 from spectra.linear import Transfer
 from spectra.numerics import interpolate
+from spectra.programs import program
 from spectra.structure import halos, lyman_alpha
 from spectra.structure.scales import (
     COLD_BELOW_MPC,
@@ -72,7 +73,7 @@ def half_mode_excess(transfer: Transfer, reference: Transfer) -> tuple[Array, Ar
     return _half_mode_numbers(transfer, reference)
 
 
-@eqx.filter_jit
+@program
 def _half_mode_numbers(transfer: Transfer, reference: Transfer) -> tuple[Array, Array]:
     k_half, status_reference = first_crossing(reference.k_h_mpc, reference.t, math.sqrt(0.5))
     order = jnp.argsort(transfer.k_h_mpc)

@@ -7,13 +7,13 @@ one variable here, ln M = constant - 3 ln(1/R): every integral runs over ln k.
 
 import math
 
-import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
 
 from spectra.cosmology import Cosmology, matter_density_msun_h
 from spectra.linear import integration_weights
 from spectra.numerics import interpolate
+from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, growth, power_at, transfer_at
 
 SHARP_K_C = 2.5
@@ -74,7 +74,7 @@ def mass_function(
     return _mass_function(jnp.asarray(mass_msun_h), transfer, table, cosmology, z, c, q)
 
 
-@eqx.filter_jit
+@program
 def _mass_function(mass, transfer, table, cosmology, z, c, q):
     k = wavenumber_of_mass(mass, cosmology, c)
     order = jnp.argsort(k)
@@ -126,7 +126,7 @@ def halo_density(
     return _halo_density(transfer, table, cosmology, z, minimum_msun_h, c, q)
 
 
-@eqx.filter_jit
+@program
 def _halo_density(transfer, table, cosmology, z, minimum, c, q):
     k_last = wavenumber_of_mass(minimum, cosmology, c)
     ln_k, variance = _cumulative_variance(jnp.log(k_last), transfer, table, cosmology)
@@ -167,7 +167,7 @@ def satellites(
     return _satellites(transfer, table, cosmology, host_mass_msun_h, minimum_msun_h, c, norm)
 
 
-@eqx.filter_jit
+@program
 def _satellites(transfer, table, cosmology, host, minimum, c, norm):
     # x^2 = ln(M_h/M): the end point is 1/sqrt(x^2), which dlnM = 2 x dx removes
     ratio = jnp.log(jnp.asarray(host / minimum, dtype=float))

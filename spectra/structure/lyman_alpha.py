@@ -9,7 +9,6 @@ the reference delta_A is computed, never quoted.
 
 import math
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,6 +16,7 @@ from jax import Array
 
 from spectra.cosmology import Cosmology
 from spectra.linear import integration_weights
+from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, transfer_at
 from spectra.structure.shapes import shape_transfer, viel_shape
 
@@ -65,7 +65,7 @@ def one_dimensional_power(
     )
 
 
-@eqx.filter_jit
+@program
 def _one_dimensional_power(transfer, table, cosmology, low, high, k_cut):
     window = np.linspace(math.log(low), math.log(high), _WINDOW_NODES)
     tail = np.linspace(math.log(high), math.log(k_cut), _tail_nodes(high, k_cut))
@@ -134,7 +134,7 @@ def area_mass_kev(
     return _area_mass(jnp.asarray(deficit, dtype=float), table, cosmology, float(k_cut_h_mpc))
 
 
-@eqx.filter_jit
+@program
 def _area_mass(deficit, table, cosmology, k_cut):
     k = jnp.asarray(np.geomspace(0.5 * WINDOW_H_MPC[0], k_cut, _RELIC_NODES))
 

@@ -119,7 +119,7 @@ def _assemble(tables: dict, attributes: dict) -> PowerTable:
     with jax.ensure_compile_time_eval():
         return PowerTable(
             cosmology=Cosmology(**{name: attributes[name] for name in TABLE_FIELDS}),
-            **{name: jnp.asarray(values, dtype=float) for name, values in tables.items()},
+            **{name: jnp.asarray(np.asarray(v, dtype=float)) for name, v in tables.items()},
         )
 
 

@@ -1,6 +1,8 @@
 """Thermal relics that spectra are compared with: by this solver, or the fit of Viel 2005."""
 
 import math
+from functools import lru_cache
+from importlib import resources
 
 import equinox as eqx
 import jax
@@ -8,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.cache import Tables, file_name, kept_tables, read_tables
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer
+from spectra.linear import Transfer, is_shared
 from spectra.linear import drive as drive_of
 from spectra.linear import transfer as solve_transfer
+from spectra.programs import program, source_checksum
 from spectra.spectrum import THERMAL_NODES, Spectrum, thermal_relic
 from spectra.structure.halos import halo_density
 from spectra.structure.lyman_alpha import area_deficit
@@ -23,6 +27,8 @@ KINDS = ("solver", "viel2005")
 _SHARED_NODES = (400, 5000)
 # where the fit is tabulated: fine enough for interpolation to 1e-8
 _FIT_K_H_MPC = (0.05, 500.0, 400)
+SHIPPED_FILE = "references_planck18.h5"
+_TRANSFER_TABLES = ("k_h_mpc", "t", "t2", "status", "t2_error", "table_error")
 
 
 class References(eqx.Module):
@@ -75,7 +81,9 @@ def reference_relics(
     masses_kev : masses [keV], concrete.
     cosmology, drive, power : as for :func:`spectra.transfer` and :func:`spectra.power.cold_power`.
     kind : "solver" or "viel2005".
-    like : a spectrum already solved for; relics with as many momenta save compiling again.
+    like : a spectrum already solved for; relics then have as many momenta. Without it the solver's
+        relics of the default cosmology are read from the package, those of another one from the
+        cache, where they are kept once made.
 
     Raises
     ------
@@ -90,8 +98,17 @@ def reference_relics(
     if kind not in KINDS:
         raise ValueError(f'reference kind = {kind!r} is unknown; use "solver" or "viel2005"')
     cosmology = Cosmology() if cosmology is None else cosmology
-    traced = isinstance(cosmology.omega_dm, jax.core.Tracer)
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology))
+    if kind == "solver" and like is None and not traced:
+        own_power = power is None or power is power_table(cosmology)
+        if own_power and (drive is None or is_shared(drive)):
+            return _kept(tuple(float(value) for value in vars(cosmology).values()), masses)
     power = power_table(cosmology) if power is None else power
+    return _compute(masses, cosmology, drive, power, kind, like)
+
+
+def _compute(masses, cosmology, drive, power, kind: str, like: Spectrum | None) -> References:
+    traced = isinstance(cosmology.omega_dm, jax.core.Tracer)
     if kind == "viel2005":
         k = jnp.asarray(np.geomspace(*_FIT_K_H_MPC))
         solved = [shape_transfer(viel_shape(mass, cosmology), k) for mass in masses]
@@ -108,7 +125,48 @@ def reference_relics(
     return _measure(transfers, power, cosmology, masses, kind)
 
 
-@eqx.filter_jit
+@lru_cache(maxsize=8)
+def _kept(values: tuple[float, ...], masses: tuple[float, ...]) -> References:
+    """The solver's relics of a cosmology from the package, from the cache, or made and kept."""
+    cosmology = Cosmology(**dict(zip(Cosmology.__dataclass_fields__, values)))
+    tables, attributes = _shipped()
+    if tuple(attributes[name] for name in vars(cosmology)) != values or not set(masses) <= set(
+        tables["masses_kev"]
+    ):
+        name = file_name("references", values, masses, source_checksum())
+        tables, _ = kept_tables([name], lambda: reference_tables(masses, cosmology))
+    rows = np.searchsorted(tables["masses_kev"], masses)
+    with jax.ensure_compile_time_eval():
+        transfers = {name: jnp.asarray(tables[name][rows]) for name in _TRANSFER_TABLES}
+        return References(
+            transfers=Transfer(**transfers),
+            area_deficit=jnp.asarray(tables["area_deficit"][rows]),
+            halo_density_mpc3=jnp.asarray(tables["halo_density_mpc3"][rows]),
+            masses_kev=masses,
+            kind="solver",
+        )
+
+
+def reference_tables(masses: tuple[float, ...], cosmology: Cosmology) -> tuple[dict, dict]:
+    """Arrays and attributes of :class:`References` by the solver, for a file of tables."""
+    made = _compute(masses, cosmology, drive_of(cosmology), power_table(cosmology), "solver", None)
+    tables = {name: np.asarray(getattr(made.transfers, name)) for name in _TRANSFER_TABLES}
+    tables |= {
+        "masses_kev": np.asarray(masses),
+        "area_deficit": np.asarray(made.area_deficit),
+        "halo_density_mpc3": np.asarray(made.halo_density_mpc3),
+    }
+    fields = {name: float(value) for name, value in vars(cosmology).items()}
+    return tables, {**fields, "description": "reference thermal relics by this solver"}
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Tables:
+    with resources.as_file(resources.files("spectra") / "data" / SHIPPED_FILE) as path:
+        return read_tables(path)
+
+
+@program
 def _measure(transfers, power, cosmology, masses, kind) -> References:
     return References(
         transfers=transfers,

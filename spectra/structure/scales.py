@@ -17,6 +17,7 @@ from spectra.cosmology import (
     photon_temperature_gev,
 )
 from spectra.numerics import integral_weights, interpolate
+from spectra.programs import program
 from spectra.spectrum import Spectrum, q_mean, q_rms, thermal_relic
 from spectra.status import Status
 
@@ -71,7 +72,7 @@ def half_mode(transfer, cosmology: Cosmology | None = None) -> HalfMode:
     return _half_mode(transfer.k_h_mpc, transfer.t, cosmology)
 
 
-@eqx.filter_jit
+@program
 def _half_mode(k_h_mpc: Array, t: Array, cosmology: Cosmology) -> HalfMode:
     k_t2, status_t2 = first_crossing(k_h_mpc, t, math.sqrt(0.5))
     k_t, status_t = first_crossing(k_h_mpc, t, 0.5)
@@ -174,7 +175,7 @@ def free_streaming(
     return _free_streaming(dm, Cosmology() if cosmology is None else cosmology, velocity)
 
 
-@eqx.filter_jit
+@program
 def _free_streaming(dm: Spectrum, cosmology: Cosmology, velocity: str) -> Array:
     temperature = dm.temperature_ratio * photon_temperature_gev(cosmology)
     unit = temperature / (dm.mass_kev * _KEV_GEV)
@@ -245,6 +246,7 @@ _FERMI_DIRAC_RMS = math.sqrt(12.939417665113)  # sqrt(15 zeta(5)/zeta(3))
 _ONE_SCALE_ABOVE = 0.8
 
 
+@program
 def has_several_scales(dm: Spectrum) -> Array:
     """Whether one moment does not describe the spectrum: <q> below 0.8 <q^2>^1/2, boolean."""
     return q_mean(dm) < _ONE_SCALE_ABOVE * q_rms(dm)

@@ -11,6 +11,7 @@ from jax import Array
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Transfer
+from spectra.programs import program
 from spectra.status import Status
 
 # Viel et al. 2005, astro-ph/0501562: T = [1 + (a k)^(2 nu)]^(-5/nu)
@@ -125,7 +126,7 @@ def fit_shape(transfer, plateau: bool = False) -> tuple[Shape, Array]:
     return _fit_shape(transfer.k_h_mpc, transfer.t, plateau)
 
 
-@eqx.filter_jit
+@program
 def _fit_shape(k_h_mpc: Array, t: Array, plateau: bool) -> tuple[Shape, Array]:
     ln_k = jnp.log(k_h_mpc)
 

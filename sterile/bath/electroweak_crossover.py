@@ -20,8 +20,6 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import CubicSpline
-from scipy.special import k1
 
 from spectra.constants import (
     HIGGS_MASS_GEV,
@@ -42,6 +40,9 @@ _NODES = 200
 @functools.cache
 def _table():
     """v^2(T)/v^2 as cubic cells, (n, 4), in T/T_c from 0 to 1."""
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+    from scipy.special import k1
+
     t = np.linspace(0.0, 1.0, _NODES + 1)
     order = 1.0 - t**2
     # a contraction away from T_c, and exact at both ends

@@ -15,7 +15,6 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
 
@@ -85,6 +84,8 @@ def _fit_low(t):
 @functools.cache
 def _tables():
     """Lattice origin and step in ln T; spline cells of ln g_rho and of ln g_s, shape (n, 4)."""
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
     step = math.log(10.0) / _NODES_PER_DECADE
     t = math.log(_LATTICE_ORIGIN_GEV) + step * np.arange(*_LATTICE)
     low, high = (math.log(edge) for edge in BRIDGE_GEV)
@@ -98,6 +99,8 @@ def _tables():
 @functools.cache
 def _inverse_table():
     """The same for ln(T / a_T) as a function of ln a_T."""
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
     start, step, _, log_g_s = _tables()
     t = start + step * np.arange(log_g_s.shape[0])
     shift = (log_g_s[:, 0] - math.log(ENTROPY_DEGREES_OF_FREEDOM_TODAY)) / 3.0
@@ -108,6 +111,8 @@ def _inverse_table():
 
 def _cells(nodes, step, values):
     """Cubic spline as rows (value, and derivatives scaled to the unit cell), lowest order first."""
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
     coefficients = CubicSpline(nodes, values).c[::-1].T
     return np.ascontiguousarray(coefficients * step ** np.arange(4))
 

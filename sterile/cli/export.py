@@ -52,7 +52,7 @@ def export(
     record = store.read(result_path)
     names = ("spectrum/q", "spectrum/f", "transfer/k_h_mpc", "transfer/t", "transfer/t2")
     store.require(record, result_path, *names)
-    session.start()
+    session.start("once")
     import jax.numpy as jnp
 
     from spectra.cosmology import Cosmology
@@ -81,7 +81,7 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
     missing = [option for option, value in given.items() if value is None]
     if missing:
         raise ValueError(f"--check needs {', '.join(missing)} as well")
-    session.start()
+    session.start("once")
     from spectra.export import check, simulation
 
     cosmology = None

@@ -52,7 +52,7 @@ def _plane(path: Path):
         )
 
     def draw():
-        session.start()
+        session.start("once")
         from sterile.scan.plane import figure_plane
 
         return figure_plane(results)

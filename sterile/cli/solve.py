@@ -19,7 +19,7 @@ def solve(
 
     config = configuration.load(config_path)
     check_output(output)
-    session.start()
+    session.start("once")
     from spectra.linear import drive as drive_of
 
     model, plasma = configuration.model_of(config), configuration.plasma_of(config)
@@ -27,28 +27,39 @@ def solve(
     drive = drive_of(cosmology, progress=session.counter(NEW_COSMOLOGY))
 
     import sterile
-    from spectra.structure import half_mode, power_table, reference_masses, reference_relics
+    from spectra.structure import (
+        compile_verdicts,
+        power_table,
+        reference_masses,
+        reference_relics,
+    )
     from spectra.structure import verdicts as verdicts_of
     from sterile import bounds, report
+    from sterile.pipeline import compile_ahead
 
     with session.progress("matter power"):
         power = power_table(cosmology)
+        references = reference_relics(reference_masses(), cosmology, drive, power)
+    mass_kev = config.dark_matter.mass_kev
+    omega_h2 = configuration.target_omega_h2(config)
 
     with session.progress("production and transfer function"):
+        # what this command needs is compiled side by side
+        ahead = compile_ahead(model, cosmology, plasma, mass_kev, omega_h2, drive, power, True)
+        compile_verdicts(ahead["spectrum"], ahead["transfer"], cosmology, references, power)
+        judged = bounds.Judged(ahead["spectrum"], ahead["omega_h2"], ahead["mass_kev"])
+        bounds.compile_verdicts(model, judged, cosmology)
         point = sterile.evaluate(
             model,
             cosmology,
             plasma=plasma,
-            mass_kev=config.dark_matter.mass_kev,
-            omega_h2=configuration.target_omega_h2(config),
+            mass_kev=mass_kev,
+            omega_h2=omega_h2,
             drive=drive,
+            power=power,
             error_estimate=True,
         )
-        _ = float(point.yield_n)
     with session.progress("verdicts"):
-        references = reference_relics(
-            reference_masses(), cosmology, drive, power, like=point.spectrum
-        )
         verdicts = verdicts_of(
             point.spectrum, point.transfer, cosmology, references=references, power=power
         )
@@ -56,8 +67,7 @@ def solve(
     scalars = report.point_numbers(point)
     if point.production.error is not None:
         scalars |= report.error_scalars(point.production.error)
-    half = half_mode(point.transfer, cosmology)
-    warnings = report.structure_warnings(point.transfer, half)
+    warnings = report.structure_warnings(point.transfer, point.half_mode)
     warnings += report.spectrum_warnings(point.spectrum)
     warnings += [line for line in bounds.warnings(model, point, cosmology) if line not in warnings]
     result = report.json_object(

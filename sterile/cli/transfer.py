@@ -34,7 +34,7 @@ def transfer(
     """T²(k), half-mode, free-streaming and verdicts of a tabulated spectrum."""
     wavenumbers = numbers("--k", k) if k is not None else None
     check_output(output)
-    session.start()
+    session.start("once")
     from spectra.cosmology import Cosmology
     from spectra.linear import drive as drive_of
     from spectra.linear import transfer as transfer_of
@@ -63,7 +63,7 @@ def transfer(
         _ = float(curve.t[0])
     with session.progress("verdicts"):
         power = power_table(cosmology)
-        references = reference_relics(reference_masses(), cosmology, drive, power, like=dm)
+        references = reference_relics(reference_masses(), cosmology, drive, power)
         verdicts = verdicts_of(dm, curve, cosmology, references=references, power=power)
         # a file's normalisation is free: what is judged is this shape as all dark matter
         whole = with_omega_h2(dm, cosmology.omega_dm, cosmology)

@@ -70,7 +70,7 @@ def _stored_verdicts(result_path: Path) -> dict:
 
 
 def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: str) -> dict:
-    session.start()
+    session.start("once")
     import numpy as np
 
     from spectra.structure import (

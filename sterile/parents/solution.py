@@ -28,6 +28,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from spectra.precision import require_x64
+from spectra.programs import program
 from sterile.bath import thermodynamics as bath
 from sterile.contract import Production
 from sterile.models import Plasma, as_float
@@ -214,7 +215,7 @@ class _Equivalent(NamedTuple):
     neutrino: str = "majorana"
 
 
-@eqx.filter_jit
+@program
 def _solve(parent, source, plasma, grid):
     star = parent.mass_gev / FLOOR
     contact = 0.0

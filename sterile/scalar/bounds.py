@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from spectra.constants import HIGGS_MASS_GEV, HIGGS_WIDTH_GEV
+from spectra.programs import program
 from spectra.structure import Verdict, VerdictStatus, judged
 from sterile.bath import hubble_gev
 from sterile.scalar.amplitudes import higgs_decay_width_gev, scalar_decay_width_gev
@@ -86,11 +87,15 @@ def verdicts(model: ScalarDecay, point, cosmology) -> dict[str, Verdict]:
 
 def warnings(model: ScalarDecay, point, cosmology) -> list[str]:
     """Sentences about a finished point; empty when there is nothing to say."""
+    numbers = {
+        name: float(value)
+        for name, value in _numbers(model, jnp.asarray(point.mass_kev, dtype=float)).items()
+    }
     found = []
     for name in ("portal_coupling", "yukawa"):
         if float(getattr(model, name)) > PERTURBATIVE_LIMIT:
             found.append(f"{name} is above 4 pi: not perturbative")
-    if float(_total_width_gev(model)) < float(hubble_gev(NUCLEOSYNTHESIS_GEV)):
+    if numbers["width_over_hubble"] < 1.0:
         found.append(
             "S decays after nucleosynthesis: Gamma < H at T = 4 MeV; its energy and its late "
             "neutrinos may spoil the light elements"
@@ -112,9 +117,9 @@ def warnings(model: ScalarDecay, point, cosmology) -> list[str]:
     if ratio > DENSITY_WORTH_SAYING:
         heat = "" if model.scalar_vev_gev is None else "; the heat of S -> SM is neglected"
         found.append(f"rho_S/rho_SM reaches {ratio:.2g} before S decays{heat}")
-    found += _mixing_warnings(model, float(point.mass_kev))
+    found += _mixing_warnings(model, float(point.mass_kev), numbers)
     if 2.0 * float(model.scalar_mass_gev) < HIGGS_MASS_GEV:
-        branching = float(invisible_branching(model))
+        branching = numbers["invisible_branching"]
         if branching > INVISIBLE_BRANCHING:
             found.append(
                 f"h -> S S has a branching fraction of {branching:.2g}, above the invisible-decay "
@@ -123,16 +128,29 @@ def warnings(model: ScalarDecay, point, cosmology) -> list[str]:
     return found
 
 
-def _mixing_warnings(model: ScalarDecay, mass_kev: float) -> list[str]:
+@program
+def _numbers(model: ScalarDecay, mass_kev) -> dict[str, Array]:
+    """What the warnings quote, scalars; <S> is the model's, or m_N/y."""
+    vev = _KEV_GEV * mass_kev / model.yukawa
+    if model.scalar_vev_gev is not None:
+        vev = model.scalar_vev_gev
+    return {
+        "width_over_hubble": scalar_lifetime(model).value,
+        "invisible_branching": invisible_branching(model),
+        "mixing_angle": mixing_angle(model.scalar_mass_gev, model.portal_coupling, vev),
+        "bath_branching": bath_branching(model, vev),
+    }
+
+
+def _mixing_warnings(model: ScalarDecay, mass_kev: float, numbers: dict) -> list[str]:
     """What <S> means for S -> Standard Model, with m_N = y <S> where <S> is not given."""
     from_vev = model.scalar_vev_gev is not None
     implied = _KEV_GEV * mass_kev / float(model.yukawa)
     vev = float(model.scalar_vev_gev) if from_vev else implied
-    angle = float(mixing_angle(model.scalar_mass_gev, model.portal_coupling, vev))
-    branching = float(bath_branching(model, vev))
-    numbers = f"theta_hS = {angle:.2g} and a fraction {branching:.2g} of S decays to the SM"
+    angle, branching = numbers["mixing_angle"], numbers["bath_branching"]
+    said = f"theta_hS = {angle:.2g} and a fraction {branching:.2g} of S decays to the SM"
     if from_vev:
-        found = [f"<S> = {vev:.3g} GeV: {numbers}"]
+        found = [f"<S> = {vev:.3g} GeV: {said}"]
         if abs(math.log(vev / implied)) > BRANCHING_WORTH_SAYING:
             product = float(model.yukawa) * vev / _KEV_GEV
             found.append(
@@ -143,6 +161,6 @@ def _mixing_warnings(model: ScalarDecay, mass_kev: float) -> list[str]:
     if branching < BRANCHING_WORTH_SAYING:
         return []
     return [
-        f"if m_N = y <S>, then <S> = {vev:.3g} GeV, {numbers}; scalar_vev_gev includes it, without "
+        f"if m_N = y <S>, then <S> = {vev:.3g} GeV, {said}; scalar_vev_gev includes it, without "
         "it N's mass is taken to be its own"
     ]

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from spectra.programs import program
 from sterile.models import Plasma
 from sterile.scalar.lattice import Grid
 from sterile.scalar.model import ScalarDecay
@@ -20,7 +21,7 @@ def branch(model: ScalarDecay, plasma: Plasma, grid: Grid) -> tuple[str, float]:
     return (BRANCHES[0] if slope > _RISING else BRANCHES[1]), slope
 
 
-@eqx.filter_jit
+@program
 def coupling_slope(model: ScalarDecay, plasma: Plasma, grid: Grid):
     """dln Y_N/dln lambda."""
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra.constants import HIGGS_MASS_GEV, REDUCED_PLANCK_MASS_GEV
+from spectra.programs import program
 from sterile.bath import hubble_gev
 from sterile.contract import Choices
 from sterile.models import Plasma
@@ -43,7 +44,7 @@ FREEZE_OUT_NARROW = Grid(
 )
 
 
-def freeze_in_yield(model: ScalarDecay):
+def freeze_in_yield(scalar_mass_gev, portal_coupling, scalar_vev_gev=None):
     """Y_S of pure freeze-in, contact, h -> S S and X -> S, with constant g = 100: an estimate.
 
     Y = 135 W M_0/(1024 pi^4 g m_S), W = 4 lambda^2/pi, and 135 Gamma(h -> SS) M_0/(4 pi^3 g m_h^2),
@@ -51,15 +52,15 @@ def freeze_in_yield(model: ScalarDecay):
     """
     g = 100.0
     m0 = REDUCED_PLANCK_MASS_GEV * np.sqrt(90.0 / (np.pi**2 * g))
-    coupling2 = model.portal_coupling**2
+    coupling2 = portal_coupling**2
     contact = 135.0 * CONTACT_OVER_COUPLING_SQUARED * coupling2 * m0
-    contact = contact / (1024.0 * np.pi**4 * g * model.scalar_mass_gev)
-    width = higgs_decay_width_gev(model.scalar_mass_gev, model.portal_coupling)
+    contact = contact / (1024.0 * np.pi**4 * g * scalar_mass_gev)
+    width = higgs_decay_width_gev(scalar_mass_gev, portal_coupling)
     total = contact + 135.0 * width * m0 / (4.0 * np.pi**3 * g * HIGGS_MASS_GEV**2)
-    if model.scalar_vev_gev is None:
+    if scalar_vev_gev is None:
         return total
-    widths = bath_widths_gev(model.scalar_mass_gev, model.portal_coupling, model.scalar_vev_gev)
-    inverse = jnp.maximum(*widths) * m0 / (8.0 * np.pi**3 * g * model.scalar_mass_gev**2)
+    widths = bath_widths_gev(scalar_mass_gev, portal_coupling, scalar_vev_gev)
+    inverse = jnp.maximum(*widths) * m0 / (8.0 * np.pi**3 * g * scalar_mass_gev**2)
     return total + 135.0 * inverse
 
 
@@ -69,7 +70,10 @@ def prepare(models, plasma: Plasma) -> Choices:
     The Higgs resonance absent (m_S > 63.5 GeV), narrow (m_S < 61 GeV) or broad, and coarser steps
     where S neither thermalises nor decays while it is made.
     """
-    columns = np.broadcast_arrays(*(np.asarray(number) for number in _regime(models, plasma)))
+    given = (models.scalar_mass_gev, models.portal_coupling, models.yukawa, models.scalar_vev_gev)
+    numbers = (None if number is None else np.asarray(number, dtype=float) for number in given)
+    decisive = _regime(*numbers, models.neutrino, plasma.constant_g)
+    columns = np.broadcast_arrays(*(np.asarray(number) for number in decisive))
     found: dict[Grid, int] = {}
     chosen = [
         found.setdefault(_grid_for(*numbers, plasma), len(found))
@@ -116,11 +120,11 @@ def robust(grid: Grid) -> Grid:
     )
 
 
-def _regime(model, plasma: Plasma):
+@program
+def _regime(mass, coupling, yukawa, vev, neutrino: str, constant_g):
     """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
-    mass = jnp.asarray(model.scalar_mass_gev)
-    width = scalar_decay_width_gev(mass, model.yukawa, model.neutrino)
-    return mass, freeze_in_yield(model), width, hubble_gev(mass, plasma.constant_g)
+    width = scalar_decay_width_gev(mass, yukawa, neutrino)
+    return mass, freeze_in_yield(mass, coupling, vev), width, hubble_gev(mass, constant_g)
 
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:

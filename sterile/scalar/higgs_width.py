@@ -22,8 +22,6 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from scipy.integrate import solve_ivp
-from scipy.interpolate import CubicSpline
 
 from spectra.constants import (
     BOTTOM_MASS_GEV,
@@ -85,6 +83,8 @@ def _gamma(n):
 
 def _run(start, mass, mu, flavours):
     """(a, m_q) at the scales mu, from (mu_0, a_0) = start and m_q(mu_0) = mass."""
+    from scipy.integrate import solve_ivp  # slow to import, needed only here
+
     beta, gamma = _beta(flavours), _gamma(flavours)
 
     def slope(_, y):
@@ -205,6 +205,8 @@ def partial_widths_gev(root_s_gev):
 @functools.cache
 def _table():
     """Start and step in ln s, and cells of ln Gamma/sqrt(s) (vectors: s^(3/2)), (3, n, 4)."""
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
     log_s = np.linspace(2.0 * math.log(_LOWEST_GEV), 2.0 * math.log(_HIGHEST_GEV), _NODES + 1)
     step = log_s[1] - log_s[0]
     widths = partial_widths_gev(np.exp(0.5 * log_s))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.programs import program
 from sterile.contract import Dataset, History, Production
 from sterile.models import HELICITY_STATES, Plasma, in_range
 from sterile.scalar import accuracy, grids
@@ -20,6 +21,7 @@ from sterile.status import Status
 
 # change of Y_S + Y_N/2 by collisions below which S counts as decoupled, as the figures have it
 DECOUPLED = 1e-2
+_SNAPSHOTS = 7
 
 
 class ScalarYields(History):
@@ -56,7 +58,7 @@ class Snapshots(eqx.Module):
 
     Attributes
     ----------
-    temperature_gev : (m,) falling; the last is the end.
+    temperature_gev : (m,) falling, m at most 7; the last is the end.
     scalar_q, scalar_f : (n,) and (m, n).
     q, f : (1198,) and (m, 1198), F from the decays until then.
     """
@@ -153,27 +155,33 @@ def snapshots(production: Production) -> Snapshots:
     """
     scalar, grid, history = production.scalar, production.grid, production.history
     made = np.asarray(history.yield_n) / float(history.yield_n[-1])
-    total = np.asarray(history.yield_s + 0.5 * history.yield_n)
+    total = np.asarray(history.yield_s) + 0.5 * np.asarray(history.yield_n)
     moving = np.flatnonzero(np.abs(total / total[-1] - 1.0) > DECOUPLED)
     first, last = np.searchsorted(made, [1e-4, 1.0 - 1e-9])
     clock = np.asarray(scalar.clock)
-    even = np.linspace(clock[first], clock[last], 6)
+    even = np.linspace(clock[first], clock[last], _SNAPSHOTS - 1)
     rows = np.unique([*np.searchsorted(clock, even), min(moving[-1] + 1, last)])
-    ends = scalar.clock[rows]
-
-    @eqx.filter_jit
-    def until(ends, scalar, model, q):
-        return jax.vmap(
-            lambda end: neutrino_spectrum(scalar, model, production.plasma, grid, q, end)
-        )(ends)
-
+    # one shape, one program, however many times coincide
+    padded = np.concatenate([rows, np.full(_SNAPSHOTS - rows.size, rows[-1])])
+    f = _until(production.plasma, grid, scalar, production.model, production.q, clock[padded])
     return Snapshots(
-        temperature_gev=scalar.temperature_gev[rows],
-        scalar_q=jnp.exp(scalar.log_q),
-        scalar_f=scalar.f[rows],
+        temperature_gev=np.asarray(scalar.temperature_gev)[rows],
+        scalar_q=np.exp(np.asarray(scalar.log_q)),
+        scalar_f=np.asarray(scalar.f)[rows],
         q=production.q,
-        f=until(ends, scalar, production.model, production.q),
+        f=np.asarray(f)[: rows.size],
     )
+
+
+@program
+def _until(plasma, grid, scalar, model, q, ends):
+    """F_N from the decays until each of ``ends`` (m,), the clock's, shape (m, n)."""
+    return jax.vmap(lambda end: neutrino_spectrum(scalar, model, plasma, grid, q, end))(ends)
+
+
+def heaviest_mass_kev(model: ScalarDecay) -> Array:
+    """m_S/2 [keV], above which S cannot decay to N N."""
+    return 0.5e6 * model.scalar_mass_gev
 
 
 def datasets(production: Production) -> dict[str, Dataset]:

@@ -14,6 +14,7 @@ import numpy as np
 from spectra.cosmology import Cosmology
 from spectra.linear import Drive
 from spectra.linear import drive as drive_of
+from spectra.programs import program
 from spectra.structure import (
     PowerTable,
     References,
@@ -50,7 +51,7 @@ class Setup(NamedTuple):
 @functools.lru_cache(maxsize=4)
 def prepare(content: str, with_verdicts: bool) -> Setup:
     """The shared part of a configuration, given as JSON with NaN for what is scanned."""
-    session.start()
+    session.start("many")
     sections = json.loads(content)
     stated = parameters_of(mechanism(sections["model"]["kind"]).model)
     for section in sections.values():
@@ -97,7 +98,7 @@ def solve(setup: Setup, values: dict, tight: bool = False) -> dict:
     return {path: np.asarray(leaf) for path, leaf in found.items()}
 
 
-@eqx.filter_jit
+@program
 def _batch(setup, values, grid):
     return jax.vmap(lambda row: _one(setup, row, grid)[0])(values)
 

@@ -1,0 +1,267 @@
+"""Compiled programs: traced once, kept on disk as StableHLO, compiled with options per program.
+
+:func:`program` stands where ``jax.jit`` would. Called on concrete values it looks for its program
+in memory, then in the cache directory, and traces only when it finds neither; what is kept is the
+portable form that ``jax.export`` writes, with a checksum, and the structure of the result as JSON:
+nothing executable, nothing pickled. JAX's own compilation cache keeps the machine code beside it.
+Under a trace (a user's own jit, vmap, grad) the function is a part of the user's program.
+
+How long the compiler thinks is chosen by :func:`effort`: less for one evaluation, more for a
+million (measured in BENCHMARKS.md, "Compiling").
+"""
+
+import contextlib
+import contextvars
+import functools
+import hashlib
+import json
+import threading
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.export  # noqa: F401 - a module of its own
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from spectra.directories import cache_root
+from spectra.files import write_atomically
+from spectra.tree_structure import NotPlain, structure_from, structure_of
+
+# XLA's options on CPUs. The newer fusion emitters double the compile time and gain nothing here
+EFFORTS: dict[str, dict[str, bool | int]] = {
+    "once": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0},
+    "some": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1},
+    "many": {"xla_cpu_use_fusion_emitters": False},
+}
+_chosen = contextvars.ContextVar("effort")
+_usual = ["some"]
+_MAGIC = b"sterile-spectra program 1\n"
+_PACKAGES = ("spectra", "sterile")
+
+
+@contextlib.contextmanager
+def effort(name: str) -> Iterator[None]:
+    """How hard the compiler tries in this block: "once", "some" or "many"."""
+    token = _chosen.set(_known(name))
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def set_usual_effort(name: str) -> None:
+    """How hard the compiler tries outside of :func:`effort`; "some" unless this says otherwise."""
+    _usual[0] = _known(name)
+
+
+def _known(name: str) -> str:
+    if name not in EFFORTS:
+        raise ValueError(f"effort = {name!r} is not one of {', '.join(EFFORTS)}")
+    return name
+
+
+class Program:
+    """A function of positional arguments with its compiled programs; made by :func:`program`."""
+
+    def __init__(self, function: Callable):
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._traced = eqx.filter_jit(function)
+        self._made: dict[Any, _Made] = {}
+        self._making = threading.Lock()
+
+    def __call__(self, *arguments: Any) -> Any:
+        leaves, tree = jax.tree.flatten(arguments)
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) or _by_hand():
+            return self._traced(*arguments)
+        made = self._find(leaves, tree)
+        arrays = [leaf for leaf in leaves if _is_array(leaf)]
+        with one_matrix_thread():
+            results = jax.block_until_ready(made.compiled.result()(arrays))
+        return jax.tree.unflatten(made.tree, results)
+
+    def ahead(self, *arguments: Any) -> Any:
+        """Begin to compile for arguments whose arrays are known or ``jax.ShapeDtypeStruct``.
+
+        Returns the result with ``jax.ShapeDtypeStruct`` for its arrays. The compiler works in the
+        background; a call waits for it.
+        """
+        made = self._find(*jax.tree.flatten(arguments))
+        return jax.tree.unflatten(made.tree, made.shapes)
+
+    def _find(self, leaves: list, tree: Any) -> "_Made":
+        static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
+        shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves if _is_array(leaf))
+        key = (tree, static, shapes, _chosen.get(_usual[0]))
+        if key not in self._made:
+            with self._making:
+                if key not in self._made:
+                    self._made[key] = _make(self._function, leaves, tree)
+        return self._made[key]
+
+
+def program(function: Callable) -> Program:
+    """``function`` of positional arguments, compiled; a decorator.
+
+    Arrays are traced, everything else is static and has to be hashable. The result may hold arrays
+    and modules; every leaf of it is an array.
+    """
+    return Program(function)
+
+
+class _Made(NamedTuple):
+    """One compiled program: arrays → leaves of the result, its structure and their shapes."""
+
+    compiled: Future
+    tree: Any
+    shapes: list
+
+
+def _by_hand() -> bool:
+    """Whether the user debugs: then JAX's own path shows what goes on."""
+    return bool(jax.config.jax_debug_nans or jax.config.jax_disable_jit)
+
+
+def _is_array(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
+
+
+# the compiler gives other threads the interpreter; two programs at a time fill two cores
+_compilers = ThreadPoolExecutor(2, thread_name_prefix="compiler")
+
+
+def _make(function: Callable, leaves: list, tree: Any) -> _Made:
+    """The program for arguments of this structure, being compiled."""
+    holes = [_is_array(leaf) for leaf in leaves]
+    shapes = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves if _is_array(leaf)]
+    result_tree: list[Any] = [None]
+
+    def flat(arrays: list) -> list:
+        given = iter(arrays)
+        filled = [next(given) if hole else leaf for hole, leaf in zip(holes, leaves)]
+        results, result_tree[0] = jax.tree.flatten(function(*jax.tree.unflatten(tree, filled)))
+        return results
+
+    platform = jax.default_backend()
+    options = EFFORTS[_chosen.get(_usual[0])] if platform == "cpu" else None
+
+    def compiling(callable_: Callable) -> Future:
+        # lowered here, as lowering holds the interpreter, compiled there
+        lowered = jax.jit(callable_).lower(shapes)
+        return _compilers.submit(lowered.compile, compiler_options=options)
+
+    try:
+        path = _path(function, leaves, tree, platform)
+    except NotPlain:
+        traced = jax.jit(flat).trace(shapes)
+        results = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in traced.jaxpr.out_avals]
+        future = _compilers.submit(traced.lower().compile, compiler_options=options)
+        return _Made(future, result_tree[0], results)
+    kept = _read(path)
+    if kept is None:
+        exported = jax.export.export(jax.jit(flat), platforms=[platform])(shapes)
+        result = jax.tree.unflatten(result_tree[0], range(result_tree[0].num_leaves))
+        with contextlib.suppress(NotPlain):
+            _write(path, json.dumps(structure_of(result)), exported.serialize())
+    else:
+        structure, data = kept
+        exported = jax.export.deserialize(bytearray(data))
+        result_tree[0] = jax.tree.structure(structure_from(json.loads(structure), _PACKAGES))
+    results = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in exported.out_avals]
+    return _Made(compiling(exported.call), result_tree[0], results)
+
+
+def _path(function: Callable, leaves: list, tree: Any, platform: str) -> Path:
+    """Where the program lies: a name made of all that it depends on."""
+    words = [f"{leaf.dtype}{leaf.shape}" if _is_array(leaf) else leaf for leaf in leaves]
+    if function.__module__.split(".")[0] not in _PACKAGES:
+        raise NotPlain(function.__module__)
+    key = [
+        f"{function.__module__}.{function.__qualname__}",
+        structure_of(jax.tree.unflatten(tree, words), _PACKAGES),
+        platform,
+        jax.__version__,
+        source_checksum(),
+    ]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
+    return cache_root() / "programs" / f"{name}.bin"
+
+
+@functools.cache
+def source_checksum() -> str:
+    """SHA-256 over the package's own source: a changed line is another program."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        root = Path(str(resources.files(package)))
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[str, bytes] | None:
+    """Structure and program of a file of :func:`_write`; None unless it is whole."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    checksum, _, packed = content.removeprefix(_MAGIC).partition(b"\n")
+    whole = content.startswith(_MAGIC) and hashlib.sha256(packed).hexdigest().encode() == checksum
+    if not whole:
+        return None
+    structure, _, data = zlib.decompress(packed).partition(b"\n")
+    return structure.decode(), data
+
+
+def _write(path: Path, structure: str, data: bytes) -> None:
+    packed = zlib.compress(structure.encode() + b"\n" + data, 6)
+    content = _MAGIC + hashlib.sha256(packed).hexdigest().encode() + b"\n" + packed
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda temporary: temporary.write_bytes(content))
+    except (OSError, ValueError) as error:
+        _say_once(f"compiled programs are not kept ({error}); the next run takes longer")
+
+
+@functools.cache
+def _say_once(sentence: str) -> None:
+    warnings.warn(sentence, stacklevel=2)
+
+
+_users = [0]
+_limit = threading.Lock()
+_limiter: list[Any] = []
+
+
+@contextlib.contextmanager
+def one_matrix_thread() -> Iterator[None]:
+    """LAPACK on one thread in this block, as before after it.
+
+    The solvers' matrices are small: LAPACK's threads wait for each other, and computations side by
+    side would take three times as long. Blocks that overlap share one limit.
+    """
+    with _limit:
+        _users[0] += 1
+        if _users[0] == 1:
+            _limiter.append(_libraries().limit(limits=1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _limit:
+            _users[0] -= 1
+            if _users[0] == 0:
+                _limiter.pop().restore_original_limits()
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401 - the library that JAX calls has to be loaded to be told
+
+    return ThreadpoolController()
