@@ -169,23 +169,24 @@ class Plasma(eqx.Module):
 
     Attributes
     ----------
-    bath_statistics : "maxwell-boltzmann" or "quantum" (:mod:`sterile.statistics`).
+    bath_statistics : "maxwell-boltzmann" or "quantum" (:mod:`sterile.scalar.quantum_statistics`).
     quantum_channels : those with quantum statistics if ``bath_statistics = "quantum"``: of
         "contact" (S S <-> doublet above T_EW), "h" (h <-> S S), "hh", "vectors", "fermions".
         S has its own factors 1 + f when it is all of them, the default, and f_S is solved for
         momentum by momentum.
-    electroweak_transition : "step" at T_EW, or "crossover" (:mod:`sterile.crossover`).
+    electroweak_transition : "step" at T_EW, or "crossover"
+        (:mod:`sterile.bath.electroweak_crossover`).
     higgs_width : "tree": constant quark masses, W and Z of no width; or "running"
-        (:mod:`sterile.higgs_width`).
-    elastic_scattering : whether S scatters off the bath (:mod:`sterile.elastic`).
+        (:mod:`sterile.scalar.higgs_width`).
+    elastic_scattering : whether S scatters off the bath (:mod:`sterile.scalar.elastic_scattering`).
     method : "momentum", the whole distribution; "moments", its number and temperature; or
-        "number-density", its number alone, in kinetic equilibrium (:mod:`sterile.moments`).
+        "number-density", its number alone, in kinetic equilibrium (:mod:`sterile.scalar.moments`).
     electroweak_temperature_gev : temperature T_EW of the electroweak step [GeV], 100 to 200.
     dark_sector_in_hubble : whether S and N gravitate (rho_S and rho_N in H).
     contact_only : the unbroken phase at every temperature, no electroweak step.
     constant_g : g_rho = g_s at every temperature in place of the Standard Model's, or None.
     inverse_decays : whether N N -> S and Pauli blocking are included, see
-        :mod:`sterile.inverse_decay`.
+        :mod:`sterile.scalar.inverse_decay`.
 
     Raises
     ------

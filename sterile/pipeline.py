@@ -35,7 +35,7 @@ class Point(eqx.Module):
         crossed, with a code in ``half_mode``.
     m_hm_t_half_msun_h : half-mode mass [Msun/h] of T = 1/2.
     lambda_fs_mpc : free-streaming horizon [comoving Mpc], <v> definition.
-    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :func:`spectra.verdicts.structure_numbers`.
+    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :func:`spectra.structure.structure_numbers`.
     spectrum, transfer, half_mode, production : the parts.
     status : int32; 0 is success, else a code of ``sterile.Status`` or ``spectra.Status``.
     """

@@ -73,7 +73,7 @@ def reference_relics(
     Parameters
     ----------
     masses_kev : masses [keV], concrete.
-    cosmology, drive, power : as for :func:`spectra.transfer` and :func:`spectra.power.cold_power`.
+    cosmology, drive, power : as for :func:`spectra.transfer` and :func:`spectra.cold_power`.
     kind : "solver" or "viel2005".
     like : a spectrum already solved for; relics with as many momenta save compiling again.
 
