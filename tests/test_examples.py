@@ -23,7 +23,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 sys.path.insert(0, str(EXAMPLES))
 import channel  # noqa: E402
 import constraint  # noqa: E402
-import export as example_export  # noqa: E402
+import export  # noqa: E402, F401
 
 
 @pytest.mark.invariants
