@@ -326,12 +326,12 @@ ROWS = [
     ),
     ClosedForm(
         "late-decay-at-rest", contact(FREEZE_IN), frozen_in, at(500.0, 1e-8, 1e-11, LATE * AT_REST),
-        value=1e-4, slope=1e-4,
-        reason="(p_S/m_S)^2 at decay is 1e-6, its square root counts at small q",
+        value=3e-5, slope=3e-5,
+        reason="steps leave 1e-5 of the shape; (p_S/m_S)^2 at decay is 1e-6",
     ),
     ClosedForm(
         "instantaneous-decay", contact(FREEZE_OUT), yield_alone, at(500.0, 1e-8, 1e-5, 1.0),
-        value=1.5e-5, slope=1e-4,
+        value=1.5e-5, slope=1e-5,
         reason="3e-6 of the start, and 1e-5 of stiff decays at the coupled phase's steps",
     ),
     ClosedForm(
