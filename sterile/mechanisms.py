@@ -21,7 +21,7 @@ _registered: dict[str, Mechanism] = {}
 
 
 def register(entry: Mechanism) -> Mechanism:
-    """Add a mechanism to the registry; returns it. The same module may do so again.
+    """Add a mechanism, ``entry``, to the registry; returns it. The same module may do so again.
 
     Raises ``ValueError`` if its kind is taken by a model of another module.
     """

@@ -64,7 +64,18 @@ def parameter(
     symbol: str = "",
     optional: bool = False,
 ) -> Any:
-    """A field of a :class:`Model` that holds a number; see :class:`Parameter`."""
+    """A field of a :class:`Model` that holds a number.
+
+    Parameters
+    ----------
+    unit : "1" is dimensionless.
+    description : what it is, in a few words.
+    low, high : its allowed range.
+    typical : a value that makes sense, for examples and where a scan or a fit fills it in.
+    fix : what to do when it is out of range; made from the description when left out.
+    symbol : TeX.
+    optional : whether it may be left out.
+    """
     fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
     stated = Parameter(unit, description, low, high, typical, fix, symbol, optional)
     if optional:
@@ -73,7 +84,10 @@ def parameter(
 
 
 def switch(description: str, *choices: str) -> Any:
-    """A static field of a :class:`Model` that holds one of ``choices``, the first by default."""
+    """A static field of a :class:`Model` that holds one of ``choices``, the first by default.
+
+    ``description``: what is chosen, in a few words.
+    """
     stated = Switch(description, choices)
     return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
 
@@ -117,7 +131,7 @@ def _stated(model: type[Model], what: str) -> dict[str, Any]:
 
 
 def in_range(model: Model) -> Array:
-    """Whether every parameter is inside its range; for traced values, boolean."""
+    """Whether every parameter of ``model`` is inside its range; for traced values, boolean."""
     slack = 1e-12  # rounding of a value typed at an edge, or of exp(log(x))
     inside = [
         (getattr(model, name) >= stated.low * (1.0 - slack))

@@ -121,9 +121,15 @@ def evaluate_many(
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 
-    ``models``: a model with leaves of shape (n,); the rest as for :func:`evaluate`.
-    Returns a :class:`Point` whose leaves have a leading axis of length n, in the order given.
-    Histories have different lengths in different buckets and are left out: ``production`` is None.
+    Parameters
+    ----------
+    models : a model with leaves of shape (n,).
+    cosmology, plasma, mass_kev, omega_h2, drive : as for :func:`evaluate`, one for all.
+
+    Returns
+    -------
+    :class:`Point` whose leaves have a leading axis of length n, in the order given. Histories have
+    different lengths in different buckets and are left out: ``production`` is None.
     """
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology

@@ -148,6 +148,8 @@ def _assemble(model, plasma, grid, scalar, computed, coarser):
 def snapshots(production: Production) -> Snapshots:
     """f_S and F_N at seven times, for figures and files: not part of :func:`solve`.
 
+    ``production``: of a scalar decay.
+
     From the first ten-thousandth of the neutrinos to the last decays, evenly in ln T, with the
     time after which collisions change the number of scalars and their products by less than 1 %.
     """
