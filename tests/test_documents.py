@@ -114,3 +114,19 @@ def test_links_of_documents_exist(path):
     found = LINK.findall(path.read_text(encoding="utf-8"))
     wrong = [link for link in found if not (path.parent / link).exists()]
     assert not wrong, wrong
+
+
+def glossary_rows():
+    """(names of the first cell, modules of the last) of every row of the glossary that has both."""
+    for line in (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8").splitlines():
+        cells = re.split(r"(?<!\\)\|", line.strip().strip("|"))
+        names, modules = re.findall(r"`(\w+)`", cells[0]), PATH.findall(cells[-1])
+        if names and modules:
+            yield pytest.param(names, modules, id=names[0])
+
+
+@pytest.mark.parametrize("names, modules", list(glossary_rows()))
+def test_symbols_stand_where_the_glossary_says(names, modules):
+    text = "\n".join((ROOT / module).read_text(encoding="utf-8") for module in modules)
+    missing = [name for name in names if not re.search(rf"(?<!\w){name}(?!\w)", text)]
+    assert not missing, f"{missing} not in {modules}"
