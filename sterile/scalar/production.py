@@ -11,7 +11,7 @@ from jax import Array
 from sterile.contract import Dataset, History, Production
 from sterile.models import HELICITY_STATES, Plasma, in_range
 from sterile.scalar import accuracy, grids
-from sterile.scalar.decay import momentum_grid, spectrum_moments, tabulate
+from sterile.scalar.decay_products import momentum_grid, spectrum_moments, tabulate
 from sterile.scalar.distribution import solve_scalar
 from sterile.scalar.inverse_spectrum import neutrino_spectrum
 from sterile.scalar.lattice import Grid, ScalarHistory, yield_weights
