@@ -1,9 +1,10 @@
 """Problems with closed-form answers: the table that ``test_closed_forms.py`` runs.
 
 A row is a function x -> numbers made by the code, the same function in closed form, and a point x,
-logarithms of parameters. A new mechanism is tested by adding rows: `solved` for its solver (rows
-that share one share its compiled programs: keep them together), and the closed form. Sources: the
-formula sheet of Merle & Totzauer 1502.01011, section 3 and appendices, and what each says.
+logarithms of parameters. A new mechanism is tested by adding rows: ``solved`` for its solver and the
+closed form. Rows of one ``solved`` and one length of x share its compiled programs: keep them
+together. What S does is in Merle & Totzauer 1502.01011; the rest follows from the Boltzmann
+equation in the line that each function states.
 
 Constant g throughout: M_0 = M_pl sqrt(90/(pi^2 g)), H = T^2/M_0, q = (p/T) (g_s0/g)^(1/3).
 """
@@ -315,12 +316,12 @@ ROWS = [
         slow=(),
     ),
     ClosedForm(
-        "contact-freeze-in-smallest", contact(FREEZE_IN), yield_alone, at(500.0, 1e-12, 1e-9, 1.0),
+        "contact-freeze-in-smallest", contact(FREEZE_IN), yield_alone, at(500.0, 1e-12, 1e-9, EARLY_Q),
         value=1e-5, slope=1e-8,
         reason="the start at 2000 m_S leaves out 3e-6, the same share of any coupling and mass",
     ),
     ClosedForm(
-        "contact-freeze-in", contact(FREEZE_IN), yield_alone, at(500.0, 1e-10, 1e-9, 1.0),
+        "contact-freeze-in", contact(FREEZE_IN), yield_alone, at(500.0, 1e-10, 1e-9, EARLY_Q),
         value=1e-5, slope=1e-8,
         reason="the start at 2000 m_S leaves out 3e-6, the same share of any coupling and mass",
     ),
@@ -330,7 +331,7 @@ ROWS = [
         reason="steps leave 1e-5 of the shape; (p_S/m_S)^2 at decay is 1e-6",
     ),
     ClosedForm(
-        "instantaneous-decay", contact(FREEZE_OUT), yield_alone, at(500.0, 1e-8, 1e-5, 1.0),
+        "instantaneous-decay", contact(FREEZE_OUT), yield_alone, at(500.0, 1e-8, 1e-5, EARLY_Q),
         value=1.5e-5, slope=1e-5,
         reason="3e-6 of the start, and 1e-5 of stiff decays at the coupled phase's steps",
     ),
