@@ -1,8 +1,8 @@
 """Problems with closed-form answers: the table that ``test_closed_forms.py`` runs.
 
 A row is a function x -> numbers made by the code, the same function in closed form, and a point x,
-logarithms of parameters. A new mechanism is tested by adding rows: ``solved`` for its solver and the
-closed form. Rows of one ``solved`` and one length of x share its compiled programs: keep them
+logarithms of parameters. A new mechanism is tested by adding rows: ``solved`` for its solver and
+the closed form. Rows of one ``solved`` and one length of x share its compiled programs: keep them
 together. What S does is in Merle & Totzauer 1502.01011; the rest follows from the Boltzmann
 equation in the line that each function states.
 
@@ -316,7 +316,8 @@ ROWS = [
         slow=(),
     ),
     ClosedForm(
-        "contact-freeze-in-smallest", contact(FREEZE_IN), yield_alone, at(500.0, 1e-12, 1e-9, EARLY_Q),
+        "contact-freeze-in-smallest", contact(FREEZE_IN), yield_alone,
+        at(500.0, 1e-12, 1e-9, EARLY_Q),
         value=1e-5, slope=1e-8,
         reason="the start at 2000 m_S leaves out 3e-6, the same share of any coupling and mass",
     ),
