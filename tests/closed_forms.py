@@ -53,7 +53,7 @@ class ClosedForm(NamedTuple):
     name : of the row.
     solved : x (d,) -> (m,), logarithms of what the code makes; a function of JAX.
     exact : the same in closed form; NaN where there is none for that number.
-    x : (d,), logarithms of the parameters.
+    x : (d,), logarithms of the parameters, inside their ranges by more than a step.
     value : largest absolute difference of the logarithms.
     slope : the same for the derivatives.
     reason : where that difference comes from.
@@ -185,23 +185,23 @@ def fermion_exact(x):
 
 @functools.cache
 def from_decay(parents: int) -> Callable:
-    """x = (ln m_X, ln m_B, ln Gamma_B): B of three states, with Y of 150 GeV or two X."""
+    """x = (ln m_X, ln m_B, ln Gamma_B, ln Gamma_X, ln q ...): B of three states, Y of 150 GeV."""
 
     def solved(x):
-        mass, heavy, width = jnp.exp(x)
+        mass, heavy, width, own = jnp.exp(x[:4])
         source = FromDecay(heavy, width, 150.0, states=3, parents_per_decay=parents)
-        parent = Parent(mass, 1e-22, states=2)
-        return numbers(solve_parent(parent, source, BATH, FREEZE_IN), jnp.zeros(0))
+        parent = Parent(mass, own, states=2)
+        return numbers(solve_parent(parent, source, BATH, FREEZE_IN), x[4:])
 
     return solved
 
 
 def from_decay_exact(parents: int) -> Callable:
-    """Y_X = kappa 135 g_B Gamma M_0/(8 pi^3 g M^2), whatever the other masses; two N each."""
+    """Y_X = kappa 135 g_B Gamma M_0/(8 pi^3 g M^2), whatever the other masses; two N each, late."""
 
     def exact(x):
         ln_yield = jnp.log(2.0 * parents * 3.0 * 135.0 * M0 / (8.0 * jnp.pi**3 * G))
-        return known(ln_yield + x[2] - 2.0 * x[1], jnp.nan, jnp.nan, jnp.zeros(0))
+        return at_rest(ln_yield + x[2] - 2.0 * x[1], x[0], x[3], 0.0, x[4:])
 
     return exact
 
@@ -316,8 +316,8 @@ ROWS = [
         slow=(),
     ),
     ClosedForm(
-        "contact-freeze-in-smallest", contact(FREEZE_IN), yield_alone,
-        at(500.0, 1e-12, 1e-9, EARLY_Q),
+        "contact-freeze-in-weak", contact(FREEZE_IN), yield_alone,
+        at(500.0, 2e-12, 1e-9, EARLY_Q),
         value=1e-5, slope=1e-8,
         reason="the start at 2000 m_S leaves out 3e-6, the same share of any coupling and mass",
     ),
@@ -332,7 +332,7 @@ ROWS = [
         reason="steps leave 1e-5 of the shape; (p_S/m_S)^2 at decay is 1e-6",
     ),
     ClosedForm(
-        "instantaneous-decay", contact(FREEZE_OUT), yield_alone, at(500.0, 1e-8, 1e-5, EARLY_Q),
+        "instantaneous-decay", contact(FREEZE_OUT), yield_alone, at(500.0, 1e-8, 5e-6, EARLY_Q),
         value=1.5e-5, slope=1e-5,
         reason="3e-6 of the start, and 1e-5 of stiff decays at the coupled phase's steps",
     ),
@@ -357,7 +357,7 @@ ROWS = [
     *(
         ClosedForm(
             f"freeze-in-from-decay-to-{parents}", from_decay(parents), from_decay_exact(parents),
-            at(50.0, 400.0, 1e-22),
+            at(50.0, 400.0, 1e-22, 1e-22, q_star(50.0, 1e-22) * AT_REST),
             value=1e-4, slope=1e-4,
             reason="X made before T = 2000 m and after m/30; steps",
             slow=("value", "forward", "difference", "reverse"),
