@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from test_architecture import SPECTRA, STERILE
+
+from sterile import mechanisms
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.invariants
@@ -130,3 +133,13 @@ def test_symbols_stand_where_the_glossary_says(names, modules):
     text = "\n".join((ROOT / module).read_text(encoding="utf-8") for module in modules)
     missing = [name for name in names if not re.search(rf"(?<!\w){name}(?!\w)", text)]
     assert not missing, f"{missing} not in {modules}"
+
+
+def test_the_architecture_names_every_room_and_kind():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [name for name in (*SPECTRA, *STERILE) if name != "__main__"]
+    missing = [name for name in rooms if f"{name}/" not in text and f"{name}.py" not in text]
+    assert not missing, f"docs/architecture.md does not name {missing}"
+    shipped = [k for k, entry in mechanisms.kinds().items() if not mechanisms.modules_of(entry)]
+    missing = [kind for kind in shipped if f"`{kind}`" not in text]
+    assert not missing, f"the registry's table in docs/architecture.md does not list {missing}"
