@@ -3,8 +3,8 @@
     python benchmarks/drive.py [K_LOW K_HIGH]
 
 Drives on 20 to 60 h/Mpc (or the range given) are made with the settings of
-``spectra.drive_build.Settings``, one of them changed at a time; printed is the largest relative
-change of T^2 where T^2 > 0.1 and where T^2 > 0.01, and the seconds of each build.
+``spectra.linear.drive_build.Settings``, one of them changed at a time; printed is the largest
+relative change of T^2 where T^2 > 0.1 and where T^2 > 0.01, and the seconds of each build.
 """
 
 import os

@@ -80,7 +80,7 @@ def main():
             from tests.oracles.scalar_rates import Case
 
             resonance = {"none": "smooth", "narrow": "decay", "broad": "full"}[grid.resonance]
-            width = float(sterile.amplitudes.higgs_width_included_gev())
+            width = float(sterile.scalar.amplitudes.higgs_width_included_gev())
             start = time.perf_counter()
             reference = brute_force(
                 Case(*parameters, resonance=resonance, higgs_width_gev=width), Level(16, 3e-7, 0.05)

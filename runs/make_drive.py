@@ -3,7 +3,7 @@
     python runs/make_drive.py [OUTPUT.h5]
 
 With its derivatives in the cosmology: about four minutes on two idle cores. Resolution:
-``spectra.drive_build.Settings``.
+``spectra.linear.drive_build.Settings``.
 """
 
 import sys

@@ -114,7 +114,7 @@ def relic_mass_kev(yield_n, omega_h2):
 
 
 class Dataset(NamedTuple):
-    """One array of a result file: values, unit, and what it is."""
+    """One array of a result file: ``values``, ``unit``, and what it is, ``description``."""
 
     values: Any
     unit: str

@@ -21,7 +21,7 @@ _registered: dict[str, Mechanism] = {}
 
 
 def register(entry: Mechanism) -> Mechanism:
-    """Add a mechanism to the registry; returns it. The same module may do so again.
+    """Add a mechanism, ``entry``, to the registry; returns it. The same module may do so again.
 
     Raises ``ValueError`` if its kind is taken by a model of another module.
     """
@@ -50,12 +50,20 @@ def _load_plugins(names: str) -> None:
             ) from None
 
 
+def load_plugins() -> None:
+    """Import what ``STERILE_MECHANISMS`` names, once: it may register export formats, too.
+
+    Raises ``ValueError`` if it names a module that cannot be imported.
+    """
+    _load_plugins(os.environ.get(PLUGIN_VARIABLE, ""))
+
+
 def kinds() -> Mapping[str, Mechanism]:
     """Every mechanism that is known, kind → entry.
 
     Raises ``ValueError`` if ``STERILE_MECHANISMS`` names a module that cannot be imported.
     """
-    _load_plugins(os.environ.get(PLUGIN_VARIABLE, ""))
+    load_plugins()
     return MappingProxyType(_registered)
 
 

@@ -64,7 +64,18 @@ def parameter(
     symbol: str = "",
     optional: bool = False,
 ) -> Any:
-    """A field of a :class:`Model` that holds a number; see :class:`Parameter`."""
+    """A field of a :class:`Model` that holds a number.
+
+    Parameters
+    ----------
+    unit : "1" is dimensionless.
+    description : what it is, in a few words.
+    low, high : its allowed range.
+    typical : a value that makes sense, for examples and where a scan or a fit fills it in.
+    fix : what to do when it is out of range; made from the description when left out.
+    symbol : TeX.
+    optional : whether it may be left out.
+    """
     fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
     stated = Parameter(unit, description, low, high, typical, fix, symbol, optional)
     if optional:
@@ -73,7 +84,10 @@ def parameter(
 
 
 def switch(description: str, *choices: str) -> Any:
-    """A static field of a :class:`Model` that holds one of ``choices``, the first by default."""
+    """A static field of a :class:`Model` that holds one of ``choices``, the first by default.
+
+    ``description``: what is chosen, in a few words.
+    """
     stated = Switch(description, choices)
     return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
 
@@ -117,7 +131,7 @@ def _stated(model: type[Model], what: str) -> dict[str, Any]:
 
 
 def in_range(model: Model) -> Array:
-    """Whether every parameter is inside its range; for traced values, boolean."""
+    """Whether every parameter of ``model`` is inside its range; for traced values, boolean."""
     slack = 1e-12  # rounding of a value typed at an edge, or of exp(log(x))
     inside = [
         (getattr(model, name) >= stated.low * (1.0 - slack))
@@ -169,23 +183,24 @@ class Plasma(eqx.Module):
 
     Attributes
     ----------
-    bath_statistics : "maxwell-boltzmann" or "quantum" (:mod:`sterile.statistics`).
+    bath_statistics : "maxwell-boltzmann" or "quantum" (:mod:`sterile.scalar.quantum_statistics`).
     quantum_channels : those with quantum statistics if ``bath_statistics = "quantum"``: of
         "contact" (S S <-> doublet above T_EW), "h" (h <-> S S), "hh", "vectors", "fermions".
         S has its own factors 1 + f when it is all of them, the default, and f_S is solved for
         momentum by momentum.
-    electroweak_transition : "step" at T_EW, or "crossover" (:mod:`sterile.crossover`).
+    electroweak_transition : "step" at T_EW, or "crossover"
+        (:mod:`sterile.bath.electroweak_crossover`).
     higgs_width : "tree": constant quark masses, W and Z of no width; or "running"
-        (:mod:`sterile.higgs_width`).
-    elastic_scattering : whether S scatters off the bath (:mod:`sterile.elastic`).
+        (:mod:`sterile.scalar.higgs_width`).
+    elastic_scattering : whether S scatters off the bath (:mod:`sterile.scalar.elastic_scattering`).
     method : "momentum", the whole distribution; "moments", its number and temperature; or
-        "number-density", its number alone, in kinetic equilibrium (:mod:`sterile.moments`).
+        "number-density", its number alone, in kinetic equilibrium (:mod:`sterile.scalar.moments`).
     electroweak_temperature_gev : temperature T_EW of the electroweak step [GeV], 100 to 200.
     dark_sector_in_hubble : whether S and N gravitate (rho_S and rho_N in H).
     contact_only : the unbroken phase at every temperature, no electroweak step.
     constant_g : g_rho = g_s at every temperature in place of the Standard Model's, or None.
     inverse_decays : whether N N -> S and Pauli blocking are included, see
-        :mod:`sterile.inverse_decay`.
+        :mod:`sterile.scalar.inverse_decay`.
 
     Raises
     ------

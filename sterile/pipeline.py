@@ -39,7 +39,7 @@ class Point(eqx.Module):
         crossed, with a code in ``half_mode``.
     m_hm_t_half_msun_h : half-mode mass [Msun/h] of T = 1/2.
     lambda_fs_mpc : free-streaming horizon [comoving Mpc], <v> definition.
-    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :func:`spectra.verdicts.structure_numbers`.
+    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :func:`spectra.structure.structure_numbers`.
     spectrum, transfer, half_mode, production : the parts.
     status : int32; 0 is success, else a code of ``sterile.Status`` or ``spectra.Status``.
     """
@@ -154,9 +154,15 @@ def evaluate_many(
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 
-    ``models``: a model with leaves of shape (n,); the rest as for :func:`evaluate`.
-    Returns a :class:`Point` whose leaves have a leading axis of length n, in the order given.
-    Histories have different lengths in different buckets and are left out: ``production`` is None.
+    Parameters
+    ----------
+    models : a model with leaves of shape (n,).
+    cosmology, plasma, mass_kev, omega_h2, drive : as for :func:`evaluate`, one for all.
+
+    Returns
+    -------
+    :class:`Point` whose leaves have a leading axis of length n, in the order given. Histories have
+    different lengths in different buckets and are left out: ``production`` is None.
     """
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology

@@ -19,6 +19,8 @@ def choose_grid(model: Model, plasma: Plasma | None = None) -> Grid | None:
     """The static choice that a model needs, decided on the host from its parameters' values.
 
     None under jit or vmap, where values are unknown, and for mechanisms that have no choice.
+    ``model``: parameters, scalar leaves; ``plasma``: treatment of the bath, the published one when
+    left out.
     """
     plasma = Plasma() if plasma is None else plasma
     with jax.ensure_compile_time_eval():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Quantity(NamedTuple):
-    """One number: unit ("1" is dimensionless), what it is in a few words, and its TeX symbol."""
+    """One number: ``unit`` ("1": none), ``description`` in a few words, and its TeX ``symbol``."""
 
     unit: str
     description: str

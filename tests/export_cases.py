@@ -24,7 +24,7 @@ def decay_spectrum(mass_kev=7.0):
 def install_golden_tables():
     """Put CAMB's tables of the default cosmology at z = 0 and 99 where the package keeps its own.
 
-    They are what ``spectra.cold_species`` computes (CAMB 2.0.5, half a minute each here);
+    They are what ``spectra.structure.cold_species`` computes (CAMB 2.0.5, half a minute each here);
     ``test_camb_makes_the_golden_tables`` runs CAMB again.
     """
     cosmology = spectra.Cosmology()

@@ -103,7 +103,7 @@ def test_decays_to_the_bath_in_equilibrium():
     expected = 4.0 * np.sqrt(np.pi) * width * M0 / 500.0**2 * x**-0.5 * np.exp(-x)
     inside = (x > 0.3) & (x < 8.0)
     ratio = np.asarray(production.f)[inside] / expected[inside]
-    # as for annihilation, in test_production_analytic, but no freeze-out at large x
+    # as for annihilation, in closed_forms.py, but no freeze-out at large x
     assert np.max(np.abs(ratio - 1.0)) < 1e-4
     assert int(production.status) == 0
 

@@ -38,7 +38,7 @@ def state():
 
 
 def findings(path, name, run=RUN):
-    return export._FORMATS[name].check(Path(path), run, spectra.Cosmology())
+    return export.FORMATS[name].check(Path(path), run, spectra.Cosmology())
 
 
 @pytest.mark.invariants

@@ -33,18 +33,6 @@ def test_the_example_is_short():
     assert len((EXAMPLES / "bath_decay.py").read_text().splitlines()) < 60
 
 
-@pytest.mark.analytic
-def test_yield_and_moments_are_those_of_its_spectrum():
-    found = sterile.solve(MODEL)
-    q, f = np.asarray(found.q), np.asarray(found.f)
-    moment = [np.trapezoid(q ** (3 + n) * f, np.log(q)) for n in (0, 1, 2)]
-    # n/s today: q = p/T_gamma and g_s0; the table's ends leave 1e-5
-    number = 45.0 / (4.0 * math.pi**4 * 3.931) * moment[0]
-    assert number == pytest.approx(float(found.yield_n), rel=1e-4)
-    assert moment[1] / moment[0] == pytest.approx(float(found.q_mean), rel=1e-4)
-    assert math.sqrt(moment[2] / moment[0]) == pytest.approx(float(found.q_rms), rel=1e-4)
-
-
 @pytest.mark.gradients
 def test_derivatives_go_through_the_whole_pipeline():
     point = sterile.evaluate(MODEL)

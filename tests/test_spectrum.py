@@ -14,8 +14,6 @@ from spectra import spectrum as spectrum_module
 from spectra.constants import CMB_TEMPERATURE_GEV, ENTROPY_DEGREES_OF_FREEDOM_TODAY
 from spectra.numerics import integral_weights, interpolate
 
-FERMI_MEAN, FERMI_SQUARE = 3.1513743717, 12.9394176651  # <q>, <q^2> of 1/(e^q + 1)
-
 
 def power_exponential(power, nodes=400, low=1e-6, high=60.0):
     q = np.geomspace(low, high, nodes)
@@ -32,21 +30,6 @@ def test_background_densities_of_planck_2018():
     assert background.equality_scale_factor(cosmology) == pytest.approx(2.937823609e-4, rel=1e-7)
     total = background.omega_matter(cosmology) / background.matter_density_msun_h(cosmology)
     assert 1.0 / total == pytest.approx(2.77536627e11, rel=1e-8)
-
-
-@pytest.mark.analytic
-def test_thermal_relic_temperature_and_moments():
-    relic = spectra.thermal_relic(3.5)
-    assert relic.temperature_ratio == pytest.approx(0.1054552356, rel=1e-8)
-    assert spectrum_module.omega_h2(relic) == pytest.approx(0.12, rel=1e-10)
-    assert spectrum_module.q_mean(relic) == pytest.approx(FERMI_MEAN, rel=1e-9)
-    assert spectrum_module.q_rms(relic) ** 2 == pytest.approx(FERMI_SQUARE, rel=1e-9)
-
-
-@pytest.mark.analytic
-@pytest.mark.parametrize("mass, ratio", [(2.0, 0.1270810601), (3.5, 0.1054552356)])
-def test_thermal_relic_temperature_at_other_masses(mass, ratio):
-    assert spectra.thermal_relic(mass).temperature_ratio == pytest.approx(ratio, rel=1e-8)
 
 
 @pytest.mark.analytic
@@ -109,12 +92,6 @@ def test_moments_are_linear_in_f():
     assert jnp.sum(gradient * dm.f) == pytest.approx(
         float(spectrum_module.moment(dm, 1.0)), rel=1e-12
     )
-
-
-@pytest.mark.gradients
-def test_thermal_relic_derivative():
-    slope = jax.jit(jax.grad(lambda m: jnp.log(spectra.thermal_relic(m).temperature_ratio)))(3.5)
-    assert slope == pytest.approx(-1.0 / 3.0 / 3.5, rel=1e-12)
 
 
 @pytest.mark.invariants

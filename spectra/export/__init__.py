@@ -1,9 +1,13 @@
-"""One module per target format, one door out, :func:`write`, and one back, :func:`check`."""
+"""One module per target format, one door out, :func:`write`, and one back, :func:`check`.
+
+A format of one's own is a :class:`Format`, added by :func:`register`.
+"""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from spectra.cosmology import Cosmology
 from spectra.export import (
@@ -19,8 +23,9 @@ from spectra.export import (
     tables,
     velocities,
 )
-from spectra.export.checks import Simulation, simulation
-from spectra.export.writing import declared_format
+from spectra.export.checks import Findings, Simulation, simulation
+from spectra.export.linear_state import LinearState, linear_state
+from spectra.export.writing import declared_format, with_companions, write_exports
 from spectra.spectrum import Spectrum
 
 
@@ -30,19 +35,19 @@ class Format:
 
     Attributes
     ----------
-    write : path and keyword arguments of :func:`write` → files written.
+    write : path and keyword arguments of :func:`write` but ``format`` → files written.
     check : path, :class:`Simulation` and cosmology → what a reader like the target's finds.
     z : redshift the target expects: a default, or None where the starting redshift must be given.
     other_z : whether it takes any other.
     """
 
     write: Callable[..., Sequence[Path]]
-    check: Callable[[Path, Simulation, Cosmology], checks.Findings]
+    check: Callable[[Path, Simulation, Cosmology], Findings]
     z: float | None = 0.0
     other_z: bool = True
 
 
-_FORMATS = {
+_registered = {
     "class": Format(class_code.write, class_code.check, other_z=False),
     "camb": Format(camb.write, camb.check),
     "monofonic": Format(monofonic.write, monofonic.check),
@@ -59,7 +64,34 @@ _FORMATS = {
 }
 # names other people use
 _ALIASES = {"lpt": "2lpt", "2lptic": "2lpt", "n-genic": "gadget4", "mpgadget": "mp-gadget"}
-FORMATS = tuple(_FORMATS)
+# every format that is known, name → how it is written and read
+FORMATS: Mapping[str, Format] = MappingProxyType(_registered)
+
+
+def register(name: str, format: Format) -> Format:
+    """Add a format to :data:`FORMATS`; returns it. The same module may do so again.
+
+    The command line knows formats of modules that ``STERILE_MECHANISMS`` names.
+
+    Parameters
+    ----------
+    name : what ``write``, ``check`` and ``--format`` call it, in lower case.
+    format : how it is written and read.
+
+    Raises
+    ------
+    ValueError
+        If the name is not in lower case, or is taken by a format of another module.
+    """
+    if name != name.lower() or not name.strip():
+        raise ValueError(f"format name = {name!r} must be in lower case; give '{name.lower()}'")
+    before = _registered.get(_ALIASES.get(name, name))
+    if before is not None and before.write.__module__ != format.write.__module__:
+        raise ValueError(
+            f"format name = {name!r} is taken by {before.write.__module__}; give another name"
+        )
+    _registered[name] = format
+    return format
 
 
 @dataclass(frozen=True)
@@ -92,7 +124,7 @@ def canonical(format: str) -> str:
     """The registered name of a format; ``ValueError`` naming the nearest when there is none."""
     name = str(format).lower()
     name = _ALIASES.get(name, name)
-    if name not in _FORMATS:
+    if name not in FORMATS:
         near = difflib.get_close_matches(name, [*FORMATS, *_ALIASES], n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"known formats: {', '.join(FORMATS)}"
         raise ValueError(f"unknown export format '{format}'; {hint}")
@@ -136,7 +168,7 @@ def write(
         the path is not writable.
     """
     name = canonical(format)
-    target = _FORMATS[name]
+    target = FORMATS[name]
     if z is None and target.z is None:
         raise ValueError(f"format {name} is read at the starting redshift; give z (--z)")
     if z is not None and float(z) != target.z and not target.other_z:
@@ -172,7 +204,7 @@ def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None
     """
     name, path = canonical(format), Path(path)
     cosmology = Cosmology() if cosmology is None else cosmology
-    findings = _FORMATS[name].check(path, run, cosmology)
+    findings = FORMATS[name].check(path, run, cosmology)
     checks.check_linear(findings, run)
     checks.note_cut(findings, run, cosmology)
     return Report(
@@ -187,12 +219,19 @@ def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None
 
 __all__ = [
     "FORMATS",
+    "Findings",
     "Format",
+    "LinearState",
     "Report",
     "Simulation",
     "canonical",
     "check",
+    "checks",
     "declared_format",
+    "linear_state",
+    "register",
     "simulation",
+    "with_companions",
     "write",
+    "write_exports",
 ]

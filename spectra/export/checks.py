@@ -60,7 +60,16 @@ class Findings:
 def simulation(box_mpc_h: float, particles, z: float) -> Simulation:
     """A :class:`Simulation` from what a user types.
 
-    ``particles``: per side ("512", up to 32768), or all of them ("512^3" or "134217728").
+    Parameters
+    ----------
+    box_mpc_h : side of the box [Mpc/h].
+    particles : per side ("512", up to 32768), or all of them ("512^3" or "134217728").
+    z : redshift of the start.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not a positive number.
     """
     text = str(particles).strip().lower().replace("**", "^")
     try:

@@ -123,6 +123,12 @@ def linear_state(spectrum: Spectrum, cosmology: Cosmology, z: float) -> LinearSt
     The ratios are solved for at 281 wavenumbers from 0.1 to 300 h/Mpc and interpolated with cubic
     splines; below, 1 - T falls as k^2.
 
+    Parameters
+    ----------
+    spectrum : of all the dark matter.
+    cosmology : of the table of P_CDM and of the ratios.
+    z : redshift, 0 to 200.
+
     Raises
     ------
     ValueError

@@ -36,7 +36,19 @@ def write_exports(contents: Mapping[Path, str | bytes], force: bool) -> list[Pat
 def with_companions(
     path: Path, content, *, format: str, z: float, parameters: str, note: str
 ) -> dict[Path, str | bytes]:
-    """The data file, ``PATH.params.txt`` for the target code and ``PATH.note.txt`` for its user."""
+    """The data file, ``PATH.params.txt`` for the target code and ``PATH.note.txt`` for its user.
+
+    Parameters
+    ----------
+    path, content : of the data file; ASCII text, or bytes.
+    format, z : what it is, so that a check can tell.
+    parameters : lines for the target's parameter file.
+    note : what to switch off there.
+
+    Returns
+    -------
+    path → content, for :func:`write_exports`.
+    """
     mark = f"{MARK} format={format} z={z:.10g}"
     return {
         path: content,

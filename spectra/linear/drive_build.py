@@ -224,7 +224,7 @@ def _ln_ku(cosmology, settings):
 
 
 def build_tables(cosmology, settings, derivatives, progress, workers=None):
-    """Tables of a drive, a dict of numpy arrays by the names of :class:`Drive`'s file.
+    """Tables of a drive, a dict of numpy arrays by the names of a drive's file.
 
     ``matter_run`` is CLASS's own matter overdensity today (nk,), which ``cold_today`` should equal.
     """

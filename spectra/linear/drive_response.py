@@ -1,6 +1,6 @@
 """The response of collisionless shells to one history: integrals along characteristics.
 
-Units and notation of ``spectra.drive_build``, which has the derivation.
+Units and notation of ``spectra.linear.drive_build``, which has the derivation.
 """
 
 import math

@@ -1,7 +1,7 @@
 """T^2(k) of any collisionless dark matter: its momentum spectrum in, one forward substitution.
 
 The dark matter's overdensity delta is driven by radiation and baryons, linearly in n(y) = q^3 f
-(the tabulated response of :class:`spectra.drive.Drive`), and by its own gravity, a Volterra
+(the tabulated response of :class:`spectra.linear.Drive`), and by its own gravity, a Volterra
 equation of the second kind in conformal time whose kernel is the Fourier transform F of f:
 
     D(tau) = D_ext(tau) + int a' dtau' [(s - s') F(k (s - s')) - 3 H / k^2] S(tau') - 3 S / k^2

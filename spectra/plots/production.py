@@ -59,7 +59,10 @@ def figure_build_up(
 
 
 def draw_build_up(axes, temperature_gev, q, f, weight: int) -> ScalarMappable:
-    """Draw q^weight f of every snapshot, coloured by temperature; returns the colour scale."""
+    """Draw q^weight f of every snapshot, coloured by temperature; returns the colour scale.
+
+    ``axes``: where to; ``temperature_gev`` (t,), ``q`` (n,), ``f`` (t, n).
+    """
     curves = q**weight * f
     scale = LogNorm(temperature_gev.min(), temperature_gev.max())
     shown = ScalarMappable(norm=scale, cmap=_TIME_COLOURS.reversed())
@@ -95,7 +98,10 @@ def figure_spectrum(
 
 
 def draw_spectrum(axes, q, f, components=None) -> None:
-    """Draw q^2 F over its peak, and its components, on ``axes``."""
+    """Draw q^2 F over its peak, and its components, on ``axes``.
+
+    ``q`` and ``f``: (n,); ``components``: label → F of a part, (n,).
+    """
     peak = (q**2 * f).max()
     axes.plot(q, q**2 * f / peak, color=BLACK, label="all")
     for (label, part), colour, dash in zip(

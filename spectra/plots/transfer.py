@@ -41,7 +41,16 @@ def figure_transfer(
 
 
 def draw_transfer(axes, k_h_mpc, t2, references=None, k_t2_half_h_mpc=None, label="this spectrum"):
-    """Draw T^2(k), the references and the half-mode on ``axes``."""
+    """Draw T^2(k), the references and the half-mode on ``axes``.
+
+    Parameters
+    ----------
+    axes : where to.
+    k_h_mpc, t2 : (n,) wavenumbers [h/Mpc] and T^2.
+    references : label → T^2 (n,) of others, or None.
+    k_t2_half_h_mpc : where T^2 = 1/2 [h/Mpc], or None.
+    label : of the curve.
+    """
     references = references or {}
     for (name, reference), colour in zip(references.items(), _REFERENCE_COLOURS):
         axes.plot(k_h_mpc, reference, color=colour, lw=1.4, ls="--", label=name)

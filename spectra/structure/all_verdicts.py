@@ -52,9 +52,9 @@ def verdicts(
     summary of ``reference_masses_kev`` ("forbidden" when the lightest is failed, "constrained"
     when only heavier ones are, with the numbers of the heaviest); ``lyman-alpha-area-3.5keV``,
     ``-5.3keV`` and their summary; ``milky-way-satellites``; ``galaxies-z6``; the half-mode mass
-    bounds of :data:`spectra.constraints.HALF_MODE_MASS_BOUNDS`; with a spectrum, ``warmness`` and
-    ``free-streaming`` (a label). Inside jit give ``references`` and ``power``, or the default
-    cosmology's are used.
+    bounds of :data:`spectra.structure.constraints.HALF_MODE_MASS_BOUNDS`; with a spectrum,
+    ``warmness`` and ``free-streaming`` (a label). Inside jit give ``references`` and ``power``, or
+    the default cosmology's are used.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ def verdicts(
     transfer : its transfer function, k_h_mpc (n,), t (n,); 200 h/Mpc have to be reached.
     cosmology, drive : as for :func:`spectra.transfer`; used to compute the references.
     reference_masses_kev : thermal-relic masses [keV] of the half-mode rule, concrete numbers.
-    references : of :func:`spectra.references.reference_relics`, with :func:`reference_masses`;
+    references : of :func:`spectra.reference_relics`, with :func:`reference_masses`;
         computed by the solver when left out.
-    power : of :func:`spectra.power.power_table`.
+    power : of :func:`spectra.power_table`.
     host_mass_msun_h : mass of the Milky Way's halo [Msun/h].
-    constraints : the user's own, name -> function of a :class:`spectra.verdict.Subject`.
+    constraints : the user's own, name -> function of a :class:`spectra.Subject`.
 
     Raises
     ------

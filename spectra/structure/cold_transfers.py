@@ -65,7 +65,7 @@ def cold_species(cosmology: Cosmology | None = None, z: float = 0.0) -> dict[str
 
 
 def cache_file_name(values: tuple[float, ...], z: float) -> str:
-    """File name of a table: ``values`` of ``spectra.neighbours.TABLE_FIELDS``, redshift ``z``."""
+    """File name of a table: ``values`` of ``spectra.linear.TABLE_FIELDS``, redshift ``z``."""
     # single-precision inputs must find the table of the same number
     rounded = [f"{value:.7g}" for value in (*values, z)]
     return file_name("species", _RECIPE, HIGHEST_K_H_MPC, rounded)

@@ -66,7 +66,7 @@ def mass_function(
     mass_msun_h : (m,) masses [Msun/h], in any order.
     transfer : k_h_mpc (n,) [h/Mpc], t (n,); constant in k below its range. NaN where a mass
         needs wavenumbers beyond it.
-    table, cosmology : as for :func:`spectra.power.cold_power`.
+    table, cosmology : as for :func:`spectra.cold_power`.
     z : redshift, scalar.
     c, q : filter constant and the barrier's, concrete or traced.
     """

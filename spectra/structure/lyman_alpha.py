@@ -40,7 +40,7 @@ def one_dimensional_power(
     Parameters
     ----------
     transfer : k_h_mpc (n,) [h/Mpc], t (n,).
-    table, cosmology : as for :func:`spectra.power.cold_power`; z = 0.
+    table, cosmology : as for :func:`spectra.cold_power`; z = 0.
     k_cut_h_mpc : upper end of the integral [h/Mpc], concrete, above the window.
     window_h_mpc : (low, high) [h/Mpc], concrete.
 

@@ -268,7 +268,13 @@ def ln_primordial(ln_k: Array, cosmology: Cosmology) -> Array:
 
 
 def matter_power(transfer, table: PowerTable, cosmology: Cosmology | None = None) -> Array:
-    """P_CDM T^2 today [(Mpc/h)^3] at the wavenumbers of a transfer function, shape (n,)."""
+    """P_CDM T^2 today [(Mpc/h)^3] at the wavenumbers of a transfer function, shape (n,).
+
+    Parameters
+    ----------
+    transfer : k_h_mpc (n,) [h/Mpc], t (n,).
+    table, cosmology : as for :func:`spectra.cold_power`; z = 0.
+    """
     return transfer.t2 * cold_power(transfer.k_h_mpc, table, cosmology)
 
 

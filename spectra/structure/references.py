@@ -79,7 +79,7 @@ def reference_relics(
     Parameters
     ----------
     masses_kev : masses [keV], concrete.
-    cosmology, drive, power : as for :func:`spectra.transfer` and :func:`spectra.power.cold_power`.
+    cosmology, drive, power : as for :func:`spectra.transfer` and :func:`spectra.cold_power`.
     kind : "solver" or "viel2005".
     like : a spectrum already solved for; relics then have as many momenta. Without it the solver's
         relics of the default cosmology are read from the package, those of another one from the

@@ -165,8 +165,17 @@ def free_streaming(
     no steps of g_* in H: they matter below 1e-6 Mpc). A number the field asks for,
     not a verdict.
 
-    ``velocity``: "mean" <v>, the default; "of-mean" v(<q>) (+1.3 % for a thermal relic of 3.5 keV)
-    or "of-rms" v(<q^2>^1/2) (+14 %), both also in circulation. Raises ``ValueError`` for others.
+    Parameters
+    ----------
+    dm : the spectrum.
+    cosmology : the default one when left out.
+    velocity : "mean" <v>, the default; "of-mean" v(<q>) (+1.3 % for a thermal relic of 3.5 keV)
+        or "of-rms" v(<q^2>^1/2) (+14 %), both also in circulation.
+
+    Raises
+    ------
+    ValueError
+        If ``velocity`` is none of these.
     """
     if velocity not in ("mean", "of-mean", "of-rms"):
         raise ValueError(

@@ -89,7 +89,11 @@ def _viel_prefactor(cosmology: Cosmology) -> Array:
 
 
 def viel_shape(mass_kev: Array, cosmology: Cosmology | None = None) -> Shape:
-    """The Viel fit of a thermal relic as a :class:`Shape`."""
+    """The Viel fit of a thermal relic as a :class:`Shape`.
+
+    ``mass_kev``: of the relic [keV], any shape; ``cosmology`` (the default one when left out) gives
+    h and omega_dm.
+    """
     return Shape(viel_alpha(mass_kev, cosmology), THERMAL_BETA, THERMAL_GAMMA)
 
 
@@ -97,6 +101,7 @@ def viel_mass_kev(k_h_mpc: Array, cosmology: Cosmology | None = None, t2: float 
     """Mass [keV] of the thermal relic whose Viel fit has T^2 = ``t2`` at ``k_h_mpc`` [h/Mpc].
 
     The thermal-equivalent mass by k_1/2 (t2 = 1/2) or by T = 1/2 (t2 = 1/4); any shape.
+    ``cosmology`` (the default one when left out) gives h and omega_dm.
     """
     cosmology = Cosmology() if cosmology is None else cosmology
     unit = shape_wavenumber(Shape(1.0, THERMAL_BETA, THERMAL_GAMMA), t2)

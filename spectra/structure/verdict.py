@@ -70,7 +70,7 @@ class Subject(eqx.Module):
     half_mode : of ``transfer``.
     references : thermal relics to compare with.
     excess, excess_margin : (m,) worst (T^2 - T^2_ref)/(1 - T^2_ref) against each of them and its
-        smooth form; see :func:`spectra.constraints.half_mode_excess`.
+        smooth form; see :func:`spectra.structure.constraints.half_mode_excess`.
     area_deficit : delta_A of ``transfer``, scalar.
     host_mass_msun_h : mass of the Milky Way's halo [Msun/h].
     spectrum : the momentum spectrum; None when only T(k) is known.

@@ -37,7 +37,9 @@ def export(
 ) -> int:
     """Write the spectrum for another code to read, or check such a file (--check)."""
     from spectra.export import FORMATS, canonical, declared_format
+    from sterile.mechanisms import load_plugins
 
+    load_plugins()
     if format is None and check is not None:
         format = declared_format(check)
     if format is None:

@@ -53,7 +53,7 @@ def ranks(
         values of all its parameters (the abundance where that is sampled).
     priors : from which the truth is drawn.
     simulations : number of fits. ``draws``: kept of each, evenly among ``draws * thin``.
-    sampler : how each chain is run.
+    sampler : how each chain is run. ``seed``: of truths, data and chains.
     """
     sampler = Sampler(warmup=150) if sampler is None else sampler
     random = np.random.default_rng(seed)

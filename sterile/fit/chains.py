@@ -182,6 +182,16 @@ def sample(
     """One chain of ``samples`` draws after the warm-up, from a start; draws (samples, d).
 
     For several chains, branches, files and figures use :func:`sterile.fit.run`.
+
+    Parameters
+    ----------
+    target : what is sampled.
+    start : (d,) unbounded coordinates.
+    samples : draws that are kept.
+    seed : of the chain.
+    sampler : warm-up, step and depth.
+    inverse_mass : (d, d) covariance that the mass matrix starts from; unity when left out.
+    progress : called with the draws done and all of them.
     """
     sampler = Sampler() if sampler is None else sampler
     chain = begin(target, start, jax.random.PRNGKey(seed), sampler, inverse_mass)

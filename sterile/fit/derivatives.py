@@ -85,7 +85,8 @@ def compare(
 def second_derivatives(function: Callable, x, direction, step: float = 1e-3):
     """Second derivatives along a direction: nested forward mode, and differences of the first.
 
-    ``function``: (d,) → (m,). Returns two arrays (m,).
+    ``function``: (d,) → (m,), at ``x`` (d,) along ``direction`` (d,); ``step``: of the differences.
+    Returns two arrays (m,).
     """
     x, v = jnp.asarray(x, dtype=float), jnp.asarray(direction, dtype=float)
     slope, twice = _compiled_twice(function)

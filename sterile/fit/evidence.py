@@ -33,6 +33,7 @@ def bridge(
     ----------
     draws : (chains, n, d), in coordinates without bounds. ``log_density`` : (chains, n).
     function : the log density at z (d,), called ``proposals`` times; minus infinity is allowed.
+    seed : of the proposals.
     """
     half = draws.shape[1] // 2
     fitted = draws[:, :half].reshape(-1, draws.shape[-1])

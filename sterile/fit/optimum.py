@@ -53,7 +53,7 @@ class Maximum(eqx.Module):
 
 
 def maximum(target: Target, start: Array, stretch: bool = False) -> Maximum:
-    """Climb from ``start`` (d,), unbounded coordinates, to the nearest maximum of the posterior.
+    """Climb from ``start`` (d,), unbounded coordinates, to the nearest maximum of ``target``.
 
     The density is one in the priors' natural coordinates (the logarithm for log_uniform and
     log_normal), or with ``stretch`` in z: the mode that a sampler starts from. A bounded prior is a

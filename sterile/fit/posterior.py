@@ -21,7 +21,7 @@ _LARGE_WEIGHT_ERROR = 0.3
 
 
 def sampled(target: Target, draws: np.ndarray) -> dict[str, np.ndarray]:
-    """Parameter → values (...,) of unbounded draws (..., d)."""
+    """Parameter of ``target`` → values (...,) of unbounded draws (..., d)."""
     flat = draws.reshape(-1, draws.shape[-1])
     values = jax.vmap(lambda z: values_at(target, z))(jnp.asarray(flat))
     return {name: np.asarray(v).reshape(draws.shape[:-1]) for name, v in values.items()}
@@ -69,7 +69,11 @@ def outcomes(codes: np.ndarray) -> dict:
 
 
 def diagnostics(draws: np.ndarray, statistics: dict, seconds: float) -> dict:
-    """R-hat, effective draws and divergences of chains (c, n, d) of one branch."""
+    """R-hat, effective draws and divergences of chains (c, n, d) of one branch.
+
+    ``draws``: (c, n, d), unbounded coordinates; ``statistics``: of the sampler, name → (c, n);
+    ``seconds``: what they took.
+    """
     hats = [split_r_hat(draws[..., i]) for i in range(draws.shape[-1])]
     sizes = [effective_size(draws[..., i]) for i in range(draws.shape[-1])]
     smallest = min(sizes)
@@ -87,7 +91,7 @@ def combine(branches: list[dict], weights: np.ndarray, seed: int) -> dict[str, d
     """The posterior of all branches: tables group → name → (chain, draw), each chain a mixture.
 
     ``branches``: tables of the same names, leaves (c, n), in the order of ``weights``. With one
-    branch its own chains come back.
+    branch its own chains come back. ``seed``: of the mixing.
     """
     if len(branches) == 1:
         return branches[0]
@@ -116,7 +120,10 @@ def combine(branches: list[dict], weights: np.ndarray, seed: int) -> dict[str, d
 
 
 def summarise(posterior: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
-    """Parameter → mean, standard deviation and quantiles of the finite draws."""
+    """Parameter → mean, standard deviation and quantiles of the finite draws.
+
+    ``posterior``: parameter → draws, any shape.
+    """
     table = {}
     for name, values in posterior.items():
         finite = values[np.isfinite(values)]

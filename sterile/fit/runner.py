@@ -26,6 +26,8 @@ def run(
 
     Parameters
     ----------
+    source : path of the TOML file, or a dict of the same content.
+    output : path of the file to write.
     resume : go on with the checkpoint.
     progress : called with a line of text now and then.
     threads : chains at a time; one per core when left out.

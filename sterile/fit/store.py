@@ -123,7 +123,7 @@ def is_fit(path) -> bool:
 
 
 def load(path) -> Fit:
-    """Read the file of a fit, finished or not.
+    """Read the file of a fit at ``path``, finished or not.
 
     Raises
     ------

@@ -60,7 +60,7 @@ def tabulate(
     observe : (values, names) → {name: number}, such as the pipeline.
     priors : the parameters of the table.
     nodes : Chebyshev nodes a parameter; nodes^d evaluations.
-    checks : random points at which the table is compared with ``observe``.
+    checks : random points at which the table is compared with ``observe``; ``seed``: theirs.
     """
     priors = prior_module.in_order(priors)
     compiled = eqx.filter_jit(lambda o, v: [o(v, names)[name] for name in names])

@@ -88,7 +88,7 @@ class Evaluated(eqx.Module):
 
 
 def values_at(target: Target, z: Array) -> dict[str, Array]:
-    """Parameter → value at unbounded coordinates ``z`` (d,), those sampled only."""
+    """Parameter of ``target`` → value at unbounded coordinates ``z`` (d,), those sampled only."""
     return {name: value for name, value, _, _ in _coordinates(target, z)}
 
 
@@ -111,7 +111,10 @@ def _coordinates(target, z):
 
 
 def coordinates_of(target: Target, values: Mapping[str, float]) -> Array:
-    """Unbounded coordinates (d,) of parameter values; the inverse of :func:`values_at`."""
+    """Unbounded coordinates (d,) of a target's parameter ``values``, as :func:`values_at` undoes.
+
+    ``target``: whose parameters they are; every sampled one has to be among the values.
+    """
     abundance, z = target.measured_abundance, []
     for name in target.names:
         value = jnp.asarray(values[name], dtype=float)
@@ -179,5 +182,8 @@ def potential(target: Target, z: Array, stretch: bool = True) -> Array:
 
 @eqx.filter_jit
 def value_and_gradient(target: Target, z: Array, stretch: bool = True) -> tuple[Array, Array]:
-    """The compiled potential and its gradient (d,): one program for searches and samplers."""
+    """The compiled potential and its gradient (d,): one program for searches and samplers.
+
+    ``target`` at unbounded coordinates ``z`` (d,); ``stretch``: whether the density is one in z.
+    """
     return jax.value_and_grad(lambda z: potential(target, z, stretch))(z)

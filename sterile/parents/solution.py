@@ -111,13 +111,19 @@ class Parent(eqx.Module):
 # A function given to a source is part of the compiled program; an eqx.Module with __call__ may
 # hold arrays, which are traced and differentiated.
 class AlreadyThere(eqx.Module):
-    """f at the start, T = 2000 m: a function of the comoving momentum q = p/T_gamma today, (n,)."""
+    """f at the start, T = 2000 m.
+
+    ``occupation``: a function of the comoving momentum q = p/T_gamma today, (n,).
+    """
 
     occupation: Callable
 
 
 class FromRate(eqx.Module):
-    """df/dt = gain (1 - f/f_eq), or gain alone: a JAX function of p, (n,), and T, both in GeV."""
+    """df/dt = gain (1 - f/f_eq), or gain alone where not ``reversible``.
+
+    ``gain``: [GeV], a JAX function of p, (n,), and T, both in GeV.
+    """
 
     gain: Callable
     reversible: bool = eqx.field(static=True, default=True)
@@ -142,7 +148,10 @@ class FromDecay(eqx.Module):
 
 
 class FromPairs(eqx.Module):
-    """X X <-> bath: smooth W(s), s in GeV^2; sigma v_Moller = W/(4 E_1 E_2), spins averaged."""
+    """X X <-> bath: sigma v_Moller = W/(4 E_1 E_2), spins averaged.
+
+    ``w_hat``: the smooth W(s) [1], a function of s in GeV^2, any shape.
+    """
 
     w_hat: Callable
 
@@ -284,7 +293,7 @@ def _solve(parent, source, plasma, grid):
 
 
 def decay_gain(parent: Parent, source: FromDecay) -> Callable:
-    """df_X/dt [GeV] from B -> X + Y, as a function of p and T [GeV].
+    """df_X/dt [GeV] of ``parent`` X from ``source``, B -> X + Y, as a function of p and T [GeV].
 
     kappa g_B Gamma M^2/(2 g_X p_* p E) integral of f_B dE_B over the B that reach p, f_B =
     exp(-E_B/T): at most M/m^2 (E E_* + p p_*), E_* and p_* of X in the rest frame of B.

@@ -3,10 +3,10 @@ from .amplitudes import CONTACT_OVER_COUPLING_SQUARED as CONTACT_OVER_COUPLING_S
 from .amplitudes import higgs_decay_width_gev as higgs_decay_width_gev
 from .amplitudes import scalar_decay_width_gev as scalar_decay_width_gev
 from .collisions import energy as energy
-from .decay import decay_spectrum as decay_spectrum
-from .decay import momentum_grid as momentum_grid
-from .decay import spectrum_moments as spectrum_moments
-from .decay import tabulate as tabulate
+from .decay_products import decay_spectrum as decay_spectrum
+from .decay_products import momentum_grid as momentum_grid
+from .decay_products import spectrum_moments as spectrum_moments
+from .decay_products import tabulate as tabulate
 from .distribution import FLOOR as FLOOR
 from .distribution import START as START
 from .distribution import evolve as evolve

@@ -1,8 +1,8 @@
 """What statistics and thermal masses do to the tabulated kernels, along one phase of steps.
 
-The means of :mod:`sterile.statistics` are smooth in time at fixed comoving momenta: they are
-computed once a unit of the clock and interpolated with six points, never across T_EW, where the
-doublet's mass has a kink.
+The means of :mod:`sterile.scalar.quantum_statistics` are smooth in time at fixed comoving momenta:
+they are computed once a unit of the clock and interpolated with six points, never across T_EW,
+where the doublet's mass has a kink.
 """
 
 from typing import NamedTuple

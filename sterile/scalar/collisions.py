@@ -5,7 +5,7 @@ The Boltzmann equation df/dt - H p df/dp = C has, for S S <-> bath and h <-> S S
     C(p_1) = L[f_eq](p_1) f_eq(p_1) - L[f](p_1) f(p_1),    f_eq = exp(-E/T),
 
 with one linear operator L, so that f_eq is its fixed point exactly (Maxwell-Boltzmann bath; see
-:mod:`sterile.statistics` for the other). With
+:mod:`sterile.scalar.quantum_statistics` for the other). With
 Omega(s) = integral of W from 4 m^2 to s, and s_-, s_+ the ends of s at fixed energies,
 
     L[f](p_1) = 1/(32 pi^2 p_1 E_1) integral dE_2 [Omega(s_+) - Omega(s_-)] f(p_2).
@@ -54,8 +54,8 @@ _GAUSS_NODES, _GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(4)
 def visible_over_coupling_squared(s_gev2, propagator_squared, widths: str) -> dict:
     """W_X(s)/lambda^2 [1] of S S -> h* -> light fermions, "light", and vector bosons, "heavy".
 
-    ``widths``: "tree", or "running" (:mod:`sterile.higgs_width`; gluons count as light, virtual
-    vector bosons as heavy). ``propagator_squared``: |D|^2 at the same s [GeV^-4].
+    ``widths``: "tree", or "running" (:mod:`sterile.scalar.higgs_width`; gluons count as light,
+    virtual vector bosons as heavy). ``propagator_squared``: |D|^2 at the same s [GeV^-4].
     """
     if widths == "running":
         unit = 32.0 * HIGGS_VEV_GEV**2 * jnp.sqrt(s_gev2) * propagator_squared
@@ -129,7 +129,7 @@ def w_hat_smooth(
     ----------
     s_gev2 : s [GeV^2], any shape.
     scalar_mass_gev, portal_coupling : m_S [GeV] and lambda [1], scalars.
-    resonance : "none", "narrow" or "broad"; see :func:`resonance_peak`.
+    resonance : "none", "narrow" or "broad"; see :func:`sterile.scalar.resonance.resonance_peak`.
     part : "all", or its two summands: "light" (pairs of light fermions) and "heavy" (the rest).
     widths : "tree" or "running", see :func:`visible_over_coupling_squared`.
     """

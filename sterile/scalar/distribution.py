@@ -12,7 +12,7 @@ decayed number and rho_N a^4 beside g: S and N gravitate through H(x, f, rho_N).
 
 T_EW is a node. Time runs in three phases of uniform steps: unbroken and hot; from T = 40 m_S past
 freeze-out, in fine steps; and late, until the decays are over, without collisions where S never
-thermalised (:mod:`sterile.free_decay`).
+thermalised (:mod:`sterile.scalar.free_decay`).
 """
 
 import math
@@ -106,7 +106,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
 
 
 def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) -> ScalarHistory:
-    """Integrate f(q, x) of any :class:`sterile.scalar_step.Particle`.
+    """Integrate f(q, x) of any :class:`sterile.scalar.step.Particle`.
 
     ``model``: its scalar_mass_gev fixes the clock, its couplings the tables below T_EW.
     ``start``: f at the first node, (n,); else what the collisions have made by then.

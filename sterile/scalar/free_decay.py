@@ -24,7 +24,7 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
 
     Parameters
     ----------
-    particle : :class:`sterile.scalar_step.Particle`.
+    particle : :class:`sterile.scalar.step.Particle`.
     yields : weights of f in n_S/s, shape (n,).
     starts : x at the start of each step, shape (t,), and their common length ``step``.
     constant_g : g_* = g_s if fixed, else None.

@@ -43,7 +43,7 @@ def bath_widths_gev(scalar_mass_gev, portal_coupling, scalar_vev_gev):
     """Gamma(S -> Standard Model) below and above T_EW, two of [GeV].
 
     Arguments as for :func:`mixing_angle`. Tree level, with the channels and masses of
-    :mod:`sterile.amplitudes`.
+    :mod:`sterile.scalar.amplitudes`.
     """
     theta = mixing_angle(scalar_mass_gev, portal_coupling, scalar_vev_gev)
     gap = 1.0 - 4.0 * HIGGS_MASS_GEV**2 / scalar_mass_gev**2

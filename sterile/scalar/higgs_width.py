@@ -1,8 +1,8 @@
 """The Standard Model Higgs boson's decay width as a function of its (virtual) mass.
 
 S S -> h* -> X has W_X = 16 lambda^2 v^2 |D|^2 2 sqrt(s) Gamma(h* -> X), so Gamma_h(sqrt s) gives
-every s-channel rate at once. The tree-level widths of :mod:`sterile.amplitudes` have constant
-quark masses and W and Z of no width; here instead
+every s-channel rate at once. The tree-level widths of :mod:`sterile.scalar.amplitudes` have
+constant quark masses and W and Z of no width; here instead
 
 - b, c, s: 3 m_q^2(mu) sqrt(s)/(8 pi v^2) beta^3 (1 + 5.67 a + 29.1 a^2), a = alpha_s/pi at
   mu = sqrt(s), the masses running with four loops (MS-bar; Chetyrkin 1997, hep-ph/9703278;

@@ -149,7 +149,7 @@ def _flow(particle, thermal, operator, fit, yields, scale, state):
 def exchange_step(
     particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry
 ):
-    """One Rodas5P step from (f, decayed, rest, n); arguments as ``scalar_step.implicit_step``."""
+    """One Rodas5P step from (f, decayed, rest, n); arguments as ``step.implicit_step``."""
     f, decayed, rest, n = carry
 
     def at(node):

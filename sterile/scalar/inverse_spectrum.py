@@ -5,9 +5,9 @@ A neutrino of comoving momentum q, n = F_N per helicity state, obeys
     dn/dx = A - B n,    A = a <1 - n'>,    B = a <1 - n' + s n'/f>,    a = 2 m_S Gamma G/(g H p^2),
 
 where <.> averages over dE f above E_min and n' belongs to its partner at E - p. a is the decay
-integral of :mod:`sterile.decay`, with all its sharpness; the averages vary slowly, and come from
-f_S and n on the lattice. A <= B, so n <= 1. In theta the path runs from theta > 0, the faster
-daughter, p = (E_min + w)/2, through theta = 0 to theta < 0, the slower one.
+integral of :mod:`sterile.scalar.decay_products`, with all its sharpness; the averages vary slowly,
+and come from f_S and n on the lattice. A <= B, so n <= 1. In theta the path runs from theta > 0,
+the faster daughter, p = (E_min + w)/2, through theta = 0 to theta < 0, the slower one.
 """
 
 import jax
@@ -18,7 +18,7 @@ from sterile.bath import thermodynamics as bath
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
-from sterile.scalar.decay import (
+from sterile.scalar.decay_products import (
     decay_angles,
     decay_spectrum,
     interpolate,
@@ -34,7 +34,7 @@ _NONE = -600.0  # ln of an occupation that does not matter
 
 
 def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
-    """F_N(q), summed over helicities: arguments and result as :func:`sterile.decay.decay_spectrum`.
+    """F_N(q), summed over helicities; as :func:`sterile.scalar.decay_products.decay_spectrum`.
 
     With ``plasma.inverse_decays``, blocked and with N N -> S.
     """

@@ -77,7 +77,7 @@ def _bath_temperature(particle, thermal, constant_g):
 
 
 def moment_step(method, constant_g):
-    """A step like :func:`sterile.scalar_step.implicit_step` of a :class:`Population`."""
+    """A step like :func:`sterile.scalar.step.implicit_step` of a :class:`Population`."""
     coupled = method == "moments"
 
     def log_temperature_of(particle, thermal, state):

@@ -12,7 +12,7 @@ from spectra.programs import program
 from sterile.contract import Dataset, History, Production
 from sterile.models import HELICITY_STATES, Plasma, in_range
 from sterile.scalar import accuracy, grids
-from sterile.scalar.decay import momentum_grid, spectrum_moments, tabulate
+from sterile.scalar.decay_products import momentum_grid, spectrum_moments, tabulate
 from sterile.scalar.distribution import solve_scalar
 from sterile.scalar.inverse_spectrum import neutrino_spectrum
 from sterile.scalar.lattice import Grid, ScalarHistory, yield_weights
@@ -149,6 +149,8 @@ def _assemble(model, plasma, grid, scalar, computed, coarser):
 
 def snapshots(production: Production) -> Snapshots:
     """f_S and F_N at seven times, for figures and files: not part of :func:`solve`.
+
+    ``production``: of a scalar decay.
 
     From the first ten-thousandth of the neutrinos to the last decays, evenly in ln T, with the
     time after which collisions change the number of scalars and their products by less than 1 %.

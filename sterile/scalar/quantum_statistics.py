@@ -15,9 +15,9 @@ own factors the collision term is
 
 and f = 1/(e^(E/T) - 1) is its fixed point term by term. For h <-> S S, c = 1/(1 - e^(-q_0/T)).
 
-The kernel K of :mod:`sterile.collisions` depends on momenta alone and is tabulated once; c is
-smooth. This module gives its mean over a pair's window of s, K c-bar = integral ds W c/(32 pi^2),
-by a few Gauss points weighted with W.
+The kernel K of :mod:`sterile.scalar.collisions` depends on momenta alone and is tabulated once; c
+is smooth. This module gives its mean over a pair's window of s, K c-bar = integral ds W c/(32
+pi^2), by a few Gauss points weighted with W.
 
 The hh channel is not isotropic (t and u channels): it is weighted as if it were. W* W* and Z* Z*
 below threshold count as pairs at rest, and gluons as 1/(1 - e^(-q_0/T)).

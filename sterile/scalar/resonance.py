@@ -77,7 +77,10 @@ def resonance_peak(
 
 
 def peak_squared(x_gev2, width_gev2, gamma_gev2):
-    """|D|^2 less :func:`off_shell_squared` [GeV^-4], at x = s - m_h^2, for m_h Gamma_h and g."""
+    """|D|^2 less ``amplitudes.off_shell_squared`` [GeV^-4], at x = s - m_h^2.
+
+    For m_h Gamma_h and g, [GeV^2].
+    """
     x2, g2 = x_gev2**2, gamma_gev2**2
     peak = g2**2 * (5.0 * x2 + g2) - width_gev2**2 * (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2)
     return peak / ((x2 + width_gev2**2) * (x2 + g2) ** 3)

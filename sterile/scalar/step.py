@@ -234,7 +234,7 @@ def right_hand_side(particle, thermal, operator, fit, yields, state):
 
 
 def hopping(particle, thermal, rates):
-    """C_el as :func:`sterile.elastic.hopping_rates`."""
+    """C_el as :func:`sterile.scalar.elastic_scattering.hopping_rates`."""
     bath_hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     return hopping_rates(
         rates.momentum_gev,

@@ -37,6 +37,8 @@ _FIRST_KIND = "scalar-decay"
 def figure_plane(results: Results) -> Figure:
     """Regions of a scan in the plane of two parameters, one panel for each value of a third.
 
+    ``results``: of :func:`sterile.scan.load`.
+
     Colours: the half-mode verdict. Lines: m_N that gives Omega h^2 = 0.12; where the yield is
     largest in the first parameter, between the mechanism's two branches; every other verdict's
     edge; the free-streaming labels 0.01 and 0.1 Mpc. Hatched: where a bound on the mechanism itself

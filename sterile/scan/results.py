@@ -116,7 +116,7 @@ def table(results: Results) -> dict[str, np.ndarray]:
 
 
 def to_pandas(results: Results):
-    """A pandas DataFrame, a row per point, with the names of statuses in ``status_name``.
+    """``results`` as a pandas DataFrame, a row per point, names of statuses in ``status_name``.
 
     Raises ``ImportError`` saying what to install when pandas is missing.
     """
@@ -128,7 +128,7 @@ def to_pandas(results: Results):
 
 
 def to_xarray(results: Results):
-    """An xarray Dataset: on the axes of the grid if the scan is a full grid, else by ``point``.
+    """``results`` as an xarray Dataset: on the axes of a full grid, else by ``point``.
 
     Raises ``ImportError`` saying what to install when xarray is missing.
     """
