@@ -3,7 +3,6 @@
 import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -14,6 +13,7 @@ from spectra.constants import (
     NEUTRINO_TEMPERATURE_RATIO,
     SPEED_OF_LIGHT_KM_S,
 )
+from spectra.tracing import is_traced
 
 _RANGES = {
     "h": (0.2, 2.0),
@@ -64,7 +64,7 @@ class Cosmology(eqx.Module):
     def __check_init__(self):
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if isinstance(value, jax.core.Tracer):
+            if is_traced(value):
                 continue
             if value.shape != ():
                 raise ValueError(

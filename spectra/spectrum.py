@@ -3,7 +3,6 @@
 import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -11,6 +10,7 @@ from jax import Array
 from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4
 from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
 from spectra.numerics import integral_weights
+from spectra.tracing import is_traced
 
 MINIMUM_NODES = 4
 _KEV_GEV = 1e-6
@@ -45,16 +45,16 @@ class Spectrum(eqx.Module):
         for name in ("mass_kev", "temperature_ratio"):
             _check_scalar(name, getattr(self, name))
         _check_shapes(self.q, self.f)
-        if not isinstance(self.q, jax.core.Tracer):
+        if not is_traced(self.q):
             check_momenta(np.asarray(self.q))
-        if not isinstance(self.f, jax.core.Tracer):
+        if not is_traced(self.f):
             check_distribution(np.asarray(self.f))
 
 
 def _check_scalar(name: str, value: Array) -> None:
     if value.shape != ():
         raise ValueError(f"spectrum {name} has shape {value.shape}; give one number")
-    if isinstance(value, jax.core.Tracer):
+    if is_traced(value):
         return
     if not (math.isfinite(float(value)) and float(value) > 0.0):
         raise ValueError(

@@ -14,6 +14,7 @@ from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 from spectra.structure import HalfMode, free_streaming, half_mode, power_table, structure_numbers
+from spectra.tracing import is_traced
 from sterile.contract import Production, abundance_per_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
@@ -103,7 +104,7 @@ def evaluate(
     plasma = Plasma() if plasma is None else plasma
     _check_target(model, mass_kev, omega_h2)
     if drive is None:
-        drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
+        drive = drive_of(None if is_traced(cosmology.h) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
     power = power_table(cosmology) if power is None else power
     return _evaluate(
@@ -196,12 +197,12 @@ def _check_target(model, mass_kev, omega_h2) -> None:
         name, value, fix = "omega_h2", omega_h2, "give the abundance, for example 0.12"
     else:
         name, value, fix = "mass_kev", mass_kev, "give m_N in keV"
-    if isinstance(value, jax.core.Tracer):
+    if is_traced(value):
         return
     if not (np.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} = {value} must be positive and finite; {fix}")
     heaviest = mechanism_of(model).heaviest_mass_kev
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(model))
+    traced = is_traced(model)
     if mass_kev is None or heaviest is None or traced:
         return
     limit = float(np.min(heaviest(model)))

@@ -14,7 +14,8 @@ pytestmark = pytest.mark.invariants
 
 # imports point down these lists, or sideways within one room
 SPECTRA = [
-    "constants", "precision", "status", "directories", "processes", "files", "cache", "numerics",
+    "constants", "precision", "tracing", "status", "directories", "processes", "files", "cache",
+    "numerics",
     "cosmology", "spectrum", "psd", "linear", "structure", "store", "plots", "export",
 ]  # fmt: skip
 STERILE = [

@@ -6,8 +6,8 @@ from jax import Array
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear.deposit import log_velocity_histogram
-from spectra.linear.remember import concrete
 from spectra.spectrum import Spectrum, omega_h2
+from spectra.tracing import is_traced
 
 _ROUNDING = 1e-6
 
@@ -36,7 +36,7 @@ def species_shares(dm, composition, cosmology: Cosmology) -> tuple[tuple[Spectru
             "share of omega_dm of every species"
         )
     shares = jnp.stack([omega_h2(each, cosmology) for each in species]) / cosmology.omega_dm
-    if concrete(shares) and float(jnp.sum(shares)) > 1.0 + _ROUNDING:
+    if not is_traced(shares) and float(jnp.sum(shares)) > 1.0 + _ROUNDING:
         raise ValueError(
             f"the species have omega_h2 = {float(jnp.sum(shares) * cosmology.omega_dm):.4g}, more "
             f"than cosmology omega_dm = {float(cosmology.omega_dm):.4g}; lower f, or use "
@@ -52,7 +52,7 @@ def _given_shares(composition, count: int) -> Array:
             f"composition has shape {shares.shape} for {count} species; give each its share of "
             "omega_dm"
         )
-    if concrete(shares):
+    if not is_traced(shares):
         values = np.asarray(shares)
         if not (np.all(values >= 0.0) and values.sum() <= 1.0 + _ROUNDING):
             raise ValueError(

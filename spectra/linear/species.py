@@ -23,6 +23,7 @@ from spectra.linear.transfer_function import (
 from spectra.linear.volterra import cold_overdensities, overdensities, total_matter
 from spectra.numerics import lagrange_stencil
 from spectra.spectrum import Spectrum
+from spectra.tracing import is_traced
 
 HIGHEST_Z = 200.0
 
@@ -127,7 +128,7 @@ def _at_redshifts(z: Array, histories, drive: Drive) -> tuple[Array, Array]:
 
 
 def _check_redshifts(z) -> Array:
-    if isinstance(z, jax.core.Tracer):
+    if is_traced(z):
         return jnp.atleast_1d(z)
     values = np.atleast_1d(np.asarray(z, dtype=float))
     if values.ndim != 1 or values.shape[0] == 0:

@@ -28,7 +28,7 @@ from spectra.linear.drives import drive as drive_of
 from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
 from spectra.linear.mixture import species_shares, velocity_histogram
-from spectra.linear.remember import concrete, remembered
+from spectra.linear.remember import remembered
 from spectra.linear.served_cosmologies import (
     MATCH_TOLERANCE,
     TABLE_FIELDS,
@@ -40,6 +40,7 @@ from spectra.linear.volterra import cold_overdensity, overdensities, total_matte
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 from spectra.status import Status
+from spectra.tracing import is_traced
 
 K_RANGE_H_MPC = (0.1, 300.0)
 # number fraction beyond u = 1e-5 that is noticed; those particles count as free-streamed away
@@ -124,9 +125,9 @@ def prepared(dm, cosmology, drive, k_h_mpc, composition):
     """Species, shares, cosmology and the drive on ``k_h_mpc``, checked as :func:`transfer` says."""
     require_x64()
     if drive is None:
-        drive = drive_of(cosmology if concrete(cosmology) else None)
+        drive = drive_of(None if is_traced(cosmology) else cosmology)
     cosmology = drive.cosmology if cosmology is None else cosmology
-    if concrete((cosmology, drive.cosmology)):
+    if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
     if k_h_mpc is not None:
@@ -256,10 +257,10 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
 
 
 def _check_wavenumbers(k_h_mpc) -> Array:
-    k = k_h_mpc if isinstance(k_h_mpc, jax.core.Tracer) else np.asarray(k_h_mpc, dtype=float)
+    k = k_h_mpc if is_traced(k_h_mpc) else np.asarray(k_h_mpc, dtype=float)
     if k.ndim != 1 or k.shape[0] == 0:
         raise ValueError(f"k_h_mpc has shape {k.shape}; give a one-dimensional array")
-    if not isinstance(k, jax.core.Tracer):
+    if not is_traced(k):
         low, high = K_RANGE_H_MPC
         bad = ~((k >= low * (1 - 1e-9)) & (k <= high * (1 + 1e-9)))
         if bad.any():

@@ -32,6 +32,7 @@ from spectra.linear import (
 from spectra.numerics import integral_weights, interpolate
 from spectra.precision import require_x64
 from spectra.structure.camb_run import PIVOT_MPC, run_camb
+from spectra.tracing import is_traced
 
 SHIPPED_FILE = "power_planck18.h5"
 K_RANGE_H_MPC = (1e-4, 500.0)
@@ -87,7 +88,7 @@ def power_table(cosmology: Cosmology | None = None, derivatives: bool = False) -
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     shipped = _shipped()
-    if any(isinstance(getattr(cosmology, name), jax.core.Tracer) for name in TABLE_FIELDS):
+    if is_traced([getattr(cosmology, name) for name in TABLE_FIELDS]):
         return shipped
     if distance_between(cosmology, shipped.cosmology) <= 0.5 * MATCH_TOLERANCE:
         return shipped

@@ -17,6 +17,7 @@ from spectra.structure.halos import halo_density
 from spectra.structure.lyman_alpha import area_deficit
 from spectra.structure.power import PowerTable, power_table
 from spectra.structure.shapes import shape_transfer, viel_shape
+from spectra.tracing import is_traced
 
 KINDS = ("solver", "viel2005")
 # node counts of a spectrum at which a relic of as many nodes is accurate and cheap
@@ -90,7 +91,7 @@ def reference_relics(
     if kind not in KINDS:
         raise ValueError(f'reference kind = {kind!r} is unknown; use "solver" or "viel2005"')
     cosmology = Cosmology() if cosmology is None else cosmology
-    traced = isinstance(cosmology.omega_dm, jax.core.Tracer)
+    traced = is_traced(cosmology.omega_dm)
     power = power_table(cosmology) if power is None else power
     if kind == "viel2005":
         k = jnp.asarray(np.geomspace(*_FIT_K_H_MPC))

@@ -12,6 +12,7 @@ from jax import Array
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Transfer
 from spectra.status import Status
+from spectra.tracing import is_traced
 
 # Viel et al. 2005, astro-ph/0501562: T = [1 + (a k)^(2 nu)]^(-5/nu)
 _VIEL_NU = 1.12
@@ -42,7 +43,7 @@ class Shape(eqx.Module):
         }
         for name, (inside, words) in allowed.items():
             value = getattr(self, name)
-            if isinstance(value, jax.core.Tracer) or value.shape != ():
+            if is_traced(value) or value.shape != ():
                 continue
             if not inside(float(value)):
                 raise ValueError(

@@ -20,6 +20,7 @@ from spectra.structure import (
     reference_relics,
 )
 from spectra.structure import verdicts as structure_verdicts
+from spectra.tracing import is_traced
 from sterile import bounds
 from sterile.contract import Grid, Mechanism, abundance_per_kev
 from sterile.mechanisms import mechanism_of
@@ -209,7 +210,7 @@ def pipeline(
 
 def _untraced(cosmology: Cosmology) -> Cosmology:
     """The cosmology, by its values where it is being differentiated."""
-    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
+    if not is_traced(cosmology):
         return cosmology
     values = {name: float(jax.lax.stop_gradient(leaf)) for name, leaf in vars(cosmology).items()}
     return Cosmology(**values)
