@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spectra.files import array, attribute
 from sterile.scan import expressions
 from sterile.scan.settings import RangeSection, Settings, check_parameters, scannable
 
@@ -180,13 +181,13 @@ def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
 
     try:
         with h5py.File(path) as file:
-            group = file["points"] if "points" in file else file
+            group = file.get("points", file)
             # of a scan's results only what was scanned is a parameter again
-            wanted = file.attrs.get("parameters", None)
-            names = list(wanted) if wanted is not None else list(group)
+            scanned = "parameters" in file.attrs
+            names = attribute(file, "parameters") if scanned else list(group)
             unknown = [name for name in names if name not in known]
             if unknown:
                 raise ValueError(f"{path}: unknown parameter '{unknown[0]}'")
-            return {str(name): np.asarray(group[name], dtype=float) for name in names}
+            return {str(name): array(group, name).astype(float) for name in names}
     except (OSError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: cannot be read as a list of points ({error})") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spectra.files import check_writable, locked
+from spectra.files import array, attribute, check_writable, locked
 from spectra.processes import available_cores
 from spectra.status import Status as StructureStatus
 from sterile.citation import citation_of
@@ -162,7 +162,7 @@ def _refuse_changes(path: Path, own: dict) -> None:
     """``ValueError`` with the differences when a file was computed from other settings."""
     try:
         with store.open_file(path) as file:
-            theirs = json.loads(file.attrs["identity"])
+            theirs = json.loads(attribute(file, "identity"))
     except store.Damaged:
         return  # recovered row by row later; foreign rows do not match their checksums
     lines = differences(theirs, own)
@@ -209,13 +209,13 @@ def _rounds(scan: _Scan) -> None:
     rounds = scan.settings.scan.refine.rounds if scan.settings.scan.refine is not None else 0
     for number in range(rounds + 1):
         with store.open_file(scan.path) as file:
-            ends = [int(end) for end in file.attrs["rounds"]]
-            unit = file["design/unit"][:]
+            ends = attribute(file, "rounds")
+            unit = array(file, "design/unit")
         if number == len(ends) and not _refine(scan, unit, ends):
             return
         with store.open_file(scan.path) as file:
-            ends = [int(end) for end in file.attrs["rounds"]]
-            unit = file["design/unit"][:]
+            ends = attribute(file, "rounds")
+            unit = array(file, "design/unit")
         start = ends[number - 1] if number else 0
         _compute_rows(scan, columns, start, ends[number], unit)
 
@@ -299,7 +299,7 @@ def _work(scan: _Scan, writer: store.Writer, todo: list[Task], wanted: np.ndarra
 def _retry(scan: _Scan) -> None:
     """Compute failed points again, one by one, on a finer grid."""
     with store.open_file(scan.path) as file:
-        unit = file["design/unit"][:]
+        unit = array(file, "design/unit")
     columns = store.result_columns(scan.path)
     with store.Writer(scan.path, columns) as writer:
         status, retries = writer.read(store.STATUS), writer.read(store.RETRIES)
