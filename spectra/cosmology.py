@@ -1,10 +1,12 @@
 """The homogeneous universe the spectra live in: flat, cold-or-warm matter, massless neutrinos."""
 
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import (
     CRITICAL_DENSITY_MSUN_MPC3,
@@ -27,7 +29,7 @@ _RANGES = {
 }
 
 
-def as_float(value) -> Array:
+def as_float(value: ArrayLike | Sequence) -> Array:
     """A float array of the session's default precision."""
     return jnp.asarray(value, dtype=float)
 
@@ -105,7 +107,7 @@ def omega_lambda(cosmology: Cosmology) -> Array:
     return 1.0 - omega_matter(cosmology) - omega_radiation(cosmology)
 
 
-def hubble_mpc(a: Array, cosmology: Cosmology) -> Array:
+def hubble_mpc(a: ArrayLike, cosmology: Cosmology) -> Array:
     """H(a)/c [1/Mpc] at scale factor ``a`` (any shape; a = 1 today). Same shape as ``a``."""
     expansion_squared = (
         omega_radiation(cosmology) / a**4 + omega_matter(cosmology) / a**3 + omega_lambda(cosmology)

@@ -117,12 +117,12 @@ def array(group: h5py.Group, path: str) -> np.ndarray:
     return dataset(group, path)[()]
 
 
-def attribute(item: h5py.Group | h5py.Dataset, name: str) -> Any:
+def attribute(item: h5py.HLObject, name: str) -> Any:
     """An attribute as a plain Python value; ``KeyError`` where there is none."""
     return plain(item.attrs[name])
 
 
-def number(item: h5py.Group | h5py.Dataset, name: str) -> float:
+def number(item: h5py.HLObject, name: str) -> float:
     """An attribute that is one number; ``KeyError``, ``TypeError`` or ``ValueError`` if not."""
     return float(np.squeeze(np.asarray(item.attrs[name])))
 

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4
 from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
@@ -170,9 +171,9 @@ THERMAL_NODES = 800
 
 
 def thermal_relic(
-    mass_kev: Array,
+    mass_kev: ArrayLike,
     cosmology: Cosmology | None = None,
-    omega_h2: Array | None = None,
+    omega_h2: ArrayLike | None = None,
     nodes: int = THERMAL_NODES,
 ) -> Spectrum:
     """A thermal relic: Fermi-Dirac, two degrees of freedom, temperature set by its abundance.

@@ -225,6 +225,10 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
     tangents; the result has none. T_CMB and Y_He stay those of ``source``.
     """
     tangents = source.tangents
+    if tangents is None:
+        raise ValueError(
+            "the drive has no derivatives; use spectra.drive(cosmology, derivatives=True)"
+        )
     cosmology = eqx.tree_at(
         lambda c: (c.t_cmb_kelvin, c.y_he),
         cosmology,

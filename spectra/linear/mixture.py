@@ -1,5 +1,8 @@
 """Several dark-matter species as one distribution of velocities and a cold rest."""
 
+from functools import reduce
+from operator import add
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -65,5 +68,5 @@ def _given_shares(composition, count: int) -> Array:
 def velocity_histogram(species, shares: Array, cosmology: Cosmology, drive) -> tuple[Array, Array]:
     """Share of omega_dm per node of the drive's ln u grid (ny,), and beyond its end (scalar)."""
     made = [log_velocity_histogram(each, cosmology, drive) for each in species]
-    number = sum(share * histogram for share, (histogram, _) in zip(shares, made))
-    return number, sum(share * fast for share, (_, fast) in zip(shares, made))
+    number = reduce(add, (share * histogram for share, (histogram, _) in zip(shares, made)))
+    return number, reduce(add, (share * fast for share, (_, fast) in zip(shares, made)))

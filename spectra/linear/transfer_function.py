@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.linear.drive_tables import Drive, at_cosmology, interpolate_wavenumbers
@@ -82,7 +83,7 @@ def transfer(
     dm: Spectrum | Sequence[Spectrum],
     cosmology: Cosmology | None = None,
     drive: Drive | None = None,
-    k_h_mpc: Array | None = None,
+    k_h_mpc: ArrayLike | Sequence[float] | None = None,
     composition: str | Array = "rescale",
 ) -> Transfer:
     """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
@@ -223,7 +224,7 @@ def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, 
 
 @remembered
 @eqx.filter_jit
-def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
+def at_wavenumbers(drive: Drive, k_h_mpc: ArrayLike) -> Drive:
     """The drive on chosen wavenumbers (n,) [h/Mpc]; remembered when everything is concrete."""
     made = interpolate_wavenumbers(drive, k_h_mpc)
     return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
@@ -256,7 +257,7 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 
-def _check_wavenumbers(k_h_mpc) -> Array:
+def _check_wavenumbers(k_h_mpc) -> Array | np.ndarray:
     k = k_h_mpc if is_traced(k_h_mpc) else np.asarray(k_h_mpc, dtype=float)
     if k.ndim != 1 or k.shape[0] == 0:
         raise ValueError(f"k_h_mpc has shape {k.shape}; give a one-dimensional array")
