@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -44,7 +45,7 @@ class Record:
     """
 
     datasets: Mapping[str, np.ndarray]
-    attributes: Mapping[str, Mapping[str, object]]
+    attributes: Mapping[str, Mapping[str, Any]]
     config_toml: str = ""
     citation: str = ""
     warnings: tuple[str, ...] = ()

@@ -191,12 +191,13 @@ def verdicts(
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
     if isinstance(model, Model):
         report |= mechanism_of(model).bounds(model, point, cosmology)
-    if hasattr(model, "sin2_2theta"):
+    mixing = getattr(model, "sin2_2theta", None)
+    if mixing is not None:
         share = point.omega_h2 / cosmology.omega_dm
         limits = xray.shipped_limits() if xray_limits is None else xray_limits
         for name, limit in limits.items():
             report[name] = xray.line_verdict(
-                point.mass_kev, model.sin2_2theta, limit, jnp.minimum(share, 1.0), neutrino
+                point.mass_kev, mixing, limit, jnp.minimum(share, 1.0), neutrino
             )
     return report
 

@@ -7,15 +7,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer, transfer
+from spectra.linear import Drive, Transfer, transfer
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
-from spectra.structure import HalfMode, free_streaming, half_mode, power_table, structure_numbers
+from spectra.structure import (
+    HalfMode,
+    PowerTable,
+    free_streaming,
+    half_mode,
+    power_table,
+    structure_numbers,
+)
 from spectra.tracing import is_traced
-from sterile.contract import Production, abundance_per_kev
+from sterile.contract import Grid, Production, abundance_per_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
 from sterile.production import choose_grid, solve_compiled
@@ -70,11 +78,11 @@ def evaluate(
     model: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
-    drive=None,
-    grid=None,
-    power=None,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
+    drive: Drive | None = None,
+    grid: Grid | None = None,
+    power: PowerTable | None = None,
     error_estimate: bool = False,
 ) -> Point:
     """One model through the whole pipeline; works under jit, vmap and grad.
@@ -116,9 +124,9 @@ def evaluate_many(
     models: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
-    drive=None,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
+    drive: Drive | None = None,
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 

@@ -22,7 +22,7 @@ from spectra.structure import (
 from spectra.structure import verdicts as structure_verdicts
 from spectra.tracing import is_traced
 from sterile import bounds
-from sterile.contract import Grid, Mechanism, abundance_per_kev
+from sterile.contract import Grid, Mechanism, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
 from sterile.names import require_name
@@ -116,7 +116,7 @@ class Pipeline(eqx.Module):
         mass, abundance = self._target(values)
         mass = getattr(model, "mass_kev", mass)
         if mass is None:
-            mass = abundance / (abundance_per_kev() * production.yield_n)
+            mass = relic_mass_kev(production.yield_n, abundance)
         found = {
             **{name: getattr(production, name) for name in PRODUCTION},
             **{name: getattr(production, name) for name in mechanism_of(model).numbers},

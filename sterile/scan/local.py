@@ -7,12 +7,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+from typing import IO, NamedTuple, cast
 
 from sterile.scan.worker import single_thread_environment
 
 
 class WorkerDied(RuntimeError):
     """The process of a task ended before it answered."""
+
+
+class _Worker(NamedTuple):
+    process: subprocess.Popen
+    questions: IO[bytes]
+    answers: IO[bytes]
+    errors: IO[bytes]
 
 
 class LocalWorkers:
@@ -60,26 +68,26 @@ class LocalWorkers:
         return concurrent.futures.wait(futures, timeout=timeout, return_when=first).done
 
     def _call(self, function, arguments):
-        process = getattr(self._own, "process", None)
-        if process is None or process.poll() is not None:
-            process = self._own.process = self._start()
+        worker: _Worker | None = getattr(self._own, "worker", None)
+        if worker is None or worker.process.poll() is not None:
+            worker = self._own.worker = self._start()
         try:
-            pickle.dump((function, arguments), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-            process.stdin.flush()
-            good, answer = pickle.load(process.stdout)
+            pickle.dump((function, arguments), worker.questions, protocol=pickle.HIGHEST_PROTOCOL)
+            worker.questions.flush()
+            good, answer = pickle.load(worker.answers)
         except (EOFError, OSError, pickle.UnpicklingError):
-            process.kill()
-            code = process.wait()
-            self._processes.discard(process)
-            self._own.process = None
+            worker.process.kill()
+            code = worker.process.wait()
+            self._processes.discard(worker.process)
+            self._own.worker = None
             raise WorkerDied(
-                f"a worker process ended with code {code}{_last_line(process.errors)}"
+                f"a worker process ended with code {code}{_last_line(worker.errors)}"
             ) from None
         if good:
             return answer
         raise answer
 
-    def _start(self) -> subprocess.Popen:
+    def _start(self) -> _Worker:
         environment = single_thread_environment(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
         errors = tempfile.TemporaryFile()
@@ -96,8 +104,9 @@ class LocalWorkers:
                 start_new_session=True,
             )
             self._processes.add(process)
-        process.errors = errors
-        return process
+        # pipes were asked for, so they are there
+        questions, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+        return _Worker(process, questions, answers, errors)
 
 
 def _last_line(errors) -> str:

@@ -194,7 +194,7 @@ def summary(results: Results) -> dict:
         {
             "row": int(row),
             **{name: float(results.points[name][row]) for name in results.parameters},
-            "status": name_of(status[row]),
+            "status": name_of(int(status[row])),
         }
         for row in failed[:20]
     ]

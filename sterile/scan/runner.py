@@ -15,12 +15,12 @@ from sterile.citation import citation_of
 from sterile.config import mechanism_in
 from sterile.scan import design, expressions, recovery, refine, results, store
 from sterile.scan.cluster import DaskWorkers, SchedulerLost
-from sterile.scan.evaluation import pipeline_of
+from sterile.scan.evaluation import Evaluation, pipeline_of
 from sterile.scan.local import LocalWorkers, WorkerDied
 from sterile.scan.progress import Progress
 from sterile.scan.settings import Settings, differences, identity
 from sterile.scan.settings import load as load_settings
-from sterile.scan.work import WAIT_SECONDS, Task, tasks, work
+from sterile.scan.work import WAIT_SECONDS, Task, Workers, tasks, work
 from sterile.status import Status, is_failure
 
 # statuses that a finer grid, or another try, may mend
@@ -43,8 +43,8 @@ class _Scan:
 
     settings: Settings
     path: Path
-    evaluation: object
-    workers: object
+    evaluation: Evaluation
+    workers: Workers
     progress: Progress
     base: design.Points
     identity: dict
@@ -60,7 +60,7 @@ def run(
     resume: bool = False,
     retry_failed: bool = False,
     progress: Progress | None = None,
-    evaluation=None,
+    evaluation: Evaluation | None = None,
 ) -> dict:
     """Compute every point of a scan into one HDF5 file.
 
@@ -183,11 +183,7 @@ def _root(settings: Settings, base: design.Points, own_identity: dict) -> dict:
     }
     scan = settings.scan
     if scan.design == "grid" and scan.where is None and scan.refine is None:
-        levels = [
-            len(section.values) if section.values is not None else section.points
-            for section in scan.parameters.values()
-        ]
-        root["shape"] = levels
+        root["shape"] = [section.levels() for section in scan.parameters.values()]
     return root
 
 
@@ -315,6 +311,8 @@ def _retry(scan: _Scan) -> None:
 def _refine(scan: _Scan, unit: np.ndarray, ends: list[int]) -> bool:
     """Add a round of points to the file where the answer changes; False when there is none."""
     settings = scan.settings.scan
+    if settings.refine is None:
+        return False
     found = results.load(scan.path, arrays=False)
     verdict = found.verdicts.get(settings.refine.verdict)
     if verdict is None and settings.refine.verdict != "status":

@@ -186,7 +186,7 @@ def checksums(columns: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     packed = np.concatenate(
         [np.ascontiguousarray(part).reshape(len(rows), -1).view(np.uint8) for part in parts], axis=1
     )
-    width, data = packed.shape[1], memoryview(np.ascontiguousarray(packed)).cast("B")
+    width, data = packed.shape[1], np.ascontiguousarray(packed).data.cast("B")
     found = [zlib.crc32(data[i : i + width]) for i in range(0, len(data), width)]
     return np.maximum(np.array(found, dtype="<u4"), 1)
 
@@ -227,7 +227,7 @@ class Writer:
         runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
         for name in [*body, CHECKSUM]:
             width = row_width(self.columns[name])
-            data = memoryview(given[name]).cast("B")
+            data = given[name].data.cast("B")
             for run in runs:
                 block = data[run[0] * width : (run[-1] + 1) * width]
                 self._put(block, self._offsets[name] + int(rows[run[0]]) * width)
