@@ -1,6 +1,7 @@
 """Workers on this machine: one single-threaded process per core."""
 
 import concurrent.futures
+import contextlib
 import os
 import pickle
 import subprocess
@@ -22,6 +23,15 @@ class _Worker(NamedTuple):
     answers: IO[bytes]
     errors: IO[bytes]
 
+    def end(self) -> str:
+        """Kill the process and close its files; returns its exit code and last words."""
+        self.process.kill()
+        words = f"code {self.process.wait()}{_last_line(self.errors)}"
+        for file in (self.questions, self.answers, self.errors):
+            with contextlib.suppress(OSError):  # what the dead did not read cannot be flushed
+                file.close()
+        return words
+
 
 class LocalWorkers:
     """A pool of worker processes; a context manager. Tasks are futures of ``concurrent.futures``.
@@ -38,7 +48,7 @@ class LocalWorkers:
     def __init__(self, workers: int):
         self.workers = workers
         self._own = threading.local()
-        self._processes: set[subprocess.Popen] = set()
+        self._workers: set[_Worker] = set()
         self._closed = False
         self._starting = threading.Lock()
         self._threads = concurrent.futures.ThreadPoolExecutor(workers)
@@ -50,9 +60,12 @@ class LocalWorkers:
         with self._starting:
             self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for process in list(self._processes):
-            process.kill()
-            process.wait()
+        for worker in list(self._workers):
+            worker.process.kill()
+        # whoever waits for an answer now sees that there will be none
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.end()
 
     @property
     def slots(self) -> int:
@@ -69,20 +82,20 @@ class LocalWorkers:
 
     def _call(self, function, arguments):
         worker: _Worker | None = getattr(self._own, "worker", None)
-        if worker is None or worker.process.poll() is not None:
+        if worker is not None and worker.process.poll() is not None:
+            self._workers.discard(worker)
+            worker.end()
+            worker = None
+        if worker is None:
             worker = self._own.worker = self._start()
         try:
             pickle.dump((function, arguments), worker.questions, protocol=pickle.HIGHEST_PROTOCOL)
             worker.questions.flush()
             good, answer = pickle.load(worker.answers)
         except (EOFError, OSError, pickle.UnpicklingError):
-            worker.process.kill()
-            code = worker.process.wait()
-            self._processes.discard(worker.process)
+            self._workers.discard(worker)
             self._own.worker = None
-            raise WorkerDied(
-                f"a worker process ended with code {code}{_last_line(worker.errors)}"
-            ) from None
+            raise WorkerDied(f"a worker process ended with {worker.end()}") from None
         if good:
             return answer
         raise answer
@@ -90,10 +103,10 @@ class LocalWorkers:
     def _start(self) -> _Worker:
         environment = single_thread_environment(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        errors = tempfile.TemporaryFile()
         with self._starting:
             if self._closed:
                 raise WorkerDied("the scan is ending")
+            errors = tempfile.TemporaryFile()
             process = subprocess.Popen(
                 [sys.executable, "-m", "sterile.scan.worker"],
                 stdin=subprocess.PIPE,
@@ -103,10 +116,11 @@ class LocalWorkers:
                 # Ctrl-C is for the scan to handle
                 start_new_session=True,
             )
-            self._processes.add(process)
-        # pipes were asked for, so they are there
-        questions, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-        return _Worker(process, questions, answers, errors)
+            # pipes were asked for, so they are there
+            questions, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+            worker = _Worker(process, questions, answers, errors)
+            self._workers.add(worker)
+        return worker
 
 
 def _last_line(errors) -> str:
