@@ -1,6 +1,6 @@
-# Two commands: `make run` and `make test`. Each sets up all it needs in ./.venv.
+# Three commands: `make run`, `make test` and, before a change goes in, `make check`. Each sets up all it needs in ./.venv.
 .DELETE_ON_ERROR:
-.PHONY: run test test-external lint clean
+.PHONY: run test test-external check clean
 
 # the newest Python >= 3.11 on the path; override with `make PYTHON=...`
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -35,10 +35,12 @@ test: $(VENV)/.installed-test
 test-external: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "external or slow"
 
-lint: $(VENV)/.installed-test
-	$(PIP) install --quiet -c constraints.txt -e '.[lint]'
+# what has to pass before a change goes in: style, types, tests, every code block and link
+check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(MAKE) test
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv found; install one or give PYTHON=/path/to/python" >&2; exit 2; }
@@ -52,6 +54,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-check: $(VENV)/.installed-test
+	$(PIP) install --quiet -c constraints.txt -e '.[check]'
 	@touch $@
 
 clean:

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from spectra.directories import cache_root
-from spectra.files import locked, reason, write_hdf5
+from spectra.files import array, locked, plain, reason, write_hdf5
 
 Tables = tuple[dict[str, np.ndarray], dict[str, object]]
 
@@ -102,8 +102,8 @@ def read_tables(path: str | Path) -> Tables:
         raise FileNotFoundError(f"{path}: no such file")
     try:
         with h5py.File(path, "r") as file:
-            tables = {name: file[name][()] for name in file}
-            attributes = dict(file.attrs)
+            tables = {name: array(file, name) for name in map(str, file)}
+            attributes = {name: plain(value) for name, value in file.attrs.items()}
     except (OSError, KeyError, RuntimeError) as error:
         raise DamagedTables(f"{path}: not a readable table ({reason(error)})") from None
     if attributes.get("sha256") != checksum(tables):

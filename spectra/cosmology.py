@@ -1,11 +1,12 @@
 """The homogeneous universe the spectra live in: flat, cold-or-warm matter, massless neutrinos."""
 
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import (
     CRITICAL_DENSITY_MSUN_MPC3,
@@ -14,6 +15,7 @@ from spectra.constants import (
     NEUTRINO_TEMPERATURE_RATIO,
     SPEED_OF_LIGHT_KM_S,
 )
+from spectra.tracing import is_traced
 
 _RANGES = {
     "h": (0.2, 2.0),
@@ -27,7 +29,7 @@ _RANGES = {
 }
 
 
-def as_float(value) -> Array:
+def as_float(value: ArrayLike | Sequence) -> Array:
     """A float array of the session's default precision."""
     return jnp.asarray(value, dtype=float)
 
@@ -64,7 +66,7 @@ class Cosmology(eqx.Module):
     def __check_init__(self):
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if isinstance(value, jax.core.Tracer):
+            if is_traced(value):
                 continue
             if value.shape != ():
                 raise ValueError(
@@ -105,7 +107,7 @@ def omega_lambda(cosmology: Cosmology) -> Array:
     return 1.0 - omega_matter(cosmology) - omega_radiation(cosmology)
 
 
-def hubble_mpc(a: Array, cosmology: Cosmology) -> Array:
+def hubble_mpc(a: ArrayLike, cosmology: Cosmology) -> Array:
     """H(a)/c [1/Mpc] at scale factor ``a`` (any shape; a = 1 today). Same shape as ``a``."""
     expansion_squared = (
         omega_radiation(cosmology) / a**4 + omega_matter(cosmology) / a**3 + omega_lambda(cosmology)

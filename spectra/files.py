@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -103,6 +104,29 @@ def hdf5_bytes(fill: Callable[[h5py.File], None]) -> bytes:
     return memory.getvalue()
 
 
+def dataset(group: h5py.Group, path: str) -> h5py.Dataset:
+    """The dataset at ``path`` of an open file or group; ``KeyError`` where there is none."""
+    found = group[path]
+    if not isinstance(found, h5py.Dataset):
+        raise KeyError(f"{path} is not a dataset")
+    return found
+
+
+def array(group: h5py.Group, path: str) -> np.ndarray:
+    """The whole dataset at ``path``; ``KeyError`` where there is none."""
+    return dataset(group, path)[()]
+
+
+def attribute(item: h5py.HLObject, name: str) -> Any:
+    """An attribute as a plain Python value; ``KeyError`` where there is none."""
+    return plain(item.attrs[name])
+
+
+def number(item: h5py.HLObject, name: str) -> float:
+    """An attribute that is one number; ``KeyError``, ``TypeError`` or ``ValueError`` if not."""
+    return float(np.squeeze(np.asarray(item.attrs[name])))
+
+
 def stamp(format_version: int) -> dict[str, object]:
     """The root attributes of every HDF5 file of ours: format, time, version of the package."""
     return {
@@ -127,7 +151,7 @@ def check_format(path: str | Path, found: int, reads: int) -> None:
         )
 
 
-def plain(value: object) -> object:
+def plain(value: object) -> Any:
     """An attribute as HDF5 gives it, as a plain Python value."""
     if isinstance(value, np.ndarray):
         return [plain(entry) for entry in value]

@@ -1,6 +1,11 @@
 """Double precision is a requirement, checked at the door of every solver."""
 
-import jax
+import jax.numpy as jnp
+
+
+def is_x64() -> bool:
+    """Whether JAX runs in 64-bit mode."""
+    return jnp.result_type(float) == jnp.float64
 
 
 def require_x64() -> None:
@@ -15,7 +20,7 @@ def require_x64() -> None:
     ValueError
         If ``jax_enable_x64`` is off; the message carries the fix.
     """
-    if not jax.config.jax_enable_x64:
+    if not is_x64():
         raise ValueError(
             "jax_enable_x64 is False, but this solver needs 64-bit floats; call "
             'jax.config.update("jax_enable_x64", True) before creating any array, '

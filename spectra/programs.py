@@ -32,6 +32,7 @@ from threadpoolctl import ThreadpoolController
 
 from spectra.directories import cache_root
 from spectra.files import write_atomically
+from spectra.tracing import is_traced
 from spectra.tree_structure import NotPlain, structure_from, structure_of
 
 # XLA's options on CPUs. The newer fusion emitters double the compile time and gain nothing here
@@ -79,7 +80,7 @@ class Program:
 
     def __call__(self, *arguments: Any) -> Any:
         leaves, tree = jax.tree.flatten(arguments)
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves) or _by_hand():
+        if is_traced(leaves) or _by_hand():
             return self._traced(*arguments)
         made = self._find(leaves, tree)
         arrays = [leaf for leaf in leaves if _is_array(leaf)]

@@ -3,14 +3,15 @@
 import math
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4
 from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
 from spectra.numerics import integral_weights
+from spectra.tracing import is_traced
 
 MINIMUM_NODES = 4
 _KEV_GEV = 1e-6
@@ -45,16 +46,16 @@ class Spectrum(eqx.Module):
         for name in ("mass_kev", "temperature_ratio"):
             _check_scalar(name, getattr(self, name))
         _check_shapes(self.q, self.f)
-        if not isinstance(self.q, jax.core.Tracer):
+        if not is_traced(self.q):
             check_momenta(np.asarray(self.q))
-        if not isinstance(self.f, jax.core.Tracer):
+        if not is_traced(self.f):
             check_distribution(np.asarray(self.f))
 
 
 def _check_scalar(name: str, value: Array) -> None:
     if value.shape != ():
         raise ValueError(f"spectrum {name} has shape {value.shape}; give one number")
-    if isinstance(value, jax.core.Tracer):
+    if is_traced(value):
         return
     if not (math.isfinite(float(value)) and float(value) > 0.0):
         raise ValueError(
@@ -170,9 +171,9 @@ THERMAL_NODES = 800
 
 
 def thermal_relic(
-    mass_kev: Array,
+    mass_kev: ArrayLike,
     cosmology: Cosmology | None = None,
-    omega_h2: Array | None = None,
+    omega_h2: ArrayLike | None = None,
     nodes: int = THERMAL_NODES,
 ) -> Spectrum:
     """A thermal relic: Fermi-Dirac, two degrees of freedom, temperature set by its abundance.

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 
-from spectra.files import check_format, describe, plain, reason, stamp, write_hdf5
+from spectra.files import attribute, check_format, describe, plain, reason, stamp, write_hdf5
 
 FORMAT_VERSION = 1
 
@@ -44,7 +45,7 @@ class Record:
     """
 
     datasets: Mapping[str, np.ndarray]
-    attributes: Mapping[str, Mapping[str, object]]
+    attributes: Mapping[str, Mapping[str, Any]]
     config_toml: str = ""
     citation: str = ""
     warnings: tuple[str, ...] = ()
@@ -135,7 +136,7 @@ def _read_open(path: Path, file: h5py.File) -> Record:
         raise ValueError(
             f"{path}: an HDF5 file, but not a result of this package (no format_version attribute)"
         )
-    check_format(path, int(file.attrs["format_version"]), FORMAT_VERSION)
+    check_format(path, int(attribute(file, "format_version")), FORMAT_VERSION)
     datasets, attributes, described = {}, {}, {}
 
     def collect(name, item):

@@ -15,8 +15,9 @@ from sterile.models import Model, Plasma, parameters_of, switches_of
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
+Preset = Literal["paper", "best"]
 # fields of sterile.Plasma; "paper" is what Plasma() is
-PRESETS = {
+PRESETS: dict[Preset, dict[str, Any]] = {
     "paper": {},
     "best": {
         "bath_statistics": "quantum",
@@ -53,7 +54,7 @@ def _config(entry: Mechanism) -> type["Config"]:
 class PlasmaSection(Section):
     """[plasma]: a preset and what overrides it; see :class:`sterile.models.Plasma`."""
 
-    preset: Literal[tuple(PRESETS)] = "paper"
+    preset: Preset = "paper"
     bath_statistics: str | None = None
     quantum_channels: list[str] | None = None
     electroweak_transition: str | None = None

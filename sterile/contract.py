@@ -186,12 +186,12 @@ class Mechanism:
     model: type[Model]
     solve: Callable[..., Production]
     prepare: Callable[[Any, Plasma], Choices] = _one_grid
-    smooth_grid: Callable[[Model, Plasma], Grid] = lambda model, plasma: None
+    smooth_grid: Callable[[Any, Plasma], Grid] = lambda model, plasma: None
     shared_grid: Callable[[Any, Plasma], Grid] = lambda models, plasma: None
     refinement: Refinement | None = None
     robust: Callable[[Any], Grid] = lambda grid: grid
     branches: tuple[str, ...] = ("only",)
-    branch: Callable[[Model, Plasma, Any], tuple[str, float]] = _no_branches
+    branch: Callable[[Any, Plasma, Any], tuple[str, float]] = _no_branches
     heaviest_mass_kev: Callable[[Any], Any] | None = None
     numbers: Mapping[str, Quantity] = field(default_factory=dict)
     bounds: Callable[..., dict[str, Verdict]] = lambda model, point, cosmology: {}

@@ -6,10 +6,11 @@ import operator
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+
+from spectra.tracing import is_traced
 
 
 class Parameter(NamedTuple):
@@ -144,7 +145,7 @@ def in_range(model: Model) -> Array:
 
 def _require_range(owner: str, name: str, value, low: float, high: float, fix: str) -> None:
     """Raise if a concrete value leaves [low, high]; traced values are checked by status codes."""
-    if isinstance(value, jax.core.Tracer):
+    if is_traced(value):
         return
     flat = np.asarray(value, dtype=float).ravel()
     # negated so that NaN fails

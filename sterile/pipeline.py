@@ -7,15 +7,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer, transfer
+from spectra.linear import Drive, Transfer, transfer
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.spectrum import Spectrum
-from spectra.structure import HalfMode, free_streaming, half_mode, power_table, structure_numbers
-from sterile.contract import Production, abundance_per_kev, relic_mass_kev
+from spectra.structure import (
+    HalfMode,
+    PowerTable,
+    free_streaming,
+    half_mode,
+    power_table,
+    structure_numbers,
+)
+from spectra.tracing import is_traced
+from sterile.contract import Grid, Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, as_float
 from sterile.production import choose_grid, solve_compiled
@@ -73,11 +82,11 @@ def evaluate(
     model: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
-    drive=None,
-    grid=None,
-    power=None,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
+    drive: Drive | None = None,
+    grid: Grid | None = None,
+    power: PowerTable | None = None,
     error_estimate: bool = False,
 ) -> Point:
     """One model through the whole pipeline; works under jit, vmap and grad.
@@ -107,7 +116,7 @@ def evaluate(
     plasma = Plasma() if plasma is None else plasma
     _check_target(model, mass_kev, omega_h2)
     if drive is None:
-        drive = drive_of(None if isinstance(cosmology.h, jax.core.Tracer) else cosmology)
+        drive = drive_of(None if is_traced(cosmology.h) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
     power = power_table(cosmology) if power is None else power
     production = solve_compiled(model, plasma, grid, error_estimate)
@@ -148,9 +157,9 @@ def evaluate_many(
     models: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
-    drive=None,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
+    drive: Drive | None = None,
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 
@@ -281,12 +290,12 @@ def _check_target(model, mass_kev, omega_h2) -> None:
         name, value, fix = "omega_h2", omega_h2, "give the abundance, for example 0.12"
     else:
         name, value, fix = "mass_kev", mass_kev, "give m_N in keV"
-    if isinstance(value, jax.core.Tracer):
+    if is_traced(value):
         return
     if not (np.isfinite(value) and value > 0.0):
         raise ValueError(f"{name} = {value} must be positive and finite; {fix}")
     heaviest = mechanism_of(model).heaviest_mass_kev
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(model))
+    traced = is_traced(model)
     if mass_kev is None or heaviest is None or traced:
         return
     limit = float(np.min(heaviest(model)))

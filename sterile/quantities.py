@@ -4,6 +4,7 @@ JSON keys, columns of a scan, variables of a fit and rows on the terminal all re
 only one mechanism gives is in that mechanism's entry, see :mod:`sterile.contract`.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -49,7 +50,7 @@ COSMOLOGY = {
 }
 
 
-def point_scalars(own: dict[str, Quantity]) -> dict[str, Quantity]:
+def point_scalars(own: Mapping[str, Quantity]) -> dict[str, Quantity]:
     """The scalar JSON keys of a finished point, in the order of the page.
 
     ``own``: what the mechanism adds, after the yield.

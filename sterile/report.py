@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from jax import Array
 
 from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
@@ -17,7 +18,7 @@ from sterile.quantities import point_scalars
 SHOWN_REFERENCES_KEV = (2.0, 3.3, 5.3)
 
 
-def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, float]:
+def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, Array]:
     """The scalar JSON keys that a spectrum alone fixes."""
     return {
         "mass_kev": spectrum.mass_kev,
@@ -28,7 +29,7 @@ def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, float]:
     }
 
 
-def point_numbers(point) -> dict[str, float]:
+def point_numbers(point) -> dict[str, Array]:
     """The scalar JSON keys of a :class:`sterile.Point`."""
     own = mechanism_of(point.production.model).numbers
     special = {"temperature_ratio": point.spectrum.temperature_ratio}

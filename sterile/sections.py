@@ -39,7 +39,7 @@ def first_problem(error: ValidationError, section: type[Section], prefix: str = 
         table = "" if prefix else f", [{where[-1]}]"
         return f"{name} must be a table{table}, not {first['input']!r}{more}"
     if kind == "literal_error":
-        expected = first["ctx"]["expected"]
+        expected = first.get("ctx", {})["expected"]
         choices = [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
         near = hint(first["input"], choices)
         meant = f"; {near}" if near.startswith("did") else ""

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import HBAR_GEV_S, HIGGS_VEV_GEV
 from spectra.structure import Verdict, VerdictStatus, judged
@@ -20,19 +21,21 @@ _FINE_STRUCTURE = 1.0 / 137.035999  # CODATA 2018
 _KEV_GEV = 1e-6
 
 
-def line_energy_kev(mass_kev: Array) -> Array:
+def line_energy_kev(mass_kev: ArrayLike) -> Array:
     """E_gamma = m/2 [keV]; ``mass_kev`` any shape."""
-    return 0.5 * mass_kev
+    return 0.5 * jnp.asarray(mass_kev)
 
 
-def decay_rate_per_s(mass_kev: Array, sin2_2theta: Array, neutrino: str = "majorana") -> Array:
+def decay_rate_per_s(
+    mass_kev: ArrayLike, sin2_2theta: ArrayLike, neutrino: str = "majorana"
+) -> Array:
     """Gamma(N -> nu gamma) [1/s] of ``mass_kev`` [keV] and sin^2(2 theta).
 
     ``neutrino``: "majorana", which decays to nu and to its antiparticle, or "dirac", half as fast.
     """
     fermi = 1.0 / (math.sqrt(2.0) * HIGGS_VEV_GEV**2)
     unit = 9.0 * _FINE_STRUCTURE * fermi**2 / (1024.0 * math.pi**4) / HBAR_GEV_S
-    rate = unit * sin2_2theta * (mass_kev * _KEV_GEV) ** 5
+    rate = unit * jnp.asarray(sin2_2theta) * (mass_kev * _KEV_GEV) ** 5
     return 0.5 * rate if neutrino == "dirac" else rate
 
 
@@ -105,7 +108,11 @@ _SINGLE_WIDTH_KEV = 0.1
 
 
 def line_verdict(
-    mass_kev, sin2_2theta, limit: LineLimit, fraction=1.0, neutrino: str = "majorana"
+    mass_kev: ArrayLike,
+    sin2_2theta: ArrayLike,
+    limit: LineLimit,
+    fraction: ArrayLike = 1.0,
+    neutrino: str = "majorana",
 ) -> Verdict:
     """The line of N against one limit.
 
@@ -117,7 +124,7 @@ def line_verdict(
     neutrino : "majorana" or "dirac"; limits given as a mixing are for a Majorana N.
     """
     energy = line_energy_kev(jnp.asarray(mass_kev, dtype=float))
-    rate = fraction * decay_rate_per_s(mass_kev, sin2_2theta, neutrino)
+    rate = jnp.asarray(fraction) * decay_rate_per_s(mass_kev, sin2_2theta, neutrino)
     widen = _SINGLE_WIDTH_KEV if limit.energy_kev.shape[0] == 1 else 0.0
     inside = (energy >= limit.energy_kev[0] - widen) & (energy <= limit.energy_kev[-1] + widen)
     largest = jnp.exp(

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.invariants
 
 # imports point down these lists, or sideways within one room
 SPECTRA = [
-    "constants", "precision", "status", "directories", "processes", "files", "cache",
+    "constants", "precision", "tracing", "status", "directories", "processes", "files", "cache",
     "tree_structure", "programs", "numerics",
     "cosmology", "spectrum", "psd", "linear", "structure", "store", "plots", "export",
 ]  # fmt: skip

@@ -169,16 +169,17 @@ def write(
     """
     name = canonical(format)
     target = FORMATS[name]
-    if z is None and target.z is None:
+    z = target.z if z is None else float(z)
+    if z is None:
         raise ValueError(f"format {name} is read at the starting redshift; give z (--z)")
-    if z is not None and float(z) != target.z and not target.other_z:
+    if z != target.z and not target.other_z:
         raise ValueError(f"format {name} is always read at z = {target.z:g}; leave out z (--z)")
     return target.write(
         Path(path),
         spectrum=spectrum,
         transfer=transfer,
         cosmology=Cosmology() if cosmology is None else cosmology,
-        z=float(target.z if z is None else z),
+        z=z,
         force=force,
     )
 

@@ -48,13 +48,13 @@ class Simulation:
 class Findings:
     """What a reader found: ``problems`` make the file unsafe, ``notes`` do not.
 
-    ``k_h_mpc``, ``power``: (n,) what the target would use [h/Mpc, (Mpc/h)^3], where there is one.
+    ``k_h_mpc``, ``power``: (n,) what the target would use [h/Mpc, (Mpc/h)^3], or nothing.
     """
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    k_h_mpc: np.ndarray | None = None
-    power: np.ndarray | None = None
+    k_h_mpc: np.ndarray = field(default_factory=lambda: np.empty(0))
+    power: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 def simulation(box_mpc_h: float, particles, z: float) -> Simulation:
@@ -161,7 +161,7 @@ def _amplitudes(findings: Findings) -> tuple[np.ndarray, np.ndarray, float] | No
     from spectra.structure import ln_primordial, power_table
 
     k, power = findings.k_h_mpc, findings.power
-    if k is None or not np.all(power > 0.0):
+    if not k.size or not np.all(power > 0.0):
         return None
     usable = [at for at in _AMPLITUDE_K_H_MPC if k[0] <= at <= k[-1]]
     if not usable:
@@ -229,7 +229,7 @@ def check_redshift_of(findings: Findings, path: Path, expected: float, why: str)
 
 def check_amplitude(findings: Findings, expected: float, why: str) -> None:
     """Compare the amplitude of P(k) with that of redshift ``expected``."""
-    z = amplitude_redshift(findings) if findings.power is not None else None
+    z = amplitude_redshift(findings)
     if z is None:
         findings.notes.append("the file does not tell its redshift")
         return
@@ -245,7 +245,7 @@ def note_cut(findings: Findings, run: Simulation, cosmology: Cosmology | None = 
     M_lim = 10.1 rho_m d/k_peak^2, d the mean particle separation, k_peak where k^3 P peaks
     (Wang & White 2007, astro-ph/0702575).
     """
-    if findings.power is None:
+    if not findings.power.size:
         return
     k, delta2 = findings.k_h_mpc, findings.k_h_mpc**3 * findings.power
     peak = int(np.argmax(delta2))

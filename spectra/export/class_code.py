@@ -144,7 +144,7 @@ def choose_quadrature(q: np.ndarray, f: np.ndarray) -> tuple[float, str]:
         x, w = np.polynomial.laguerre.laggauss(nodes)
         for scale in (1.0, *(mean / target for target in _LAGUERRE_Q_MEANS)):
             if error(scale * x, scale * w * np.exp(x)) < _QUADRATURE_TOLERANCE:
-                return scale, f"ncdm_quadrature_strategy = 1\nncdm_N_momentum_bins = {nodes}"
+                return float(scale), f"ncdm_quadrature_strategy = 1\nncdm_N_momentum_bins = {nodes}"
     for nodes in _TRAPEZOID_NODES:
         x = np.linspace(0.0, q[-1], nodes + 1)[1:]
         if error(x, np.full(nodes, x[0])) < _QUADRATURE_TOLERANCE:

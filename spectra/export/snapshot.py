@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from spectra.export.velocities import peculiar_speed_km_s
-from spectra.files import write_atomically
+from spectra.files import array, dataset, number, write_atomically
 
 _DONE = "ThermalVelocitiesAdded"
 _CHUNK = 1 << 20
@@ -64,8 +64,8 @@ def add_to_snapshot(velocities, snapshot, output, *, seed: int = 1, particle_typ
             raise ValueError(f"{path}: no such file; check the path")
     try:
         with h5py.File(velocities, "r") as file:
-            q, cumulative = file["q"][()], file["cumulative"][()]
-            today = float(file.attrs["momentum_over_mass_today"])
+            q, cumulative = array(file, "q"), array(file, "cumulative")
+            today = number(file, "momentum_over_mass_today")
     except (OSError, KeyError) as error:
         raise ValueError(f"{velocities}: not a velocity file ({error})") from None
 
@@ -81,11 +81,11 @@ def add_to_snapshot(velocities, snapshot, output, *, seed: int = 1, particle_typ
 
 
 def _add(file: h5py.File, q, cumulative, today, seed, particle_type) -> None:
-    header = file["Header"].attrs
-    if _DONE in header:
+    header = file["Header"]
+    if _DONE in header.attrs:
         raise ValueError("thermal velocities were added to this snapshot before")
-    z = float(header["Redshift"])
-    data = file[f"PartType{particle_type}/Velocities"]
+    z = number(header, "Redshift")
+    data = dataset(file, f"PartType{particle_type}/Velocities")
     # peculiar v = sqrt(a) times what the file holds
     factor = np.sqrt(1.0 + z) * 1e5 / _velocity_unit(file)
     total, count = np.zeros(3), data.shape[0]
@@ -99,20 +99,20 @@ def _add(file: h5py.File, q, cumulative, today, seed, particle_type) -> None:
                 data[rows] = (data[rows] + factor * (kick - mean)).astype(data.dtype)
             else:
                 total += kick.sum(axis=0)
-    header[_DONE] = 1
+    header.attrs[_DONE] = 1
 
 
 def _velocity_unit(file: h5py.File) -> float:
-    for group in ("Parameters", "Units", "Header"):
-        if group in file and "UnitVelocity_in_cm_per_s" in file[group].attrs:
-            return float(file[group].attrs["UnitVelocity_in_cm_per_s"])
+    for name in ("Parameters", "Units", "Header"):
+        if name in file and "UnitVelocity_in_cm_per_s" in file[name].attrs:
+            return number(file[name], "UnitVelocity_in_cm_per_s")
     return 1e5
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line of this module; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m spectra.export.snapshot", description=__doc__.splitlines()[0]
+        prog="python -m spectra.export.snapshot", description=(__doc__ or "").partition("\n")[0]
     )
     parser.add_argument("velocities", metavar="VELOCITIES.h5")
     parser.add_argument("snapshot", metavar="SNAPSHOT.hdf5")

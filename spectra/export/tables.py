@@ -9,7 +9,7 @@ from spectra.cosmology import Cosmology
 from spectra.export import checks
 from spectra.export.linear_state import LinearState, linear_state
 from spectra.export.writing import with_companions, write_exports
-from spectra.files import hdf5_bytes
+from spectra.files import array, hdf5_bytes
 
 _COLUMNS = {
     "k_h_mpc": ("h/Mpc", "wavenumber"),
@@ -98,7 +98,7 @@ def check_hdf5(path: Path, run: checks.Simulation, cosmology: Cosmology) -> chec
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
         with h5py.File(path, "r") as file:
-            k, power = file["k_h_mpc"][()], file["power"][()]
+            k, power = array(file, "k_h_mpc"), array(file, "power")
     except (OSError, KeyError, RuntimeError) as error:
         findings.problems.append(f"not a table of this package ({str(error).splitlines()[0]})")
         return findings

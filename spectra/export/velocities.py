@@ -15,7 +15,7 @@ from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.export import checks
 from spectra.export.linear_state import check_redshift
 from spectra.export.writing import with_companions, write_exports
-from spectra.files import hdf5_bytes
+from spectra.files import array, hdf5_bytes, number
 from spectra.spectrum import Spectrum
 
 _FASTEST = 0.1  # v/c of the mean above which an N-body code has nothing to say
@@ -120,8 +120,8 @@ def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Fi
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
         with h5py.File(path, "r") as file:
-            q, cumulative, speed = (file[name][()] for name in ("q", "cumulative", "speed_km_s"))
-            today, z = (float(file.attrs[name]) for name in ("momentum_over_mass_today", "z"))
+            q, cumulative, speed = (array(file, name) for name in ("q", "cumulative", "speed_km_s"))
+            today, z = (number(file, name) for name in ("momentum_over_mass_today", "z"))
     except (OSError, KeyError, RuntimeError, TypeError) as error:
         findings.problems.append(f"not a velocity file ({str(error).splitlines()[0]})")
         return findings

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, hubble_mpc
@@ -226,6 +227,10 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
     tangents; the result has none. T_CMB and Y_He stay those of ``source``.
     """
     tangents = source.tangents
+    if tangents is None:
+        raise ValueError(
+            "the drive has no derivatives; use spectra.drive(cosmology, derivatives=True)"
+        )
     cosmology = eqx.tree_at(
         lambda c: (c.t_cmb_kelvin, c.y_he),
         cosmology,
@@ -269,7 +274,7 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
     )
 
 
-def interpolate_wavenumbers(source: Drive, k_h_mpc: Array) -> Drive:
+def interpolate_wavenumbers(source: Drive, k_h_mpc: ArrayLike) -> Drive:
     """The drive on other wavenumbers (n,) [h/Mpc], ``cold_today`` still to be solved for.
 
     Tables are smooth in ln k at fixed k u, whatever the spectrum: six-point Lagrange in ln k.

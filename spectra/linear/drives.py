@@ -15,6 +15,7 @@ from spectra.linear.served_cosmologies import (
     table_fields,
 )
 from spectra.precision import require_x64
+from spectra.tracing import is_traced
 
 SHIPPED_FILE = "drive_planck18.h5"
 # raise when the tables or their meaning change: older files are then made anew
@@ -46,7 +47,7 @@ def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progres
     require_x64()
     if cosmology is None:
         return _shipped()
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
+    if is_traced(cosmology):
         raise ValueError(
             "spectra.drive was called with a traced cosmology; make the drive outside jit and "
             "pass it in"

@@ -1,5 +1,8 @@
 """What radiation and baryons do to a given distribution of velocities: tables times numbers."""
 
+from functools import reduce
+from operator import add
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -54,4 +57,4 @@ def kernel_table(number: Array, drive) -> Array:
     whole, weights = _shift(drive)
     index = jnp.arange(drive.kernel_rows + 5)[:, None] + whole[None, :]
     rows = table[index]
-    return sum(weights[:, j] * rows[j : j + drive.kernel_rows] for j in range(6))
+    return reduce(add, (weights[:, j] * rows[j : j + drive.kernel_rows] for j in range(6)))

@@ -1,13 +1,16 @@
 """Several dark-matter species as one distribution of velocities and a cold rest."""
 
+from functools import reduce
+from operator import add
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear.deposit import log_velocity_histogram
-from spectra.linear.remember import concrete
 from spectra.spectrum import Spectrum, omega_h2
+from spectra.tracing import is_traced
 
 _ROUNDING = 1e-6
 
@@ -36,7 +39,7 @@ def species_shares(dm, composition, cosmology: Cosmology) -> tuple[tuple[Spectru
             "share of omega_dm of every species"
         )
     shares = jnp.stack([omega_h2(each, cosmology) for each in species]) / cosmology.omega_dm
-    if concrete(shares) and float(jnp.sum(shares)) > 1.0 + _ROUNDING:
+    if not is_traced(shares) and float(jnp.sum(shares)) > 1.0 + _ROUNDING:
         raise ValueError(
             f"the species have omega_h2 = {float(jnp.sum(shares) * cosmology.omega_dm):.4g}, more "
             f"than cosmology omega_dm = {float(cosmology.omega_dm):.4g}; lower f, or use "
@@ -52,7 +55,7 @@ def _given_shares(composition, count: int) -> Array:
             f"composition has shape {shares.shape} for {count} species; give each its share of "
             "omega_dm"
         )
-    if concrete(shares):
+    if not is_traced(shares):
         values = np.asarray(shares)
         if not (np.all(values >= 0.0) and values.sum() <= 1.0 + _ROUNDING):
             raise ValueError(
@@ -65,5 +68,5 @@ def _given_shares(composition, count: int) -> Array:
 def velocity_histogram(species, shares: Array, cosmology: Cosmology, drive) -> tuple[Array, Array]:
     """Share of omega_dm per node of the drive's ln u grid (ny,), and beyond its end (scalar)."""
     made = [log_velocity_histogram(each, cosmology, drive) for each in species]
-    number = sum(share * histogram for share, (histogram, _) in zip(shares, made))
-    return number, sum(share * fast for share, (_, fast) in zip(shares, made))
+    number = reduce(add, (share * histogram for share, (histogram, _) in zip(shares, made)))
+    return number, reduce(add, (share * fast for share, (_, fast) in zip(shares, made)))

@@ -5,10 +5,7 @@ from functools import lru_cache, wraps
 import jax
 import numpy as np
 
-
-def concrete(tree) -> bool:
-    """True when no leaf is being traced."""
-    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+from spectra.tracing import is_traced
 
 
 class _Identity:
@@ -35,7 +32,7 @@ def remembered(function):
 
     @wraps(function)
     def call(drive, *arrays):
-        if not concrete((drive, arrays)):
+        if is_traced((drive, arrays)):
             return function(drive, *arrays)
         return evaluate(_Identity(drive), *(tuple(np.asarray(x).tolist()) for x in arrays))
 

@@ -1,10 +1,10 @@
 """Which cosmologies a table serves: its own, and with derivatives its neighbours."""
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from spectra.cosmology import Cosmology
+from spectra.tracing import is_traced
 
 # the fields that shape T^2 and P_CDM; n_s and a_s enter in closed form
 TABLE_FIELDS = ("h", "omega_b", "omega_dm", "n_eff", "t_cmb_kelvin", "y_he")
@@ -55,7 +55,7 @@ def require_served(origin: Cosmology, cosmology: Cosmology, tangents: bool, tabl
     """
     for name in TABLE_FIELDS:
         wanted, made = getattr(cosmology, name), getattr(origin, name)
-        if isinstance(wanted, jax.core.Tracer) or isinstance(made, jax.core.Tracer):
+        if is_traced((wanted, made)):
             continue
         if not abs(float(wanted) / float(made) - 1.0) <= allowed_distance(name, tangents):
             raise ValueError(

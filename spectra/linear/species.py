@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.linear.drive_tables import Drive
@@ -24,6 +25,7 @@ from spectra.linear.volterra import cold_overdensities, overdensities, total_mat
 from spectra.numerics import lagrange_stencil
 from spectra.programs import program
 from spectra.spectrum import Spectrum
+from spectra.tracing import is_traced
 
 HIGHEST_Z = 200.0
 
@@ -59,10 +61,10 @@ class SpeciesTransfer(eqx.Module):
 def species_transfer(
     dm: Spectrum | Sequence[Spectrum],
     cosmology: Cosmology | None = None,
-    z: Array = 0.0,
+    z: ArrayLike = 0.0,
     drive: Drive | None = None,
-    k_h_mpc: Array | None = None,
-    composition: str | Array = "rescale",
+    k_h_mpc: ArrayLike | Sequence[float] | None = None,
+    composition: str | ArrayLike | Sequence[float] = "rescale",
 ) -> SpeciesTransfer:
     """Transfer functions of dark matter, baryons and total matter at redshifts 0 <= z <= 200.
 
@@ -99,7 +101,9 @@ def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
     histories = overdensities(external, kernel_table(number, drive) + cold, drive)
     warm, warm_growth = _at_redshifts(z, histories, drive)
     of_cold, cold_growth = _at_redshifts(z, cold_overdensities(drive), drive)
-    matter = total_matter(*warm, drive.cosmology) / total_matter(*of_cold, drive.cosmology)
+    dark_matter, baryon = warm
+    cold_matter = total_matter(of_cold[0], of_cold[1], drive.cosmology)
+    matter = total_matter(dark_matter, baryon, drive.cosmology) / cold_matter
     size = jnp.abs(matter)
     missing = jnp.max(2.0 * size * ends_error(species, shares, fast, size))
     unresolved = (fast > FAST_FRACTION) | (missing > TABLE_ERROR)
@@ -128,7 +132,7 @@ def _at_redshifts(z: Array, histories, drive: Drive) -> tuple[Array, Array]:
 
 
 def _check_redshifts(z) -> Array:
-    if isinstance(z, jax.core.Tracer):
+    if is_traced(z):
         return jnp.atleast_1d(z)
     values = np.atleast_1d(np.asarray(z, dtype=float))
     if values.ndim != 1 or values.shape[0] == 0:

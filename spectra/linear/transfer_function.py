@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.custom_derivatives import SymbolicZero
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.linear.drive_tables import Drive, at_cosmology, interpolate_wavenumbers
@@ -28,7 +29,7 @@ from spectra.linear.drives import drive as drive_of
 from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
 from spectra.linear.mixture import species_shares, velocity_histogram
-from spectra.linear.remember import concrete, remembered
+from spectra.linear.remember import remembered
 from spectra.linear.served_cosmologies import (
     MATCH_TOLERANCE,
     TABLE_FIELDS,
@@ -41,6 +42,7 @@ from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.status import Status
+from spectra.tracing import is_traced
 
 K_RANGE_H_MPC = (0.1, 300.0)
 # number fraction beyond u = 1e-5 that is noticed; those particles count as free-streamed away
@@ -82,7 +84,7 @@ def transfer(
     dm: Spectrum | Sequence[Spectrum],
     cosmology: Cosmology | None = None,
     drive: Drive | None = None,
-    k_h_mpc: Array | None = None,
+    k_h_mpc: ArrayLike | Sequence[float] | None = None,
     composition: str | Array = "rescale",
 ) -> Transfer:
     """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
@@ -125,9 +127,9 @@ def prepared(dm, cosmology, drive, k_h_mpc, composition):
     """Species, shares, cosmology and the drive on ``k_h_mpc``, checked as :func:`transfer` says."""
     require_x64()
     if drive is None:
-        drive = drive_of(cosmology if concrete(cosmology) else None)
+        drive = drive_of(None if is_traced(cosmology) else cosmology)
     cosmology = drive.cosmology if cosmology is None else cosmology
-    if concrete((cosmology, drive.cosmology)):
+    if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
     if k_h_mpc is not None:
@@ -223,7 +225,7 @@ def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, 
 
 @remembered
 @program
-def at_wavenumbers(drive: Drive, k_h_mpc: Array) -> Drive:
+def at_wavenumbers(drive: Drive, k_h_mpc: ArrayLike) -> Drive:
     """The drive on chosen wavenumbers (n,) [h/Mpc]; remembered when everything is concrete."""
     made = interpolate_wavenumbers(drive, k_h_mpc)
     return eqx.tree_at(lambda d: d.cold_today, made, cold_overdensity(made))
@@ -256,11 +258,11 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 
-def _check_wavenumbers(k_h_mpc) -> Array:
-    k = k_h_mpc if isinstance(k_h_mpc, jax.core.Tracer) else np.asarray(k_h_mpc, dtype=float)
+def _check_wavenumbers(k_h_mpc) -> Array | np.ndarray:
+    k = k_h_mpc if is_traced(k_h_mpc) else np.asarray(k_h_mpc, dtype=float)
     if k.ndim != 1 or k.shape[0] == 0:
         raise ValueError(f"k_h_mpc has shape {k.shape}; give a one-dimensional array")
-    if not isinstance(k, jax.core.Tracer):
+    if not is_traced(k):
         low, high = K_RANGE_H_MPC
         bad = ~((k >= low * (1 - 1e-9)) & (k <= high * (1 + 1e-9)))
         if bad.any():

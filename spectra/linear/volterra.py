@@ -13,7 +13,8 @@ matrix. Derivatives come from one more substitution (forward mode) or one backwa
 Time runs in two stretches, so that nodes long done are not updated in vain.
 """
 
-from functools import partial
+from functools import partial, reduce
+from operator import add
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +66,8 @@ def _solution_jvp(primals, tangents):
     solution = _solution(right, kernel, coefficients)
     change = jnp.zeros_like(solution) if _is_zero(d_right) else d_right
     if not _is_zero(d_kernel):
-        source = _source(*solution, coefficients[1])
+        dark_matter, baryons = solution
+        source = _source(dark_matter, baryons, coefficients[1])
         change = change.at[0].add(_pull(d_kernel, source, coefficients[1]))
     if not all(map(_is_zero, jax.tree.leaves(d_coefficients, is_leaf=_is_zero))):
         _, moved = jax.jvp(
@@ -143,10 +145,11 @@ def _source(dark_matter, baryons, system):
 
 def _interpolated(node: dict, kernel: Array) -> Array:
     """G F of one column or row, (nt, nk)."""
-    return sum(
+    terms = (
         node["streaming"][:, p, None] * kernel.at[node["row"] + p].get(mode="promise_in_bounds")
         for p in range(node["streaming"].shape[1])
     )
+    return reduce(add, terms)
 
 
 def _own(node: dict, k_squared):

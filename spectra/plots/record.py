@@ -1,5 +1,7 @@
 """One figure of all that a result file holds."""
 
+from pathlib import Path
+
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -10,7 +12,7 @@ from spectra.plots.transfer import draw_transfer
 from spectra.store import Record, require
 
 
-def figure_record(record: Record, path="") -> Figure:
+def figure_record(record: Record, path: str | Path = "") -> Figure:
     """One figure of all that a result file holds; ``path`` is named in errors.
 
     Raises ``ValueError`` if the record has no spectrum.

@@ -1,6 +1,7 @@
 """Colours, type and small helpers that all figures share; how a figure is saved."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -11,7 +12,7 @@ from spectra.files import write_atomically
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7",
 )  # fmt: skip
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.labelsize": 12,
     "axes.titlesize": 12,

@@ -228,7 +228,7 @@ WARMNESS_MASSES_KEV = (3.5, 5.3)
 
 def warmness(subject: Subject) -> Verdict:
     """The thermal relic of the same rms velocity not lighter than the Lyman-alpha bounds."""
-    mass = warm_equivalent_mass_kev(subject.spectrum, subject.cosmology)
+    mass = warm_equivalent_mass_kev(subject.momenta(), subject.cosmology)
     low, high = WARMNESS_MASSES_KEV
     return judged(
         mass,
@@ -243,7 +243,7 @@ def warmness(subject: Subject) -> Verdict:
 
 def free_streaming_label(subject: Subject) -> Verdict:
     """The free-streaming horizon, labelled cold, warm or hot by the field; not a verdict."""
-    horizon = free_streaming(subject.spectrum, subject.cosmology)
+    horizon = free_streaming(subject.momenta(), subject.cosmology)
     return Verdict(
         value=horizon,
         threshold=jnp.asarray(HOT_ABOVE_MPC),

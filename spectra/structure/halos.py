@@ -9,6 +9,7 @@ import math
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, matter_density_msun_h
 from spectra.linear import integration_weights
@@ -145,8 +146,8 @@ def satellites(
     transfer,
     table: PowerTable,
     cosmology: Cosmology | None = None,
-    host_mass_msun_h=HOST_MASS_MSUN_H,
-    minimum_msun_h=SATELLITE_MINIMUM_MSUN_H,
+    host_mass_msun_h: ArrayLike = HOST_MASS_MSUN_H,
+    minimum_msun_h: ArrayLike = SATELLITE_MINIMUM_MSUN_H,
     c: float = SHARP_K_C,
     norm: float = SATELLITE_NORM,
 ) -> Array:

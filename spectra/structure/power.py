@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cache import file_name, kept_tables, read_tables
 from spectra.cosmology import Cosmology
@@ -32,6 +33,7 @@ from spectra.linear import (
 from spectra.numerics import integral_weights, interpolate
 from spectra.precision import require_x64
 from spectra.structure.camb_run import PIVOT_MPC, run_camb
+from spectra.tracing import is_traced
 
 SHIPPED_FILE = "power_planck18.h5"
 K_RANGE_H_MPC = (1e-4, 500.0)
@@ -87,7 +89,7 @@ def power_table(cosmology: Cosmology | None = None, derivatives: bool = False) -
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     shipped = _shipped()
-    if any(isinstance(getattr(cosmology, name), jax.core.Tracer) for name in TABLE_FIELDS):
+    if is_traced([getattr(cosmology, name) for name in TABLE_FIELDS]):
         return shipped
     if distance_between(cosmology, shipped.cosmology) <= 0.5 * MATCH_TOLERANCE:
         return shipped
@@ -221,7 +223,7 @@ def power_at(table: PowerTable, cosmology: Cosmology) -> PowerTable:
     )
 
 
-def cold_power(k_h_mpc: Array, table: PowerTable, cosmology: Cosmology | None = None, z=0.0):
+def cold_power(k_h_mpc: ArrayLike, table: PowerTable, cosmology: Cosmology | None = None, z=0.0):
     """P_CDM(k, z) [(Mpc/h)^3], linear, total matter; the shape of ``k_h_mpc``.
 
     Differentiable in k, z and, as far as the table's derivatives go, the cosmology. Below the
@@ -261,7 +263,7 @@ def check_cosmology(cosmology: Cosmology, table: PowerTable) -> None:
     )
 
 
-def ln_primordial(ln_k: Array, cosmology: Cosmology) -> Array:
+def ln_primordial(ln_k: ArrayLike, cosmology: Cosmology) -> Array:
     """ln of A_s (k/k_pivot)^(n_s - 1) at ln of k in h/Mpc, any shape."""
     pivot = jnp.log(PIVOT_MPC / cosmology.h)
     return jnp.log(cosmology.a_s) + (cosmology.n_s - 1.0) * (ln_k - pivot)
@@ -288,7 +290,7 @@ def transfer_at(ln_k: Array, transfer) -> Array:
     return interpolate(jnp.clip(ln_k, nodes[0], nodes[-1]), nodes, transfer.t[order])
 
 
-def covers(transfer, k_h_mpc: float) -> Array:
+def covers(transfer, k_h_mpc: ArrayLike) -> Array:
     """Whether a transfer function is finite and reaches ``k_h_mpc`` [h/Mpc], boolean scalar."""
     reach = jnp.max(transfer.k_h_mpc) >= k_h_mpc * (1.0 - 1e-9)
     return reach & jnp.all(jnp.isfinite(transfer.t))

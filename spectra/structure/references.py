@@ -21,6 +21,7 @@ from spectra.structure.halos import halo_density
 from spectra.structure.lyman_alpha import area_deficit
 from spectra.structure.power import PowerTable, power_table
 from spectra.structure.shapes import shape_transfer, viel_shape
+from spectra.tracing import is_traced
 
 KINDS = ("solver", "viel2005")
 # node counts of a spectrum at which a relic of as many nodes is accurate and cheap
@@ -98,8 +99,7 @@ def reference_relics(
     if kind not in KINDS:
         raise ValueError(f'reference kind = {kind!r} is unknown; use "solver" or "viel2005"')
     cosmology = Cosmology() if cosmology is None else cosmology
-    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology))
-    if kind == "solver" and like is None and not traced:
+    if kind == "solver" and like is None and not is_traced(cosmology):
         own_power = power is None or power is power_table(cosmology)
         if own_power and (drive is None or is_shared(drive)):
             return _kept(tuple(float(value) for value in vars(cosmology).values()), masses)
@@ -108,7 +108,7 @@ def reference_relics(
 
 
 def _compute(masses, cosmology, drive, power, kind: str, like: Spectrum | None) -> References:
-    traced = isinstance(cosmology.omega_dm, jax.core.Tracer)
+    traced = is_traced(cosmology.omega_dm)
     if kind == "viel2005":
         k = jnp.asarray(np.geomspace(*_FIT_K_H_MPC))
         solved = [shape_transfer(viel_shape(mass, cosmology), k) for mass in masses]

@@ -8,11 +8,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Transfer
 from spectra.programs import program
 from spectra.status import Status
+from spectra.tracing import is_traced
 
 # Viel et al. 2005, astro-ph/0501562: T = [1 + (a k)^(2 nu)]^(-5/nu)
 _VIEL_NU = 1.12
@@ -43,7 +45,7 @@ class Shape(eqx.Module):
         }
         for name, (inside, words) in allowed.items():
             value = getattr(self, name)
-            if isinstance(value, jax.core.Tracer) or value.shape != ():
+            if is_traced(value) or value.shape != ():
                 continue
             if not inside(float(value)):
                 raise ValueError(
@@ -51,7 +53,7 @@ class Shape(eqx.Module):
                 )
 
 
-def shape_transfer(shape: Shape, k_h_mpc: Array) -> Transfer:
+def shape_transfer(shape: Shape, k_h_mpc: ArrayLike) -> Transfer:
     """T(k) of a shape at k_h_mpc (n,) [h/Mpc]; differentiable in the parameters."""
     k = as_float(k_h_mpc)
     # (alpha k)^beta through the logarithm has no derivative at alpha = 0
@@ -74,7 +76,7 @@ def shape_wavenumber(shape: Shape, t2: float = 0.5) -> Array:
     return jnp.where(crossed, rise ** (1.0 / shape.beta) / shape.alpha, jnp.nan)
 
 
-def viel_alpha(mass_kev: Array, cosmology: Cosmology | None = None) -> Array:
+def viel_alpha(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Array:
     """alpha [Mpc/h] of a thermal relic: 0.049 m^-1.11 (Omega_x/0.25)^0.11 (h/0.7)^1.22.
 
     Viel et al. 2005, astro-ph/0501562, eq. 7; fitted at k < 5 h/Mpc.
@@ -88,7 +90,7 @@ def _viel_prefactor(cosmology: Cosmology) -> Array:
     return 0.049 * (omega / 0.25) ** 0.11 * (cosmology.h / 0.7) ** 1.22
 
 
-def viel_shape(mass_kev: Array, cosmology: Cosmology | None = None) -> Shape:
+def viel_shape(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Shape:
     """The Viel fit of a thermal relic as a :class:`Shape`.
 
     ``mass_kev``: of the relic [keV], any shape; ``cosmology`` (the default one when left out) gives
@@ -97,7 +99,7 @@ def viel_shape(mass_kev: Array, cosmology: Cosmology | None = None) -> Shape:
     return Shape(viel_alpha(mass_kev, cosmology), THERMAL_BETA, THERMAL_GAMMA)
 
 
-def viel_mass_kev(k_h_mpc: Array, cosmology: Cosmology | None = None, t2: float = 0.5) -> Array:
+def viel_mass_kev(k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: float = 0.5) -> Array:
     """Mass [keV] of the thermal relic whose Viel fit has T^2 = ``t2`` at ``k_h_mpc`` [h/Mpc].
 
     The thermal-equivalent mass by k_1/2 (t2 = 1/2) or by T = 1/2 (t2 = 1/4); any shape.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.linear import Transfer
@@ -87,14 +88,20 @@ class Subject(eqx.Module):
     host_mass_msun_h: Array
     spectrum: Spectrum | None = None
 
+    def momenta(self) -> Spectrum:
+        """The momentum spectrum, for constraints that need it; ``ValueError`` without one."""
+        if self.spectrum is None:
+            raise ValueError("spectrum is None: this constraint needs momenta; give a Spectrum")
+        return self.spectrum
+
 
 def judged(
     value: Array,
     margins: Sequence[tuple[Array, VerdictStatus]],
-    threshold: Array,
+    threshold: ArrayLike,
     source: str,
     convention: str = "",
-    log_likelihood: Array | float = float("nan"),
+    log_likelihood: ArrayLike = float("nan"),
 ) -> Verdict:
     """A verdict from margins: the status is the worst of those failed, the margin the last's.
 

@@ -47,7 +47,7 @@ for command in (
     app.command()(command)
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: object, code: int) -> int:
     line = " ".join(str(message).split())
     print(f"error: {line}", file=sys.stderr)
     if "--json" in sys.argv:

@@ -63,7 +63,7 @@ def export(
     from spectra.spectrum import Spectrum
     from spectra.status import Status
 
-    q, f, k, t, t2 = (record.datasets[name] for name in names)
+    q, f, k, t, t2 = (jnp.asarray(record.datasets[name]) for name in names)
     with session.progress("export"):
         files = write(
             output,

@@ -15,6 +15,7 @@ def info(as_json: Json = False) -> None:
     import jax
 
     from spectra.files import package_version
+    from spectra.precision import is_x64
 
     packages = ("jax", "jaxlib", "equinox", "numpy", "scipy", "h5py", "matplotlib")
     facts = {
@@ -23,7 +24,7 @@ def info(as_json: Json = False) -> None:
         "platform": platform.platform(),
         **{name: importlib.metadata.version(name) for name in packages},
         "devices": [str(device) for device in jax.devices()],
-        "x64": bool(jax.config.jax_enable_x64),
+        "x64": is_x64(),
         "cache": str(session.cache_directory()),
     }
     if as_json:

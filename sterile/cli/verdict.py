@@ -1,6 +1,7 @@
 """``sterile verdict``: the verdicts of a result, or of a cut-off given in closed form."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -38,14 +39,15 @@ def verdict(
     given = [name for name, value in shape.items() if value is not None]
     if (result_path is None) == (not given):
         raise ValueError("give either a result file OUT.h5 or --alpha, --beta and --gamma")
-    if given and len(given) < len(shape):
+    if result_path is not None:
+        find = partial(_stored_verdicts, result_path)
+    elif alpha is None or beta is None or gamma is None:
         missing = ", ".join(name for name in shape if name not in given)
         raise ValueError(f"{missing}: missing; a cut-off needs --alpha, --beta and --gamma")
-    check_output(output)
-    if given:
-        result = _shape_result(alpha, beta, gamma, delta, references)
     else:
-        result = _stored_verdicts(result_path)
+        find = partial(_shape_result, alpha, beta, gamma, delta, references)
+    check_output(output)
+    result = find()
     if output is not None:
         from spectra import plots
 

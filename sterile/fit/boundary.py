@@ -121,7 +121,7 @@ def _function(of, plane, at, low, high, level, cosmology, plasma, mass_kev, omeg
 
     def number(x, made):
         first, second = jnp.exp(lows + widths * x)
-        if made is None:
+        if not isinstance(of, str):
             return of(first, second) - level
         seen = number_of(made({plane[0]: first, plane[1]: second}, (of,))[of])
         # a positive number's logarithm is nearer to a straight line

@@ -1,6 +1,7 @@
 """The corner figure of a fit: every parameter by itself and every pair, branches in colours."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -55,7 +56,8 @@ def figure_corner(fit: Fit, names: Sequence[str] | None = None) -> Figure:
             raise ValueError(f"no '{name}' in the posterior; there are {', '.join(draws)}")
     branch = draws.get("branch", np.zeros(len(draws[shown[0]])))
     size = len(shown)
-    with rc_context(STYLE | {"font.size": 9, "axes.labelsize": 10}):
+    style: dict[Any, Any] = STYLE | {"font.size": 9, "axes.labelsize": 10}
+    with rc_context(style):
         figure = Figure(figsize=(1.75 * size + 0.8, 1.75 * size + 0.8))
         panels = figure.subplots(size, size, squeeze=False)
         scales = {name: _scale(draws[name]) for name in shown}
@@ -154,8 +156,12 @@ def _padded(values, scale):
 def _smoothed(counts):
     kernel = np.exp(-0.5 * (np.arange(-3, 4) / 1.2) ** 2)
     kernel /= kernel.sum()
+
+    def smooth(line):
+        return np.convolve(line, kernel, mode="same")
+
     for axis in (0, 1):
-        counts = np.apply_along_axis(np.convolve, axis, counts, kernel, mode="same")
+        counts = np.apply_along_axis(smooth, axis, counts)
     return counts
 
 

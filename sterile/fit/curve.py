@@ -227,7 +227,8 @@ def _passes(seed, x, new, first_tangent, tangent) -> bool:
     size = along @ along
     share = (seed - x) @ along / size
     away = np.linalg.norm(seed - x - share * along)
-    return -1e-9 <= share <= 1.0 and away < 0.25 * math.sqrt(size) and first_tangent @ tangent > 0.5
+    near = -1e-9 <= share <= 1.0 and away < 0.25 * math.sqrt(size)
+    return bool(near and first_tangent @ tangent > 0.5)
 
 
 def _crosses(curve: Curve, start, end) -> bool:

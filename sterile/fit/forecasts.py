@@ -1,6 +1,8 @@
 """Fisher matrices and forecasts, from exact Jacobians of what is measured."""
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 
 import equinox as eqx
 import jax
@@ -77,7 +79,7 @@ def fisher(target: Target, values: Mapping[str, float]) -> Forecast:
 
 def forecast(names: tuple[str, ...], contributions: Mapping[str, np.ndarray]) -> Forecast:
     """The forecast of Fisher matrices added up; ``contributions``: name → (d, d)."""
-    matrix = sum(contributions.values())
+    matrix = reduce(add, contributions.values())
     scale = np.sqrt(np.where(np.diag(matrix) > 0.0, np.diag(matrix), 1.0))
     values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
     flat = values < _DEGENERATE

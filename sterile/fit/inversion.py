@@ -16,7 +16,7 @@ from jax import Array
 
 from spectra.cosmology import Cosmology
 from sterile.contract import Mechanism, abundance_per_kev
-from sterile.fit.observables import number_of, pipeline, require_parameter, scalars
+from sterile.fit.observables import Pipeline, number_of, pipeline, require_parameter, scalars
 from sterile.fit.root import Sampled, roots
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
@@ -182,7 +182,7 @@ def solve_for(
 class _Equation(eqx.Module):
     """g(ln x): logarithm of the observable over its target, or the margin less its target."""
 
-    pipeline: eqx.Module
+    pipeline: Pipeline
     wanted: Array
     name: str = eqx.field(static=True)
     vary: str = eqx.field(static=True)

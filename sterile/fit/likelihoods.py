@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from spectra.tracing import is_traced
+
 
 class Normal(eqx.Module):
     """A scalar of the point, measured: log L = -((x - mean)/sigma)^2/2, 0 at its best.
@@ -30,7 +32,7 @@ class Normal(eqx.Module):
     sigma: Array = eqx.field(converter=lambda x: jnp.asarray(x, dtype=float))
 
     def __check_init__(self):
-        if not isinstance(self.sigma, jax.core.Tracer) and not float(self.sigma) > 0.0:
+        if not is_traced(self.sigma) and not float(self.sigma) > 0.0:
             raise ValueError(
                 f"likelihood {self.observable} sigma = {float(self.sigma):g} must be positive"
             )

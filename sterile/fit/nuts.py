@@ -187,10 +187,10 @@ class Chains:
                     tables[f"{branch}/{i}/state/{j:03d}"] = leaf
         store.write_checkpoint(self.output, self.identity, tables)
         if groups is None:
-            parts = [self._tables(branch) for branch in self.branches]
-            parts = [part for part in parts if part is not None]
-            if len(parts) < len(self.branches):
+            kept = {branch: self._kept(branch) for branch in self.branches}
+            if not all(draws.shape[1] for draws, _ in kept.values()):
                 return
+            parts = [self._tables(branch, *each) for branch, each in kept.items()]
             # side by side: what the branches weigh is known at the end only
             groups = {
                 group: {
@@ -206,7 +206,9 @@ class Chains:
                 "seconds": self.seconds,
             }
         citation = citation_of(self.mechanism.citations)
-        store.write(self.output, store.Fit(groups, summary, self.settings.text, citation=citation))
+        store.write(
+            self.output, store.Fit(groups, summary or {}, self.settings.text, citation=citation)
+        )
 
     def _restore(self, tables) -> None:
         for branch in self.branches:
@@ -230,11 +232,8 @@ class Chains:
         }
         return draws, statistics
 
-    def _tables(self, branch):
-        """Groups of one branch without what needs the pipeline; None before the first draw."""
-        draws, statistics = self._kept(branch)
-        if draws.shape[1] == 0:
-            return None
+    def _tables(self, branch, draws, statistics) -> dict[str, dict[str, np.ndarray]]:
+        """Groups of one branch without what needs the pipeline."""
         target = self.targets[branch]
         code = np.full(draws.shape[:2], self.mechanism.branches.index(branch))
         return {
@@ -249,7 +248,7 @@ class Chains:
         for branch in self.branches:
             target = self.targets[branch]
             draws, statistics = self._kept(branch)
-            part = self._tables(branch)
+            part = self._tables(branch, draws, statistics)
             flat = draws.reshape(-1, draws.shape[-1])
             scalars, likelihoods = posterior.derived(
                 target, flat, lambda i, n, b=branch: self.say(f"{b}: derived {i} of {n}")

@@ -20,8 +20,9 @@ from spectra.structure import (
     reference_relics,
 )
 from spectra.structure import verdicts as structure_verdicts
+from spectra.tracing import is_traced
 from sterile import bounds
-from sterile.contract import Grid, Mechanism, abundance_per_kev
+from sterile.contract import Grid, Mechanism, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
 from sterile.names import require_name
@@ -115,7 +116,7 @@ class Pipeline(eqx.Module):
         mass, abundance = self._target(values)
         mass = getattr(model, "mass_kev", mass)
         if mass is None:
-            mass = abundance / (abundance_per_kev() * production.yield_n)
+            mass = relic_mass_kev(production.yield_n, abundance)
         found = {
             **{name: getattr(production, name) for name in PRODUCTION},
             **{name: getattr(production, name) for name in mechanism_of(model).numbers},
@@ -209,7 +210,7 @@ def pipeline(
 
 def _untraced(cosmology: Cosmology) -> Cosmology:
     """The cosmology, by its values where it is being differentiated."""
-    if not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(cosmology)):
+    if not is_traced(cosmology):
         return cosmology
     values = {name: float(jax.lax.stop_gradient(leaf)) for name, leaf in vars(cosmology).items()}
     return Cosmology(**values)

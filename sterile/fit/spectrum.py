@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology, photon_temperature_gev
-from spectra.linear import at_wavenumbers, transfer
+from spectra.linear import Drive, at_wavenumbers, transfer
 from spectra.linear import drive as drive_of
 from spectra.numerics import integral_weights
 from spectra.spectrum import Spectrum
@@ -124,7 +124,7 @@ def fit_spectrum(
 class _Problem(eqx.Module):
     data: Array
     errors: Array
-    drive: eqx.Module
+    drive: Drive
     cosmology: Cosmology
     family: str = eqx.field(static=True)
 

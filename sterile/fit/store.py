@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from spectra.cache import read_tables, write_tables
-from spectra.files import check_format, describe, stamp, write_hdf5
+from spectra.files import attribute, check_format, dataset, describe, stamp, write_hdf5
 from spectra.store import FORMAT_VERSION
 from sterile.mechanisms import kinds
 from sterile.models import parameters_of
@@ -94,11 +94,11 @@ def _fill_draws(group, variables) -> None:
         scale.make_scale(name)
     known = _quantities()
     for name, values in variables.items():
-        dataset = group.create_dataset(name, data=values)
+        table = group.create_dataset(name, data=values)
         unit, description, *_ = known.get(name, ("1", f"log likelihood of {name}"))
-        describe(dataset, unit, description)
+        describe(table, unit, description)
         for axis, dimension in enumerate(_DIMENSIONS):
-            dataset.dims[axis].attach_scale(group[dimension])
+            table.dims[axis].attach_scale(group[dimension])
 
 
 def _fill_matrix(group, variables, coordinates) -> None:
@@ -107,10 +107,10 @@ def _fill_matrix(group, variables, coordinates) -> None:
         scale = group.create_dataset(axis, data=names, dtype=h5py.string_dtype())
         scale.make_scale(axis)
     for name, values in variables.items():
-        dataset = group.create_dataset(name, data=values)
-        describe(dataset, "1", f"{name} in the coordinates named beside it")
+        table = group.create_dataset(name, data=values)
+        describe(table, "1", f"{name} in the coordinates named beside it")
         for axis in range(values.ndim):
-            dataset.dims[axis].attach_scale(group[("coordinate", "coordinate_2")[axis]])
+            table.dims[axis].attach_scale(group[("coordinate", "coordinate_2")[axis]])
 
 
 def is_fit(path) -> bool:
@@ -138,7 +138,7 @@ def load(path) -> Fit:
     if not is_fit(path):
         raise ValueError(f"{path}: not the file of a fit, or damaged; write it with `sterile fit`")
     with h5py.File(path, "r") as file:
-        check_format(path, int(file.attrs["format_version"]), FORMAT_VERSION)
+        check_format(path, int(attribute(file, "format_version")), FORMAT_VERSION)
         axes = (*_DIMENSIONS, "coordinate", "coordinate_2")
         groups = {
             name: {key: values[()] for key, values in group.items() if key not in axes}
@@ -146,10 +146,10 @@ def load(path) -> Fit:
         }
         coordinates = ()
         if "fisher" in file:
-            coordinates = tuple(file["fisher/coordinate"].asstr()[()])
+            coordinates = tuple(dataset(file, "fisher/coordinate").asstr()[()])
         return Fit(
             groups,
-            json.loads(file.attrs["summary"]),
+            json.loads(attribute(file, "summary")),
             str(file.attrs["config_toml"]),
             coordinates,
             str(file.attrs["citation"]),

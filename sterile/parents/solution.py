@@ -29,6 +29,7 @@ from jax import Array
 
 from spectra.precision import require_x64
 from spectra.programs import program
+from spectra.tracing import is_traced
 from sterile.bath import thermodynamics as bath
 from sterile.contract import Production
 from sterile.models import Plasma, as_float
@@ -94,7 +95,7 @@ class Parent(eqx.Module):
         if self.states < 1:
             raise ValueError(f"parent states = {self.states} is below 1; give the spin states")
         numbers = self.mass_gev, self.width_gev, self.partner_mass_gev
-        if any(isinstance(number, jax.core.Tracer) for number in numbers):
+        if is_traced(numbers):
             return
         mass, width, partner = map(float, numbers)
         if not (mass > 0.0 and width > 0.0):
@@ -319,7 +320,7 @@ def decay_gain(parent: Parent, source: FromDecay) -> Callable:
 def _check_decay(parent, source) -> None:
     """Refuse concrete masses that make no sense."""
     numbers = parent.mass_gev, source.mass_gev, source.partner_mass_gev
-    if any(isinstance(number, jax.core.Tracer) for number in numbers):
+    if is_traced(numbers):
         return
     mass, heavy, other = map(float, numbers)
     low = 2.0 * mass if source.parents_per_decay == 2 else mass + other

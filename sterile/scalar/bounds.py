@@ -144,12 +144,12 @@ def _numbers(model: ScalarDecay, mass_kev) -> dict[str, Array]:
 
 def _mixing_warnings(model: ScalarDecay, mass_kev: float, numbers: dict) -> list[str]:
     """What <S> means for S -> Standard Model, with m_N = y <S> where <S> is not given."""
-    from_vev = model.scalar_vev_gev is not None
+    given = model.scalar_vev_gev
     implied = _KEV_GEV * mass_kev / float(model.yukawa)
-    vev = float(model.scalar_vev_gev) if from_vev else implied
+    vev = implied if given is None else float(given)
     angle, branching = numbers["mixing_angle"], numbers["bath_branching"]
     said = f"theta_hS = {angle:.2g} and a fraction {branching:.2g} of S decays to the SM"
-    if from_vev:
+    if given is not None:
         found = [f"<S> = {vev:.3g} GeV: {said}"]
         if abs(math.log(vev / implied)) > BRANCHING_WORTH_SAYING:
             product = float(model.yukawa) * vev / _KEV_GEV

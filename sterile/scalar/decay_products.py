@@ -11,16 +11,17 @@ clock and on a refined momentum lattice.
 """
 
 import math
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
 from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
-from sterile.scalar.model import ScalarDecay
 
 _COMPUTED = 400  # momenta at which F is integrated
 _TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F
@@ -39,7 +40,18 @@ _Q_LOWEST = 1e-3
 _DARK = 1e-150  # its inverse square is finite: second derivatives of a logarithm need that
 
 
-def momentum_grid(history: ScalarHistory, model: ScalarDecay) -> Array:
+class Decaying(Protocol):
+    """What the decay of a scalar into two massless neutrinos depends on."""
+
+    @property
+    def scalar_mass_gev(self) -> Array: ...
+    @property
+    def yukawa(self) -> Array: ...
+    @property
+    def neutrino(self) -> str: ...
+
+
+def momentum_grid(history: ScalarHistory, model: Decaying) -> Array:
     """q at which F is integrated, (400,), log-uniform, from 1e-3 to where S has decayed.
 
     Its upper end is chosen per model: decay momenta run over nine decades. It is a choice of
@@ -57,11 +69,11 @@ def momentum_grid(history: ScalarHistory, model: ScalarDecay) -> Array:
 
 def decay_spectrum(
     history: ScalarHistory,
-    model: ScalarDecay,
+    model: Decaying,
     grid: Grid,
     q: Array,
     clock_end: Array,
-    typical=1.0,
+    typical: ArrayLike = 1.0,
 ) -> Array:
     """F_N(q), summed over helicities, from the decays before ``clock_end``.
 
@@ -95,7 +107,7 @@ def decay_spectrum(
     return jax.lax.map(at, q, batch_size=_TOGETHER) * 4.0 / model.scalar_mass_gev**2
 
 
-def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical=1.0):
+def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical: ArrayLike = 1.0):
     """Quadrature on one side of theta = 0, each (n, nodes), graded away from it.
 
     ``sign``: 1.0 for theta > 0, decays before the scalar's rest frame would give q, or -1.0, after.

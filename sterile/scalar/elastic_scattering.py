@@ -27,6 +27,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import (
     BOTTOM_MASS_GEV,
@@ -129,14 +130,14 @@ class ElasticTable(NamedTuple):
 def elastic_table(scalar_mass_gev, portal_coupling, plasma) -> ElasticTable:
     """Tabulate gamma below T_EW; arguments are m_S [GeV], lambda [1] and the plasma."""
     log_top = jnp.log(plasma.electroweak_temperature_gev)
-    coefficients = None
+    coefficients: Array | None = None
     if not plasma.contact_only:
         angle = math.pi * (np.arange(_TABLE) + 0.5) / _TABLE
         temperature = jnp.exp(log_top + 0.5 * _TABLE_REACH * (np.cos(angle) - 1.0))
         values = [_transfer(temperature, scalar_mass_gev, *group) for group in _GROUPS.items()]
         matrix = 2.0 / _TABLE * np.cos(np.arange(_TABLE)[:, None] * angle)
         matrix[0] *= 0.5
-        coefficients = matrix @ jnp.log(jnp.stack(values, axis=1))
+        coefficients = jnp.asarray(matrix) @ jnp.log(jnp.stack(values, axis=1))
     return ElasticTable(coefficients, log_top, scalar_mass_gev, portal_coupling)
 
 
@@ -170,7 +171,7 @@ class Hops(NamedTuple):
 
 
 def hopping_rates(
-    momentum_gev, mass_gev, temperature_gev, rate_gev, log_step, fastest_gev=math.inf
+    momentum_gev, mass_gev, temperature_gev, rate_gev, log_step, fastest_gev: ArrayLike = math.inf
 ) -> Hops:
     """C_el on the lattice as rates between neighbours.
 

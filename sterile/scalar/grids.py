@@ -70,16 +70,21 @@ def prepare(models, plasma: Plasma) -> Choices:
     The Higgs resonance absent (m_S > 63.5 GeV), narrow (m_S < 61 GeV) or broad, and coarser steps
     where S neither thermalises nor decays while it is made.
     """
+    grids, chosen = _grids(models, plasma)
+    return Choices([*grids], chosen)
+
+
+def _grids(models, plasma: Plasma) -> tuple[list[Grid], np.ndarray]:
     given = (models.scalar_mass_gev, models.portal_coupling, models.yukawa, models.scalar_vev_gev)
     numbers = (None if number is None else np.asarray(number, dtype=float) for number in given)
     decisive = _regime(*numbers, models.neutrino, plasma.constant_g)
     columns = np.broadcast_arrays(*(np.asarray(number) for number in decisive))
     found: dict[Grid, int] = {}
     chosen = [
-        found.setdefault(_grid_for(*numbers, plasma), len(found))
+        found.setdefault(_grid_for(*numbers, plasma=plasma), len(found))
         for numbers in zip(*(column.ravel().tolist() for column in columns))
     ]
-    return Choices(list(found), np.array(chosen))
+    return list(found), np.array(chosen)
 
 
 def shared_grid(models, plasma: Plasma) -> Grid:
@@ -95,7 +100,7 @@ def shared_grid(models, plasma: Plasma) -> Grid:
             f"({NARROW_BELOW_GEV:g} and {SMOOTH_ABOVE_GEV:g} GeV), where the solver's method "
             "changes; treat each side by itself"
         )
-    grids = prepare(models, plasma).grids
+    grids, _ = _grids(models, plasma)
     return (
         grids[0] if len(grids) == 1 else _freeze_out(resonance_of(low, plasma), plasma.stimulated)
     )

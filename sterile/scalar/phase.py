@@ -49,7 +49,7 @@ def _resonance(model, plasma, grid, particle, clock, hot):
             share = fermion_share_of_width(plasma.higgs_width)
         gamma = smearing_gev2(model.scalar_mass_gev, grid.resonance)
 
-        def enhancement(s, pair_energy):
+        def at_pair(s, pair_energy):
             return peak_enhancement(
                 pair_energy,
                 s,
@@ -59,6 +59,8 @@ def _resonance(model, plasma, grid, particle, clock, hot):
                 gamma,
                 share,
             )
+
+        enhancement = at_pair
 
     shape = ReferenceShape(
         jnp.maximum(thermal.temperature_gev, particle.star[0]),
@@ -175,7 +177,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
     cold = grid.resonance == "narrow" and late
-    has_windows = particle.peak is not None and tables is not None and not cold
+    has_windows = particle.peak is not None and not cold
     # the windows vary little over a unit: seven Chebyshev nodes serve all its steps and stages
     starts_in_unit = np.arange(steps) / steps
     at_stages = _polynomial(starts_in_unit[:, None] + NODES / steps)
@@ -215,16 +217,15 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                     for block, part in zip(blocks, parts)
                 ]
             values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
-
-        if has_windows:
-            clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
-            # of the quadrature inside, reverse mode would keep gigabytes
-            window = jax.checkpoint(
-                lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
-            )
-            windows = jax.vmap(window)(clocks)
-            values = values + jnp.tensordot(at_stages, windows, 1)
-            value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
+            if has_windows:
+                clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
+                # of the quadrature inside, reverse mode would keep gigabytes
+                window = jax.checkpoint(
+                    lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
+                )
+                windows = jax.vmap(window)(clocks)
+                values = values + jnp.tensordot(at_stages, windows, 1)
+                value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
 
         def operator(thermal, value, mean):
             if collisionless:
@@ -241,7 +242,8 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
 
         @jax.checkpoint
         def one_step(carry, inputs):
-            carry = advance(particle, yields, *inputs, step, carry)
+            thermal, slope, operator, operator_slope = inputs
+            carry = advance(particle, yields, thermal, slope, operator, operator_slope, step, carry)
             return carry, carry
 
         return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))

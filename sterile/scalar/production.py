@@ -1,6 +1,7 @@
 """One model of scalar decay to its sterile-neutrino spectrum: solve for S, decay it."""
 
 import functools
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -109,7 +110,8 @@ def _assemble(model, plasma, grid, scalar, computed, coarser):
     error = None
     if coarser is not None:
         means = mean, accuracy.energy_q_mean(scalar)
-        error = accuracy.difference(*computed, (yield_n, spectrum_yield), means, coarser)
+        yields = yield_n, spectrum_yield
+        error = accuracy.difference(*computed, yields=yields, means=means, coarser=coarser)
     # n on the lattice is shared between nodes 0.2 apart: 2e-3 where it matters
     tolerance = 1e-2 if plasma.inverse_decays else 1e-3
     mismatch = jnp.abs(spectrum_yield / yield_n - 1.0) > tolerance
@@ -155,7 +157,7 @@ def snapshots(production: Production) -> Snapshots:
     From the first ten-thousandth of the neutrinos to the last decays, evenly in ln T, with the
     time after which collisions change the number of scalars and their products by less than 1 %.
     """
-    scalar, grid, history = production.scalar, production.grid, production.history
+    scalar, grid, history = production.scalar, production.grid, _yields(production)
     made = np.asarray(history.yield_n) / float(history.yield_n[-1])
     total = np.asarray(history.yield_s) + 0.5 * np.asarray(history.yield_n)
     moving = np.flatnonzero(np.abs(total / total[-1] - 1.0) > DECOUPLED)
@@ -186,13 +188,17 @@ def heaviest_mass_kev(model: ScalarDecay) -> Array:
     return 0.5e6 * model.scalar_mass_gev
 
 
+def _yields(production: Production) -> ScalarYields:
+    return cast(ScalarYields, production.history)
+
+
 def datasets(production: Production) -> dict[str, Dataset]:
     """What a result file keeps of a production: Y_S in time, f_S and F_N as they build up."""
     taken = snapshots(production)
     when = Dataset(taken.temperature_gev, "GeV", "plasma temperature of the snapshots")
     comoving = "comoving momentum of the {}, (p/T)(g_s0/g_s)^(1/3)"
     return {
-        "history/yield_s": Dataset(production.history.yield_s, "1", "scalars per entropy, n_S/s"),
+        "history/yield_s": Dataset(_yields(production).yield_s, "1", "scalars per entropy, n_S/s"),
         "scalar/temperature_gev": when,
         "scalar/q": Dataset(taken.scalar_q, "1", comoving.format("scalar")),
         "scalar/f": Dataset(taken.scalar_f, "1", "scalar distribution, one row per snapshot"),

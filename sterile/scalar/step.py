@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile.bath import thermodynamics as bath
@@ -19,6 +20,7 @@ from sterile.scalar.elastic_scattering import (
     scattering,
     scattering_matrix,
 )
+from sterile.scalar.resonance import ResonancePeak
 from sterile.scalar.rosenbrock import NODES, rodas5p_step
 
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
@@ -46,10 +48,10 @@ class Particle(NamedTuple):
 
     mass_gev: Array
     width_gev: Array
-    contact: Array  # K/(p_1 p_2) above T_EW
+    contact: ArrayLike  # K/(p_1 p_2) above T_EW
     log_q: np.ndarray
     log_step: float
-    peak: NamedTuple
+    peak: ResonancePeak | None
     star: tuple  # T and a_T below which the reference shape is comoving
     gravitates: bool
     stimulated: bool = False  # S's own factors 1 + f
@@ -150,7 +152,7 @@ def occupation(particle, thermal, u):
     return u / (1.0 - u)
 
 
-def blocking_of(particle, f):
+def blocking_of(particle, f) -> Array | float:
     """1/(1 + f) with stimulated emission, else 1: du = blocking^2 df, (n,)."""
     return 1.0 / (1.0 + f) if particle.stimulated else 1.0
 
@@ -330,7 +332,7 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     diagonal = drift - blocking * (rates.loss + rates.decay) / hubble
     if particle.stimulated:
         gain = rates.equilibrium / scale
-        pull = blocking[:, None] * (pull + gain[:, None] * rates.equilibrium[None, :])
+        pull = jnp.expand_dims(blocking, 1) * (pull + gain[:, None] * rates.equilibrium[None, :])
         diagonal = diagonal - net * scale / hubble
     block = pull * operator * stretch[None, :] / hubble + jnp.diag(diagonal)
     if particle.elastic is not None:

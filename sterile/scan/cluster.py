@@ -1,6 +1,7 @@
 """Workers on many machines: Dask distributed, on a scheduler that runs or on a batch system."""
 
 import time
+from typing import Any
 
 from sterile.scan.local import WorkerDied
 from sterile.scan.worker import call
@@ -58,7 +59,7 @@ class DaskWorkers:
         if time.monotonic() - self._asked > _ASK_SECONDS:
             self._check()
             try:
-                threads = self._client.nthreads()
+                threads: Any = self._client.nthreads()
             except Exception as error:
                 raise self._lost() from error
             self._slots = max(1, 2 * sum(threads.values()))
@@ -134,17 +135,22 @@ def _start_cluster(settings: dict):
     if not isinstance(jobs, int) or jobs < 1:
         raise ValueError(f"[scan.cluster] jobs = {jobs!r} must be a positive number of batch jobs")
     try:
-        import dask_jobqueue
+        from dask_jobqueue.htcondor import HTCondorCluster
         from dask_jobqueue.local import LocalCluster
+        from dask_jobqueue.lsf import LSFCluster
+        from dask_jobqueue.oar import OARCluster
+        from dask_jobqueue.pbs import PBSCluster
+        from dask_jobqueue.sge import SGECluster
+        from dask_jobqueue.slurm import SLURMCluster
     except ImportError:
         raise ValueError(f"[scan.cluster] needs dask-jobqueue; {INSTALL}") from None
     classes = {
-        "slurm": dask_jobqueue.SLURMCluster,
-        "pbs": dask_jobqueue.PBSCluster,
-        "lsf": dask_jobqueue.LSFCluster,
-        "sge": dask_jobqueue.SGECluster,
-        "htcondor": dask_jobqueue.HTCondorCluster,
-        "oar": dask_jobqueue.OARCluster,
+        "slurm": SLURMCluster,
+        "pbs": PBSCluster,
+        "lsf": LSFCluster,
+        "sge": SGECluster,
+        "htcondor": HTCondorCluster,
+        "oar": OARCluster,
         "local": LocalCluster,
     }
     # one thread a process, as many processes as cores, unless the file says otherwise

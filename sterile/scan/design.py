@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spectra.files import array, attribute
 from sterile.scan import expressions
 from sterile.scan.settings import RangeSection, Settings, check_parameters, scannable
 
@@ -41,7 +42,7 @@ def points(settings: Settings) -> Points:
         If there is no point, more than 2e7, or the list cannot be read.
     """
     scan = settings.scan
-    if scan.design == "list":
+    if scan.file is not None:
         values = read_list(settings.folder / scan.file, scannable(settings))
         check_parameters(settings, values)
         count = len(next(iter(values.values())))
@@ -75,7 +76,7 @@ def _map(section: RangeSection, unit: np.ndarray, earlier: dict) -> np.ndarray:
         return listed[np.rint(unit * (len(listed) - 1)).astype(int)]
     low, high = (
         expressions.evaluate(limit, earlier) if isinstance(limit, str) else limit
-        for limit in (section.low, section.high)
+        for limit in section.limits()
     )
     with np.errstate(all="ignore"):
         if section.spacing == "log":
@@ -87,16 +88,12 @@ def _map(section: RangeSection, unit: np.ndarray, earlier: dict) -> np.ndarray:
     return np.asarray(ends, dtype=float)
 
 
-def _levels(section: RangeSection) -> int:
-    return len(section.values) if section.values is not None else section.points
-
-
 def _check_size(settings: Settings) -> None:
     scan = settings.scan
     if scan.design == "grid":
-        count = math.prod(_levels(section) for section in scan.parameters.values())
+        count = math.prod(section.levels() for section in scan.parameters.values())
     else:
-        count = scan.points
+        count = scan.count()
     if count > MAX_POINTS:
         years = count / 10.0 / 3.15e7
         raise ValueError(
@@ -110,7 +107,7 @@ def _unit_cube(settings: Settings) -> np.ndarray:
     if scan.design == "grid":
         axes = [
             np.linspace(0.0, 1.0, levels) if levels > 1 else np.zeros(1)
-            for levels in map(_levels, scan.parameters.values())
+            for levels in (section.levels() for section in scan.parameters.values())
         ]
         return np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
     from scipy.stats import qmc
@@ -118,8 +115,8 @@ def _unit_cube(settings: Settings) -> np.ndarray:
     if scan.design == "sobol":
         sampler = qmc.Sobol(dimensions, scramble=True, rng=scan.seed)
         # whole powers of two keep the sequence balanced
-        return sampler.random_base2(max(scan.points - 1, 0).bit_length())[: scan.points]
-    return qmc.LatinHypercube(dimensions, rng=scan.seed).random(scan.points)
+        return sampler.random_base2((scan.count() - 1).bit_length())[: scan.count()]
+    return qmc.LatinHypercube(dimensions, rng=scan.seed).random(scan.count())
 
 
 def read_list(path, known) -> dict[str, np.ndarray]:
@@ -181,12 +178,14 @@ def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
     try:
         with h5py.File(path) as file:
             group = file["points"] if "points" in file else file
+            if not isinstance(group, h5py.Group):
+                raise TypeError("points is not a group")
             # of a scan's results only what was scanned is a parameter again
-            wanted = file.attrs.get("parameters", None)
-            names = list(wanted) if wanted is not None else list(group)
+            scanned = "parameters" in file.attrs
+            names = attribute(file, "parameters") if scanned else list(group)
             unknown = [name for name in names if name not in known]
             if unknown:
                 raise ValueError(f"{path}: unknown parameter '{unknown[0]}'")
-            return {str(name): np.asarray(group[name], dtype=float) for name in names}
+            return {str(name): array(group, name).astype(float) for name in names}
     except (OSError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: cannot be read as a list of points ({error})") from None

@@ -1,6 +1,6 @@
 """What a worker does with a few points: the pipeline, vmapped, as plain arrays.
 
-Anything with the methods of :class:`Pipeline` can be scanned; it has to be picklable.
+Anything with the methods of :class:`Evaluation` can be scanned.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import importlib
 import json
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -53,6 +53,14 @@ class Description(NamedTuple):
     columns: dict[str, Column]
     shared: dict
     attributes: dict
+
+
+class Evaluation(Protocol):
+    """What can be scanned; picklable. The methods are those of :class:`Pipeline`."""
+
+    def describe(self, values: dict[str, np.ndarray]) -> Description: ...
+    def groups(self, values: dict[str, np.ndarray]) -> np.ndarray: ...
+    def compute(self, values: dict[str, np.ndarray], tight: bool = False) -> dict: ...
 
 
 @dataclass(frozen=True)

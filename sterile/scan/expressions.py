@@ -62,8 +62,9 @@ def _evaluate(node, values, text):
     def part(child):
         return _evaluate(child, values, text)
 
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return float(node.value)
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        if not isinstance(node.value, bool):
+            return float(node.value)
     if isinstance(node, ast.Name):
         if node.id not in values:
             raise ValueError(f"'{text}' uses '{node.id}'; known here: {', '.join(values)}")

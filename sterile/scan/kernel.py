@@ -27,7 +27,7 @@ from sterile import bounds, session
 from sterile import config as configuration
 from sterile.contract import Choices
 from sterile.mechanisms import mechanism, mechanism_of
-from sterile.models import Plasma, parameters_of
+from sterile.models import Model, Plasma, parameters_of
 from sterile.pipeline import evaluate
 from sterile.quantities import point_scalars
 
@@ -38,7 +38,7 @@ _TYPICAL_MASS_KEV = 7.1
 class Setup(NamedTuple):
     """What all points of a scan share; ``references`` only when verdicts are wanted."""
 
-    model: eqx.Module
+    model: Model
     cosmology: Cosmology
     plasma: Plasma
     mass_kev: float | None

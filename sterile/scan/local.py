@@ -1,18 +1,36 @@
 """Workers on this machine: one single-threaded process per core."""
 
 import concurrent.futures
+import contextlib
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
 import threading
+from typing import IO, NamedTuple, cast
 
 from sterile.scan.worker import single_thread_environment
 
 
 class WorkerDied(RuntimeError):
     """The process of a task ended before it answered."""
+
+
+class _Worker(NamedTuple):
+    process: subprocess.Popen
+    questions: IO[bytes]
+    answers: IO[bytes]
+    errors: IO[bytes]
+
+    def end(self) -> str:
+        """Kill the process and close its files; returns its exit code and last words."""
+        self.process.kill()
+        words = f"code {self.process.wait()}{_last_line(self.errors)}"
+        for file in (self.questions, self.answers, self.errors):
+            with contextlib.suppress(OSError):  # what the dead did not read cannot be flushed
+                file.close()
+        return words
 
 
 class LocalWorkers:
@@ -30,7 +48,7 @@ class LocalWorkers:
     def __init__(self, workers: int):
         self.workers = workers
         self._own = threading.local()
-        self._processes: set[subprocess.Popen] = set()
+        self._workers: set[_Worker] = set()
         self._closed = False
         self._starting = threading.Lock()
         self._threads = concurrent.futures.ThreadPoolExecutor(workers)
@@ -42,9 +60,12 @@ class LocalWorkers:
         with self._starting:
             self._closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for process in list(self._processes):
-            process.kill()
-            process.wait()
+        for worker in list(self._workers):
+            worker.process.kill()
+        # whoever waits for an answer now sees that there will be none
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.end()
 
     @property
     def slots(self) -> int:
@@ -60,32 +81,32 @@ class LocalWorkers:
         return concurrent.futures.wait(futures, timeout=timeout, return_when=first).done
 
     def _call(self, function, arguments):
-        process = getattr(self._own, "process", None)
-        if process is None or process.poll() is not None:
-            process = self._own.process = self._start()
+        worker: _Worker | None = getattr(self._own, "worker", None)
+        if worker is not None and worker.process.poll() is not None:
+            self._workers.discard(worker)
+            worker.end()
+            worker = None
+        if worker is None:
+            worker = self._own.worker = self._start()
         try:
-            pickle.dump((function, arguments), process.stdin, protocol=pickle.HIGHEST_PROTOCOL)
-            process.stdin.flush()
-            good, answer = pickle.load(process.stdout)
+            pickle.dump((function, arguments), worker.questions, protocol=pickle.HIGHEST_PROTOCOL)
+            worker.questions.flush()
+            good, answer = pickle.load(worker.answers)
         except (EOFError, OSError, pickle.UnpicklingError):
-            process.kill()
-            code = process.wait()
-            self._processes.discard(process)
-            self._own.process = None
-            raise WorkerDied(
-                f"a worker process ended with code {code}{_last_line(process.errors)}"
-            ) from None
+            self._workers.discard(worker)
+            self._own.worker = None
+            raise WorkerDied(f"a worker process ended with {worker.end()}") from None
         if good:
             return answer
         raise answer
 
-    def _start(self) -> subprocess.Popen:
+    def _start(self) -> _Worker:
         environment = single_thread_environment(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-        errors = tempfile.TemporaryFile()
         with self._starting:
             if self._closed:
                 raise WorkerDied("the scan is ending")
+            errors = tempfile.TemporaryFile()
             process = subprocess.Popen(
                 [sys.executable, "-m", "sterile.scan.worker"],
                 stdin=subprocess.PIPE,
@@ -95,9 +116,11 @@ class LocalWorkers:
                 # Ctrl-C is for the scan to handle
                 start_new_session=True,
             )
-            self._processes.add(process)
-        process.errors = errors
-        return process
+            # pipes were asked for, so they are there
+            questions, answers = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+            worker = _Worker(process, questions, answers, errors)
+            self._workers.add(worker)
+        return worker
 
 
 def _last_line(errors) -> str:

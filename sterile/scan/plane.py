@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -59,7 +60,7 @@ def figure_plane(results: Results) -> Figure:
         rows = -(-len(panels) // columns)
         figure = Figure(figsize=(1.2 + 5.4 * columns, 0.9 + 5.0 * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
-        handles: dict[str, object] = {}
+        handles: dict[str, Artist] = {}
         for axes, (title, chosen) in zip(grid.flat, panels):
             _draw(axes, results, entry, axes_names, chosen, handles)
             axes.set_title(title)
@@ -177,9 +178,9 @@ class _Raster:
             return self.between(margin / (scale + np.abs(margin)))
 
     def nearest(self, values: np.ndarray) -> np.ndarray:
-        from scipy.spatial import cKDTree
+        from scipy.spatial import KDTree
 
-        _, index = cKDTree(self.points).query(self.mesh)
+        _, index = KDTree(self.points).query(self.mesh)
         return values[index]
 
 

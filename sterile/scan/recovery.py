@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from spectra.files import dataset
 from sterile.scan.evaluation import Column
 from sterile.scan.store import BLOCK_BYTES, CHECKSUM, all_columns, checksums, row_bytes, row_width
 
@@ -25,8 +26,8 @@ def recover(path, columns: dict, make) -> tuple[int, Path]:
     columns = all_columns(columns)
     make(path)
     with h5py.File(path) as file:
-        count = len(file[CHECKSUM])
-        target = {name: file[name].id.get_offset() for name in columns}
+        count = len(dataset(file, CHECKSUM))
+        target = {name: dataset(file, name).id.get_offset() for name in columns}
     source = _offsets_of_damaged(damaged, columns) or target
     recovered = 0
     body = [name for name in columns if name != CHECKSUM]
@@ -57,7 +58,7 @@ def _offsets_of_damaged(damaged: Path, columns) -> dict | None:
             if size < length < size + 2**40:
                 file.truncate(length)
         with h5py.File(damaged) as file:
-            return {name: file[name].id.get_offset() for name in columns}
+            return {name: dataset(file, name).id.get_offset() for name in columns}
     except (OSError, RuntimeError, KeyError):
         return None
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from spectra.files import plain
+from spectra.files import array, plain
 from spectra.structure import VerdictStatus
 from sterile.scan import store
 from sterile.status import Status, is_failure, name_of
@@ -38,7 +39,7 @@ class Results:
     parameters: tuple[str, ...]
     shape: tuple[int, ...]
     damaged: int
-    attributes: Mapping[str, object]
+    attributes: Mapping[str, Any]
 
     @property
     def done(self) -> np.ndarray:
@@ -79,22 +80,22 @@ def _read(path, arrays: bool) -> Results:
             if name != store.CHECKSUM and (arrays or not name.startswith(_ARRAYS))
         }
         valid = store.valid_rows(file, columns, kept)
-        written = file[store.CHECKSUM][:] != 0
-        shared = {name: file[name][:] for name in ("transfer/k_h_mpc",) if name in file}
+        written = array(file, store.CHECKSUM) != 0
+        shared = {name: array(file, name) for name in ("transfer/k_h_mpc",) if name in file}
         attributes = {name: plain(value) for name, value in file.attrs.items()}
     is_parameter = {f"points/{name}" for name in attributes["parameters"]}
-    for name, array in kept.items():
+    for name, column in kept.items():
         if name not in is_parameter:
-            array[~valid] = 0 if name == store.RETRIES else store.blank_rows(array.dtype, 1)[0]
+            column[~valid] = 0 if name == store.RETRIES else store.blank_rows(column.dtype, 1)[0]
     verdicts: dict[str, dict[str, np.ndarray]] = {}
-    for name, array in kept.items():
+    for name, column in kept.items():
         if name.startswith("verdicts/"):
             _, verdict, part = name.split("/")
-            verdicts.setdefault(verdict, {})[part] = array
+            verdicts.setdefault(verdict, {})[part] = column
     return Results(
         points={
-            name.removeprefix("points/"): array
-            for name, array in kept.items()
+            name.removeprefix("points/"): column
+            for name, column in kept.items()
             if name.startswith("points/")
         },
         verdicts=verdicts,
@@ -111,7 +112,7 @@ def table(results: Results) -> dict[str, np.ndarray]:
     """All 1-D columns by one name each: the points', and "VERDICT/status" and so on."""
     columns = dict(results.points)
     for verdict, parts in results.verdicts.items():
-        columns |= {f"{verdict}/{part}": array for part, array in parts.items()}
+        columns |= {f"{verdict}/{part}": column for part, column in parts.items()}
     return columns
 
 
@@ -146,15 +147,17 @@ def to_xarray(results: Results):
         dimensions: tuple[str, ...] = results.parameters
         coordinates = dict(zip(dimensions, axes))
         data = {
-            name: (dimensions, array[order].reshape(shape))
-            for name, array in columns.items()
+            name: (dimensions, column[order].reshape(shape))
+            for name, column in columns.items()
             if name not in results.parameters
         }
     else:
         coordinates = {}
-        data = {name: (("point",), array) for name, array in columns.items()}
-        for name, array in results.arrays.items():
-            data[name] = (("point", f"{name.replace('/', '_')}_node"), array)
+        data = {name: (("point",), column) for name, column in columns.items()}
+        data |= {
+            name: (("point", f"{name.replace('/', '_')}_node"), rows)
+            for name, rows in results.arrays.items()
+        }
     return xarray.Dataset(data, coords=coordinates, attrs=attributes)
 
 
@@ -191,7 +194,7 @@ def summary(results: Results) -> dict:
         {
             "row": int(row),
             **{name: float(results.points[name][row]) for name in results.parameters},
-            "status": name_of(status[row]),
+            "status": name_of(int(status[row])),
         }
         for row in failed[:20]
     ]

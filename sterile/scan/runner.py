@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from spectra.files import check_writable, locked
+from spectra.files import array, attribute, check_writable, locked
 from spectra.processes import available_cores
 from spectra.status import Status as StructureStatus
 from sterile.citation import citation_of
 from sterile.config import mechanism_in
 from sterile.scan import design, expressions, recovery, refine, results, store
 from sterile.scan.cluster import DaskWorkers, SchedulerLost
-from sterile.scan.evaluation import pipeline_of
+from sterile.scan.evaluation import Evaluation, pipeline_of
 from sterile.scan.local import LocalWorkers, WorkerDied
 from sterile.scan.progress import Progress
 from sterile.scan.settings import Settings, differences, identity
 from sterile.scan.settings import load as load_settings
-from sterile.scan.work import WAIT_SECONDS, Task, tasks, work
+from sterile.scan.work import WAIT_SECONDS, Task, Workers, tasks, work
 from sterile.status import Status, is_failure
 
 # statuses that a finer grid, or another try, may mend
@@ -43,8 +43,8 @@ class _Scan:
 
     settings: Settings
     path: Path
-    evaluation: object
-    workers: object
+    evaluation: Evaluation
+    workers: Workers
     progress: Progress
     base: design.Points
     identity: dict
@@ -60,7 +60,7 @@ def run(
     resume: bool = False,
     retry_failed: bool = False,
     progress: Progress | None = None,
-    evaluation=None,
+    evaluation: Evaluation | None = None,
 ) -> dict:
     """Compute every point of a scan into one HDF5 file.
 
@@ -162,7 +162,7 @@ def _refuse_changes(path: Path, own: dict) -> None:
     """``ValueError`` with the differences when a file was computed from other settings."""
     try:
         with store.open_file(path) as file:
-            theirs = json.loads(file.attrs["identity"])
+            theirs = json.loads(attribute(file, "identity"))
     except store.Damaged:
         return  # recovered row by row later; foreign rows do not match their checksums
     lines = differences(theirs, own)
@@ -183,11 +183,7 @@ def _root(settings: Settings, base: design.Points, own_identity: dict) -> dict:
     }
     scan = settings.scan
     if scan.design == "grid" and scan.where is None and scan.refine is None:
-        levels = [
-            len(section.values) if section.values is not None else section.points
-            for section in scan.parameters.values()
-        ]
-        root["shape"] = levels
+        root["shape"] = [section.levels() for section in scan.parameters.values()]
     return root
 
 
@@ -209,13 +205,13 @@ def _rounds(scan: _Scan) -> None:
     rounds = scan.settings.scan.refine.rounds if scan.settings.scan.refine is not None else 0
     for number in range(rounds + 1):
         with store.open_file(scan.path) as file:
-            ends = [int(end) for end in file.attrs["rounds"]]
-            unit = file["design/unit"][:]
+            ends = attribute(file, "rounds")
+            unit = array(file, "design/unit")
         if number == len(ends) and not _refine(scan, unit, ends):
             return
         with store.open_file(scan.path) as file:
-            ends = [int(end) for end in file.attrs["rounds"]]
-            unit = file["design/unit"][:]
+            ends = attribute(file, "rounds")
+            unit = array(file, "design/unit")
         start = ends[number - 1] if number else 0
         _compute_rows(scan, columns, start, ends[number], unit)
 
@@ -299,7 +295,7 @@ def _work(scan: _Scan, writer: store.Writer, todo: list[Task], wanted: np.ndarra
 def _retry(scan: _Scan) -> None:
     """Compute failed points again, one by one, on a finer grid."""
     with store.open_file(scan.path) as file:
-        unit = file["design/unit"][:]
+        unit = array(file, "design/unit")
     columns = store.result_columns(scan.path)
     with store.Writer(scan.path, columns) as writer:
         status, retries = writer.read(store.STATUS), writer.read(store.RETRIES)
@@ -315,6 +311,8 @@ def _retry(scan: _Scan) -> None:
 def _refine(scan: _Scan, unit: np.ndarray, ends: list[int]) -> bool:
     """Add a round of points to the file where the answer changes; False when there is none."""
     settings = scan.settings.scan
+    if settings.refine is None:
+        return False
     found = results.load(scan.path, arrays=False)
     verdict = found.verdicts.get(settings.refine.verdict)
     if verdict is None and settings.refine.verdict != "status":

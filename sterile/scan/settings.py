@@ -28,6 +28,20 @@ class RangeSection(Section):
     spacing: Literal["linear", "log"] = "linear"
     values: list[float] | None = Field(default=None, min_length=1)
 
+    def limits(self) -> tuple[float | str, float | str]:
+        """low and high; ``ValueError`` where they are missing."""
+        if self.low is None or self.high is None:
+            raise ValueError("needs low and high, or values")
+        return self.low, self.high
+
+    def levels(self) -> int:
+        """Points of a grid along this parameter; ``ValueError`` where they are missing."""
+        if self.values is not None:
+            return len(self.values)
+        if self.points is None:
+            raise ValueError("needs points = N in a grid")
+        return self.points
+
 
 class RefineSection(Section):
     """[scan.refine]: rounds of new points where the class of the answer changes."""
@@ -51,6 +65,12 @@ class ScanSection(Section):
     parameters: dict[str, RangeSection] = {}
     refine: RefineSection | None = None
     cluster: dict | None = None
+
+    def count(self) -> int:
+        """Points of a design that is neither a grid nor a list; ``ValueError`` without them."""
+        if self.points is None:
+            raise ValueError(f'[scan] design = "{self.design}" needs points = N')
+        return self.points
 
 
 @dataclass(frozen=True)
@@ -195,8 +215,8 @@ def _check_design(scan: ScanSection) -> None:
         raise ValueError(
             "[scan.parameters] is empty: nothing to scan; add [scan.parameters.NAME] with low, high"
         )
-    if design != "grid" and scan.points is None:
-        raise ValueError(f'[scan] design = "{design}" needs points = N')
+    if design != "grid":
+        scan.count()
     if design == "grid" and scan.points is not None:
         raise ValueError("[scan] points has no use in a grid; give points of each parameter")
 
@@ -209,10 +229,12 @@ def _check_range(scan: ScanSection, name: str, section: RangeSection) -> None:
         if scan.design != "grid":
             raise ValueError(f"{where} values are for a grid; give low and high")
         return
-    if section.low is None or section.high is None:
-        raise ValueError(f"{where} needs low and high, or values")
-    if scan.design == "grid" and section.points is None:
-        raise ValueError(f"{where} needs points = N in a grid")
+    try:
+        section.limits()
+        if scan.design == "grid":
+            section.levels()
+    except ValueError as error:
+        raise ValueError(f"{where} {error}") from None
     if scan.design != "grid" and section.points is not None:
         raise ValueError(f"{where} points has no use here; give [scan] points")
     if isinstance(section.low, float) and isinstance(section.high, float):
@@ -254,8 +276,9 @@ def corners(settings: Settings) -> list[dict[str, float]]:
     """The lowest and the highest values of all parameters; none where a limit is an expression."""
     found: list[dict[str, float]] = [{}, {}]
     for name, section in settings.scan.parameters.items():
-        ends = section.values or (section.low, section.high)
-        if any(isinstance(end, str) for end in ends):
+        given = section.values or section.limits()
+        ends = [end for end in given if not isinstance(end, str)]
+        if len(ends) < len(given):
             return []
         found[0][name], found[1][name] = min(ends), max(ends)
     return found if settings.parameters else []

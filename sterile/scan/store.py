@@ -21,7 +21,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from spectra.files import check_writable, describe, reason, stamp, write_atomically
+from spectra.files import (
+    array,
+    attribute,
+    check_writable,
+    dataset,
+    describe,
+    reason,
+    stamp,
+    write_atomically,
+)
 from sterile.scan.evaluation import Column, blank_rows
 from sterile.status import Status
 
@@ -94,14 +103,14 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
             # datasets first: where the rows lie depends on names, shapes and n alone
             for name, column in columns.items():
                 _allocate(file, name, column, count)
-            file.create_dataset("design/unit", data=np.asarray(unit, dtype="<f8"))
-            describe(file["design/unit"], "1", "coordinates in the unit cube of the design")
+            unit_cube = file.create_dataset("design/unit", data=np.asarray(unit, dtype="<f8"))
+            describe(unit_cube, "1", "coordinates in the unit cube of the design")
             for name, values in parameters.items():
-                file[f"points/{name}"][:] = values
-            for name, (array, unit_name, description) in shared.items():
-                describe(file.create_dataset(name, data=array), unit_name, description)
+                dataset(file, f"points/{name}")[:] = values
+            for name, (values, unit_name, description) in shared.items():
+                describe(file.create_dataset(name, data=values), unit_name, description)
             for name, column in columns.items():
-                describe(file[name], column.unit, column.description)
+                describe(dataset(file, name), column.unit, column.description)
             for name, entries in attributes.items():
                 file.require_group(name).attrs.update(entries)
             file[STATUS].attrs["names"] = json.dumps({str(s.value): s.name for s in Status})
@@ -164,11 +173,11 @@ def _allocate(file, name: str, column: Column, count: int) -> None:
 def _copy_rows(old, file, columns) -> None:
     with h5py.File(old) as source:
         for name in columns:
-            have = len(source[name])
+            have = len(dataset(source, name))
             step = max(1, BLOCK_BYTES // max(1, row_width(columns[name])))
             for start in range(0, have, step):
                 stop = min(start + step, have)
-                file[name][start:stop] = source[name][start:stop]
+                dataset(file, name)[start:stop] = dataset(source, name)[start:stop]
 
 
 def checksums(columns: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
@@ -177,7 +186,7 @@ def checksums(columns: list[np.ndarray], rows: np.ndarray) -> np.ndarray:
     packed = np.concatenate(
         [np.ascontiguousarray(part).reshape(len(rows), -1).view(np.uint8) for part in parts], axis=1
     )
-    width, data = packed.shape[1], memoryview(np.ascontiguousarray(packed)).cast("B")
+    width, data = packed.shape[1], np.ascontiguousarray(packed).data.cast("B")
     found = [zlib.crc32(data[i : i + width]) for i in range(0, len(data), width)]
     return np.maximum(np.array(found, dtype="<u4"), 1)
 
@@ -190,7 +199,7 @@ class Writer:
         self.columns = all_columns(columns)
         with open_file(path) as file:
             self.count = check_layout(path, file, self.columns)
-            self._offsets = {name: file[name].id.get_offset() for name in self.columns}
+            self._offsets = {name: dataset(file, name).id.get_offset() for name in self.columns}
         self._handle = os.open(path, os.O_RDWR)
         self._synced = time.monotonic()
 
@@ -218,7 +227,7 @@ class Writer:
         runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
         for name in [*body, CHECKSUM]:
             width = row_width(self.columns[name])
-            data = memoryview(given[name]).cast("B")
+            data = given[name].data.cast("B")
             for run in runs:
                 block = data[run[0] * width : (run[-1] + 1) * width]
                 self._put(block, self._offsets[name] + int(rows[run[0]]) * width)
@@ -234,7 +243,7 @@ class Writer:
     def read(self, name: str) -> np.ndarray:
         """The column ``name`` as it is in the file."""
         with h5py.File(self.path) as file:
-            return file[name][:]
+            return array(file, name)
 
     def valid(self) -> np.ndarray:
         """(n,) whether the row is computed and intact."""
@@ -248,19 +257,19 @@ def valid_rows(file, columns, keep=None) -> np.ndarray:
     ``keep``: optional, path → (n, ...) array that is filled with the column on the way.
     """
     body = [name for name in columns if name != CHECKSUM]
-    count = len(file[CHECKSUM])
+    count = len(dataset(file, CHECKSUM))
     valid = np.zeros(count, dtype=bool)
     step = max(1, BLOCK_BYTES // row_bytes(columns))
     for start in range(0, count, step):
         stop = min(start + step, count)
         # the checksum first: a row written meanwhile is then merely not seen yet
-        expected = file[CHECKSUM][start:stop]
-        blocks = {name: file[name][start:stop] for name in body}
+        expected = dataset(file, CHECKSUM)[start:stop]
+        blocks = {name: dataset(file, name)[start:stop] for name in body}
         found = checksums(list(blocks.values()), np.arange(start, stop))
         valid[start:stop] = (found == expected) & (expected != 0)
-        for name, array in (keep or {}).items():
+        for name, whole in (keep or {}).items():
             if name in blocks:
-                array[start:stop] = blocks[name]
+                whole[start:stop] = blocks[name]
     return valid
 
 
@@ -274,16 +283,12 @@ def result_columns(path) -> dict[str, Column]:
 
 def columns_of(file) -> dict[str, Column]:
     """The columns of an open results file, in the order that the checksums have them."""
-    names = [str(name) for name in file.attrs["columns"]]
-    return {
-        name: Column(
-            tuple(file[name].shape[1:]),
-            file[name].dtype.str,
-            str(file[name].attrs.get("unit", "")),
-            str(file[name].attrs.get("description", "")),
-        )
-        for name in names
-    }
+    found = {}
+    for name in attribute(file, "columns"):
+        column = dataset(file, name)
+        words = (str(column.attrs.get(key, "")) for key in ("unit", "description"))
+        found[name] = Column(tuple(column.shape[1:]), column.dtype.str, *words)
+    return found
 
 
 @contextlib.contextmanager
@@ -311,7 +316,7 @@ def _check_version(path, file) -> None:
         raise ValueError(
             f"{path}: not the results of a scan; give a file written by `sterile scan`"
         )
-    version = int(file.attrs["format_version"])
+    version = int(attribute(file, "format_version"))
     if version != FORMAT_VERSION:
         age = "newer" if version > FORMAT_VERSION else "older"
         fix = "update the package" if version > FORMAT_VERSION else (
@@ -328,11 +333,11 @@ def check_layout(path, file, columns) -> int:
     """Number of rows; :class:`Damaged` unless the file has these columns, contiguous."""
     lengths = set()
     for name, column in columns.items():
-        dataset = file[name]
-        same = dataset.shape[1:] == tuple(column.shape) and dataset.dtype == np.dtype(column.dtype)
-        if not same or dataset.id.get_offset() is None:
+        found = dataset(file, name)
+        same = found.shape[1:] == tuple(column.shape) and found.dtype == np.dtype(column.dtype)
+        if not same or found.id.get_offset() is None:
             raise Damaged(f"{path}: {name} is not as this scan writes it; scan into a new file")
-        lengths.add(len(dataset))
+        lengths.add(len(found))
     if len(lengths) != 1:
         raise Damaged(f"{path}: columns of different lengths; scan into a new file")
     return lengths.pop()

@@ -1,11 +1,13 @@
 """Tasks for workers, and what comes back, written down at once."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
 from sterile.scan import store
-from sterile.scan.evaluation import blank_rows
+from sterile.scan.evaluation import Evaluation, blank_rows
 from sterile.scan.local import WorkerDied
 from sterile.scan.progress import Progress
 from sterile.status import Status, is_failure
@@ -13,6 +15,15 @@ from sterile.status import Status, is_failure
 WAIT_SECONDS = 1.0
 # times that a worker may die over a task before its points are tried in smaller parts
 _DEATHS = 2
+
+
+class Workers(Protocol):
+    """Processes here or elsewhere that run tasks."""
+
+    @property
+    def slots(self) -> int: ...
+    def submit(self, function: Callable, *arguments: Any) -> Any: ...
+    def wait(self, futures: set, timeout: float) -> set: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +56,15 @@ def tasks(values, groups, missing, chunk: int, start: int) -> list[Task]:
     ]
 
 
-def work(evaluation, workers, writer: store.Writer, todo, wanted, progress: Progress, batch: int):
+def work(
+    evaluation: Evaluation,
+    workers: Workers,
+    writer: store.Writer,
+    todo: Sequence[Task],
+    wanted: np.ndarray,
+    progress: Progress,
+    batch: int,
+) -> None:
     """Give the tasks ``todo`` to workers; write results into the rows that are ``wanted``, (n,).
 
     ``batch``: points that an evaluation takes together; a task whose worker died is cut no finer
