@@ -1,6 +1,6 @@
 # Three commands: `make run`, `make test` and, before a change goes in, `make check`. Each sets up all it needs in ./.venv.
 .DELETE_ON_ERROR:
-.PHONY: run test test-external check clean
+.PHONY: run test test-external check bench clean
 
 # the newest Python >= 3.11 on the path; override with `make PYTHON=...`
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -59,6 +59,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 $(VENV)/.installed-check: $(VENV)/.installed-test
 	$(PIP) install --quiet -c constraints.txt -e '.[check]'
 	@touch $@
+
+# what a user waits for, with an empty cache and with a full one
+bench: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/startup.py
 
 clean:
 	rm -rf $(VENV) out .cache build *.egg-info

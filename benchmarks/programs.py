@@ -1,0 +1,82 @@
+"""What the compiler is given: lines of StableHLO, and processor time to trace, lower and compile.
+
+    python benchmarks/programs.py [LAMBDA]        # 1e-8: freeze-in; 1e-4: freeze-out
+
+One line a program of ``sterile solve`` at m_S = 100 GeV, y = 1e-9, at every effort of
+``spectra.programs``, with the time of one call.
+"""
+
+import sys
+import time
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import jax.numpy as jnp  # noqa: E402
+
+import spectra  # noqa: E402
+import sterile  # noqa: E402
+from spectra import programs  # noqa: E402
+from spectra.structure import all_verdicts, reference_masses, reference_relics  # noqa: E402
+from sterile import bounds, pipeline, production  # noqa: E402
+
+
+def report(name: str, program: programs.Program, *arguments) -> None:
+    leaves, tree = jax.tree.flatten(arguments)
+    arrays = [leaf for leaf in leaves if hasattr(leaf, "dtype")]
+
+    def flat(values):
+        given = iter(values)
+        filled = [next(given) if hasattr(leaf, "dtype") else leaf for leaf in leaves]
+        return jax.tree.leaves(program.__wrapped__(*jax.tree.unflatten(tree, filled)))
+
+    marks = [time.process_time()]
+    traced = jax.jit(flat).trace(arrays)
+    marks.append(time.process_time())
+    lowered = traced.lower()
+    marks.append(time.process_time())
+    lines = lowered.as_text().count("\n")
+    words = [f"{name:18} {lines:6d} {marks[1] - marks[0]:6.2f} {marks[2] - marks[1]:6.2f}"]
+    for options in programs.EFFORTS.values():
+        began = time.process_time()
+        compiled = lowered.compile(options)
+        spent = time.process_time() - began
+        with programs.one_matrix_thread():
+            jax.block_until_ready(compiled(arrays))
+            best = min(_call(compiled, arrays) for _ in range(7))
+        words.append(f"{spent:6.2f} {1e3 * best:8.2f}")
+    print("   ".join(words), flush=True)
+
+
+def _call(compiled, arrays) -> float:
+    began = time.perf_counter()
+    jax.block_until_ready(compiled(arrays))
+    return time.perf_counter() - began
+
+
+def main(coupling: float) -> None:
+    model, plasma = sterile.ScalarDecay(100.0, coupling, 1e-9), sterile.Plasma()
+    cosmology, grid = spectra.Cosmology(), sterile.choose_grid(model)
+    drive, power, relics = (
+        spectra.drive(),
+        spectra.power_table(),
+        reference_relics(reference_masses()),
+    )
+    point = sterile.evaluate(model)
+    efforts = "   ".join(f"{name + ' [s]':>8} {'[ms]':>6}" for name in programs.EFFORTS)
+    print(f"{'program':18} {'lines':>6} {'trace':>6} {'lower':>6}   {efforts}")
+    report("solve", production.solve_compiled, model, plasma, grid, False)
+    report("solve with error", production.solve_compiled, model, plasma, grid, True)
+    made = point.production
+    follow = (made.q, made.f, made.yield_n, made.status, jnp.asarray(5e7), cosmology, None)
+    report("structure", pipeline.follow, *follow, jnp.asarray(0.12), drive, power)
+    judged = (point.spectrum, point.transfer, cosmology, power, relics, jnp.asarray(1.7e12))
+    masses = all_verdicts.REFERENCE_MASSES_KEV
+    report("verdicts", all_verdicts._judge, *judged, masses, ())
+    asked = bounds.Judged(point.spectrum, point.omega_h2, point.mass_kev)
+    report("bounds", bounds._report, model, asked, cosmology, None)
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]) if len(sys.argv) > 1 else 1e-8)
