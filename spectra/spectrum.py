@@ -11,6 +11,7 @@ from jax.typing import ArrayLike
 from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4
 from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
 from spectra.numerics import integral_weights
+from spectra.programs import program
 from spectra.tracing import is_traced
 
 MINIMUM_NODES = 4
@@ -161,6 +162,11 @@ def with_omega_h2(
     spectrum: Spectrum, target_omega_h2: Array, cosmology: Cosmology | None = None
 ) -> Spectrum:
     """The same shape with f rescaled so that its abundance is ``target_omega_h2``."""
+    return _with_omega_h2(spectrum, as_float(target_omega_h2), cosmology)
+
+
+@program
+def _with_omega_h2(spectrum, target_omega_h2, cosmology) -> Spectrum:
     factor = target_omega_h2 / omega_h2(spectrum, cosmology)
     return Spectrum(spectrum.q, spectrum.f * factor, spectrum.mass_kev, spectrum.temperature_ratio)
 

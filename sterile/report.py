@@ -5,6 +5,7 @@ import math
 import numpy as np
 from jax import Array
 
+from spectra.programs import program
 from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
 from spectra.store import Record
@@ -20,6 +21,11 @@ SHOWN_REFERENCES_KEV = (2.0, 3.3, 5.3)
 
 def spectrum_scalars(spectrum: Spectrum, cosmology) -> dict[str, Array]:
     """The scalar JSON keys that a spectrum alone fixes."""
+    return _spectrum_scalars(spectrum, cosmology)
+
+
+@program
+def _spectrum_scalars(spectrum, cosmology) -> dict[str, Array]:
     return {
         "mass_kev": spectrum.mass_kev,
         "temperature_ratio": spectrum.temperature_ratio,

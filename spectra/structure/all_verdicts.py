@@ -5,6 +5,7 @@ from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from spectra.cosmology import Cosmology
 from spectra.linear import Transfer
@@ -195,6 +196,13 @@ def structure_numbers(
 
     ``transfer``: k_h_mpc (n,), t (n,). Scalars; NaN where T does not reach far enough.
     """
+    if cosmology is not None:
+        check_cosmology(cosmology, power)
+    return _structure_numbers(transfer, power, cosmology)
+
+
+@program
+def _structure_numbers(transfer, power, cosmology) -> dict[str, Array]:
     if cosmology is not None:
         power = power_at(power, cosmology)
     return {

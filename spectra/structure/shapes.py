@@ -55,7 +55,11 @@ class Shape(eqx.Module):
 
 def shape_transfer(shape: Shape, k_h_mpc: ArrayLike) -> Transfer:
     """T(k) of a shape at k_h_mpc (n,) [h/Mpc]; differentiable in the parameters."""
-    k = as_float(k_h_mpc)
+    return _shape_transfer(shape, as_float(k_h_mpc))
+
+
+@program
+def _shape_transfer(shape: Shape, k: Array) -> Transfer:
     # (alpha k)^beta through the logarithm has no derivative at alpha = 0
     positive = shape.alpha > 0.0
     x = jnp.where(positive, shape.alpha, 1.0) * k
