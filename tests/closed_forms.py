@@ -362,7 +362,7 @@ ROWS = [
             f"freeze-in-from-decay-to-{parents}", from_decay(parents), from_decay_exact(parents),
             at(50.0, 400.0, 1e-22, 1e-22, q_star(50.0, 1e-22) * AT_REST),
             value=1e-4, slope=2e-4,
-            reason="X made before T = 2000 m and after m/30; steps, 1e-5 of the slope, -19 at 3 q_*",
+            reason="X made before 2000 m and after m/30; steps, 1e-5 of the slope, -19 at 3 q_*",
             slow=("value", "forward", "difference", "reverse"),
         )
         for parents in (1, 2)
