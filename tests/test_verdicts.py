@@ -11,7 +11,7 @@ from spectra.linear.transfer_function import Transfer
 from spectra.structure.all_verdicts import MODERN_MASSES_KEV, reference_masses
 from spectra.structure.constraints import HALF_MODE_MASS_BOUNDS, half_mode_excess
 from spectra.structure.power import power_table
-from spectra.structure.references import reference_relics
+from spectra.structure.references import reference_relics, reference_tables
 from spectra.structure.shapes import Shape, shape_transfer, viel_shape
 from spectra.structure.verdict import Verdict, VerdictStatus, judged
 
@@ -235,3 +235,17 @@ def test_references_are_checked():
     with pytest.raises(ValueError, match="viel2005"):
         reference_relics((2.0,), kind="viel")
     assert set(MODERN_MASSES_KEV) < set(reference_masses())
+
+
+@pytest.mark.golden
+def test_the_shipped_relics_are_the_solvers():
+    # made by runs/make_references.py; compiled at another effort they differ by rounding
+    masses = tuple(sorted(reference_masses()))
+    shipped = reference_relics(masses)
+    tables, attributes = reference_tables(masses, spectra.Cosmology())
+    np.testing.assert_allclose(shipped.transfers.t2, tables["t2"], rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(shipped.area_deficit, tables["area_deficit"], rtol=1e-10)
+    np.testing.assert_allclose(shipped.halo_density_mpc3, tables["halo_density_mpc3"], rtol=1e-10)
+    assert attributes["omega_dm"] == 0.12
+    some = reference_relics((2.0, 5.3))
+    np.testing.assert_array_equal(some.transfers.t2[1], shipped.transfer(5.3).t2)
