@@ -1,6 +1,7 @@
 """Thermal relics that spectra are compared with: by this solver, or the fit of Viel 2005."""
 
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer
+from spectra.linear import Drive, Transfer
 from spectra.linear import drive as drive_of
 from spectra.linear import transfer as solve_transfer
 from spectra.spectrum import THERMAL_NODES, Spectrum, thermal_relic
@@ -58,9 +59,9 @@ class References(eqx.Module):
 
 
 def reference_relics(
-    masses_kev,
+    masses_kev: Sequence[float] | np.ndarray | float,
     cosmology: Cosmology | None = None,
-    drive=None,
+    drive: Drive | None = None,
     power: PowerTable | None = None,
     kind: str = "solver",
     like: Spectrum | None = None,
