@@ -5,13 +5,14 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from spectra.spectrum import MINIMUM_NODES, Spectrum, first_bad_distribution, first_bad_momentum
 
 _EXPECTED = "expected two numbers per line, q and f"
 
 
-def read_psd(path, mass_kev, temperature_ratio) -> Spectrum:
+def read_psd(path: str | Path, mass_kev: ArrayLike, temperature_ratio: ArrayLike) -> Spectrum:
     """Read a CLASS phase-space file: two columns, q = p/T and f(q), `#` starts a comment.
 
     A leading row with q = 0 is dropped: it holds no particles.

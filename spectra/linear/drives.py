@@ -1,5 +1,6 @@
 """The drive of a cosmology: the shipped one, one from the cache, or one made by CLASS runs."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from importlib import resources
 
@@ -22,7 +23,11 @@ SHIPPED_FILE = "drive_planck18.h5"
 FORMAT_VERSION = 3
 
 
-def drive(cosmology: Cosmology | None = None, derivatives: bool = False, progress=None) -> Drive:
+def drive(
+    cosmology: Cosmology | None = None,
+    derivatives: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Drive:
     """The drive of a cosmology, read once per process; call it outside jit.
 
     The one of the default cosmology ships with the package. Any other is made by CLASS runs (about

@@ -6,9 +6,10 @@ from functools import lru_cache, partial
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer
+from spectra.linear import Drive, Transfer
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import constraints as built_in
@@ -40,11 +41,11 @@ def verdicts(
     dm: Spectrum | None,
     transfer: Transfer,
     cosmology: Cosmology | None = None,
-    drive=None,
+    drive: Drive | None = None,
     reference_masses_kev: tuple[float, ...] = REFERENCE_MASSES_KEV,
     references: References | None = None,
     power: PowerTable | None = None,
-    host_mass_msun_h=HOST_MASS_MSUN_H,
+    host_mass_msun_h: ArrayLike = HOST_MASS_MSUN_H,
     constraints: Mapping[str, Constraint] | None = None,
 ) -> dict[str, Verdict]:
     """All constraints on a spectrum, by name; works under jit, vmap and grad.

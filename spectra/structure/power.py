@@ -23,6 +23,7 @@ from spectra.linear import (
     MATCH_TOLERANCE,
     TABLE_FIELDS,
     TANGENT_FIELDS,
+    Transfer,
     distance_between,
     lagrange_six,
     ln_change,
@@ -223,7 +224,9 @@ def power_at(table: PowerTable, cosmology: Cosmology) -> PowerTable:
     )
 
 
-def cold_power(k_h_mpc: ArrayLike, table: PowerTable, cosmology: Cosmology | None = None, z=0.0):
+def cold_power(
+    k_h_mpc: ArrayLike, table: PowerTable, cosmology: Cosmology | None = None, z: ArrayLike = 0.0
+) -> Array:
     """P_CDM(k, z) [(Mpc/h)^3], linear, total matter; the shape of ``k_h_mpc``.
 
     Differentiable in k, z and, as far as the table's derivatives go, the cosmology. Below the
@@ -269,7 +272,9 @@ def ln_primordial(ln_k: ArrayLike, cosmology: Cosmology) -> Array:
     return jnp.log(cosmology.a_s) + (cosmology.n_s - 1.0) * (ln_k - pivot)
 
 
-def matter_power(transfer, table: PowerTable, cosmology: Cosmology | None = None) -> Array:
+def matter_power(
+    transfer: Transfer, table: PowerTable, cosmology: Cosmology | None = None
+) -> Array:
     """P_CDM T^2 today [(Mpc/h)^3] at the wavenumbers of a transfer function, shape (n,).
 
     Parameters

@@ -1,6 +1,7 @@
 """Thermal relics that spectra are compared with: by this solver, or the fit of Viel 2005."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 
@@ -12,7 +13,7 @@ from jax import Array
 
 from spectra.cache import Tables, file_name, kept_tables, read_tables
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer, is_shared
+from spectra.linear import Drive, Transfer, is_shared
 from spectra.linear import drive as drive_of
 from spectra.linear import transfer as solve_transfer
 from spectra.programs import program, source_checksum
@@ -64,9 +65,9 @@ class References(eqx.Module):
 
 
 def reference_relics(
-    masses_kev,
+    masses_kev: Sequence[float] | np.ndarray | float,
     cosmology: Cosmology | None = None,
-    drive=None,
+    drive: Drive | None = None,
     power: PowerTable | None = None,
     kind: str = "solver",
     like: Spectrum | None = None,

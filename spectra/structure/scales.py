@@ -16,6 +16,7 @@ from spectra.cosmology import (
     omega_radiation,
     photon_temperature_gev,
 )
+from spectra.linear import Transfer
 from spectra.numerics import integral_weights, interpolate
 from spectra.programs import program
 from spectra.spectrum import Spectrum, q_mean, q_rms, thermal_relic
@@ -47,7 +48,7 @@ class HalfMode(eqx.Module):
     status_t: Array
 
 
-def half_mode(transfer, cosmology: Cosmology | None = None) -> HalfMode:
+def half_mode(transfer: Transfer, cosmology: Cosmology | None = None) -> HalfMode:
     """Half-mode wavenumbers and mass.
 
     The smallest crossing counts; the signed T is interpolated with polynomials in ln k, so

@@ -117,7 +117,7 @@ def viel_mass_kev(k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: fl
 _FIT_STEPS = 60
 
 
-def fit_shape(transfer, plateau: bool = False) -> tuple[Shape, Array]:
+def fit_shape(transfer: Transfer, plateau: bool = False) -> tuple[Shape, Array]:
     """The shape nearest to a transfer function, and the rms of what is left.
 
     Least squares of T^2 over the given wavenumbers (evenly in ln k when they are), by

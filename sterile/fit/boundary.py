@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from sterile.fit.curve import Curve, refined, zero_curves
@@ -58,8 +59,8 @@ def trace(
     level: float = 0.0,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
     lattice: int = 6,
     tolerance: float = 1e-5,
 ) -> Boundary:

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from sterile.fit.extra import require
 from sterile.fit.target import Target, potential, value_and_gradient
@@ -172,11 +173,11 @@ def unpack(chain: Chain, leaves) -> Chain:
 
 def sample(
     target: Target,
-    start,
+    start: ArrayLike,
     samples: int,
     seed: int = 0,
     sampler: Sampler | None = None,
-    inverse_mass=None,
+    inverse_mass: ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Chain:
     """One chain of ``samples`` draws after the warm-up, from a start; draws (samples, d).

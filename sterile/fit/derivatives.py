@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 
 class Compared(NamedTuple):
@@ -48,7 +49,7 @@ def _compiled(function):
 
 def compare(
     function: Callable,
-    x,
+    x: ArrayLike,
     step: float = 2e-4,
     reverse: bool = True,
     rounding: float = 1e-13,
@@ -82,7 +83,9 @@ def compare(
     return Compared(centre, forward, found, second, np.abs(second - first) + noise)
 
 
-def second_derivatives(function: Callable, x, direction, step: float = 1e-3):
+def second_derivatives(
+    function: Callable, x: ArrayLike, direction: ArrayLike, step: float = 1e-3
+) -> Any:
     """Second derivatives along a direction: nested forward mode, and differences of the first.
 
     ``function``: (d,) → (m,), at ``x`` (d,) along ``direction`` (d,); ``step``: of the differences.

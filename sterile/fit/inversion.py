@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from sterile.contract import Mechanism, abundance_per_kev
@@ -80,8 +81,8 @@ def solve_for(
     *,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
     low: float | None = None,
     high: float | None = None,
     points: int = 13,

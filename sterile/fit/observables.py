@@ -8,6 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.linear import TANGENT_FIELDS, Drive
@@ -152,8 +153,8 @@ def pipeline(
     model: Model,
     cosmology: Cosmology | None = None,
     plasma: Plasma | None = None,
-    mass_kev=None,
-    omega_h2=0.12,
+    mass_kev: ArrayLike | None = None,
+    omega_h2: ArrayLike | None = 0.12,
     grid: Grid | None = None,
     vary: tuple[str, ...] = (),
     observe: tuple[str, ...] | None = None,

@@ -12,8 +12,8 @@ from sterile.fit.settings import Progress
 
 
 def run(
-    source,
-    output,
+    source: str | Path | dict,
+    output: str | Path,
     resume: bool = False,
     progress: Progress | None = None,
     threads: int | None = None,

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.linear import Drive, at_wavenumbers, transfer
@@ -49,14 +50,14 @@ class SpectrumFit(eqx.Module):
 
 
 def fit_spectrum(
-    k_h_mpc,
-    t2,
-    sigma,
+    k_h_mpc: ArrayLike,
+    t2: ArrayLike,
+    sigma: ArrayLike,
     family: str = "power-cutoff",
     *,
     mass_kev: float = 1.0,
     cosmology: Cosmology | None = None,
-    drive=None,
+    drive: Drive | None = None,
     start: Mapping[str, float] | None = None,
 ) -> SpectrumFit:
     """Infer f(q) of a parametric family from T^2(k), by least squares with exact derivatives.

@@ -69,7 +69,7 @@ class Fit:
     citation: str = ""
 
 
-def write(path, fit: Fit) -> Path:
+def write(path: str | Path, fit: Fit) -> Path:
     """Write a fit, whole or not at all. Returns the path."""
 
     def fill(file):
@@ -122,7 +122,7 @@ def is_fit(path) -> bool:
         return False
 
 
-def load(path) -> Fit:
+def load(path: str | Path) -> Fit:
     """Read the file of a fit at ``path``, finished or not.
 
     Raises

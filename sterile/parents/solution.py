@@ -26,6 +26,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.precision import require_x64
 from spectra.programs import program
@@ -170,7 +171,7 @@ class Details(eqx.Module):
     scalar: ScalarHistory
 
 
-def cold(number) -> AlreadyThere:
+def cold(number: ArrayLike) -> AlreadyThere:
     """A parent at rest with ``number`` = n_X/(g_X a_T^3), an inflaton for example.
 
     q = 0.04: far below what the decay gives, and what is thermal. (p/m is 0.1 at T = m.)
@@ -189,7 +190,10 @@ class _Cold(eqx.Module):
 
 
 def solve_parent(
-    parent: Parent, source, plasma: Plasma | None = None, grid: Grid = FREEZE_OUT
+    parent: Parent,
+    source: AlreadyThere | FromRate | FromDecay | FromPairs,
+    plasma: Plasma | None = None,
+    grid: Grid = FREEZE_OUT,
 ) -> Production:
     """Neutrinos from ``parent`` made by ``source``; works under jit, vmap and grad.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ class Results:
         return self.points["status"] != Status.NOT_COMPUTED
 
 
-def load(path, form: str = "arrays", arrays: bool = True):
+def load(path: str | Path, form: str = "arrays", arrays: bool = True) -> Any:
     """Read the results of a scan, finished or running.
 
     Parameters
@@ -116,7 +117,7 @@ def table(results: Results) -> dict[str, np.ndarray]:
     return columns
 
 
-def to_pandas(results: Results):
+def to_pandas(results: Results) -> Any:
     """``results`` as a pandas DataFrame, a row per point, names of statuses in ``status_name``.
 
     Raises ``ImportError`` saying what to install when pandas is missing.
@@ -128,7 +129,7 @@ def to_pandas(results: Results):
     return frame
 
 
-def to_xarray(results: Results):
+def to_xarray(results: Results) -> Any:
     """``results`` as an xarray Dataset: on the axes of a full grid, else by ``point``.
 
     Raises ``ImportError`` saying what to install when xarray is missing.

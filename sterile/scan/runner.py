@@ -52,8 +52,8 @@ class _Scan:
 
 
 def run(
-    source,
-    output,
+    source: str | Path | dict,
+    output: str | Path,
     *,
     workers: int | None = None,
     scheduler: str | None = None,
