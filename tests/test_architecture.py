@@ -15,7 +15,7 @@ pytestmark = pytest.mark.invariants
 # imports point down these lists, or sideways within one room
 SPECTRA = [
     "constants", "precision", "tracing", "status", "directories", "processes", "files", "cache",
-    "tree_structure", "programs", "numerics",
+    "tree_structure", "programs", "batching", "numerics",
     "cosmology", "spectrum", "psd", "linear", "structure", "store", "plots", "export",
 ]  # fmt: skip
 STERILE = [

@@ -27,6 +27,7 @@ NARROW_BELOW_GEV = 61.0
 SMOOTH_ABOVE_GEV = 63.5
 # freeze-in yield over the equilibrium yield above which S is taken to thermalise
 _THERMAL_FRACTION = 0.01
+_EQUILIBRIUM_YIELD = 45.0 / (2.0 * np.pi**4 * 100.0)
 # momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300
 _WIDEST_Q = 40.0
 
@@ -134,8 +135,7 @@ def _regime(mass, coupling, yukawa, vev, neutrino: str, constant_g):
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
     resonance = resonance_of(mass, plasma)
-    equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
-    if width < hubble and thermal < _THERMAL_FRACTION * equilibrium:
+    if width < hubble and thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD:
         return _with_resonance(FREEZE_IN, resonance)
     return _freeze_out(resonance, plasma.stimulated)
 
@@ -161,19 +161,31 @@ def _with_resonance(grid: Grid, resonance: str) -> Grid:
     return dataclasses.replace(grid, resonance=resonance, late_is_free=free)
 
 
-def regimes(plasma: Plasma) -> tuple[list[Grid], list[float]]:
-    """For traced parameters: a grid a resonance regime, of one shape, and the masses between.
+def choices(plasma: Plasma) -> tuple[Grid, ...]:
+    """The grids that serve every model where parameters are traced, see :func:`choice`."""
+    resonances = ("none",) if plasma.contact_only else ("none", "broad", "narrow")
+    freeze_out = (_freeze_out(resonance, plasma.stimulated) for resonance in resonances)
+    every = (_with_resonance(FREEZE_IN, "none"), *freeze_out)
+    return tuple(widened(grid, plasma) for grid in every)
 
-    n grids, in order of the mass, and n - 1 masses [GeV].
+
+def choice(model: ScalarDecay, plasma: Plasma):
+    """Index of a traced model's grid among :func:`choices`: its own, or freeze-out's for freeze-in
+    where the Higgs resonance matters.
     """
+    mass, thermal, width, hubble = _regime(
+        model.scalar_mass_gev,
+        model.portal_coupling,
+        model.yukawa,
+        model.scalar_vev_gev,
+        model.neutrino,
+        plasma.constant_g,
+    )
+    freezes_out = ~((width < hubble) & (thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD))
     if plasma.contact_only:
-        return [widened(FREEZE_OUT, plasma)], []
-    widest = _freeze_out("narrow", plasma.stimulated)
-    grids = [
-        widened(_with_resonance(widest, resonance), plasma)
-        for resonance in ("narrow", "broad", "none")
-    ]
-    return grids, [NARROW_BELOW_GEV, SMOOTH_ABOVE_GEV]
+        return freezes_out.astype(jnp.int32)
+    resonance = 1 + (mass < SMOOTH_ABOVE_GEV) + (mass < NARROW_BELOW_GEV)
+    return jnp.where(freezes_out | (resonance > 1), resonance, 0)
 
 
 def widened(grid, plasma):

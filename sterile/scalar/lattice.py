@@ -39,6 +39,11 @@ class Grid(eqx.Module):
     resonance: str = eqx.field(static=True, default="none")
 
     @property
+    def times(self) -> int:
+        """Length of the clock: the start, and the end of every step."""
+        return 1 + sum(phase.units * phase.steps for phase in phases(self))
+
+    @property
     def log_q(self) -> np.ndarray:
         return math.log(self.q_min) + self.log_step * np.arange(self.momenta)
 

@@ -1,5 +1,6 @@
 """One model of scalar decay to its sterile-neutrino spectrum: solve for S, decay it."""
 
+import dataclasses
 import functools
 from typing import cast
 
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.batching import one_by_one
 from spectra.programs import program
 from sterile.contract import Dataset, History, Production
 from sterile.models import HELICITY_STATES, Plasma, in_range
@@ -43,7 +45,7 @@ class Details(eqx.Module):
     density_ratio_max : largest rho_S/rho_SM.
     radiation_ratio_max : largest rho_N/rho_SM: what S leaves of its energy in N, which the Standard
         Model's own entropy does not know of.
-    scalar : :class:`sterile.scalar.lattice.ScalarHistory`.
+    scalar : :class:`sterile.scalar.lattice.ScalarHistory`, None where no grid was chosen.
     """
 
     yield_n_spectrum: Array
@@ -51,7 +53,7 @@ class Details(eqx.Module):
     f_n_max: Array
     density_ratio_max: Array
     radiation_ratio_max: Array
-    scalar: ScalarHistory
+    scalar: ScalarHistory | None
 
 
 class Snapshots(eqx.Module):
@@ -76,21 +78,61 @@ def solve(
 ) -> Production:
     """Solve one model; works under jit, vmap and grad.
 
-    ``grid``: of :mod:`sterile.scalar.grids`; None where the parameters are traced: every resonance
-    regime is then compiled and the right one runs (all three, under vmap).
+    ``grid``: of :mod:`sterile.scalar.grids`; None where the parameters are traced: four grids are
+    then compiled and the model's own runs, in a batch each model's own. The scalar's history is
+    left out then, and yields in time are filled up at their ends to one length.
     """
-    if grid is not None:
-        grid = grids.widened(grid, plasma)
-        return _assemble(model, plasma, grid, *_produce(model, plasma, error_estimate, grid))
-    # one lattice for all, so that the branches return one shape
-    choices, edges = grids.regimes(plasma)
-    branches = [
-        functools.partial(_produce, error_estimate=error_estimate, grid=choice)
-        for choice in choices
-    ]
-    index = jnp.searchsorted(jnp.array(edges), model.scalar_mass_gev, side="right")
-    solved = jax.lax.switch(index, branches, model, plasma)
-    return _assemble(model, plasma, choices[0], *solved)
+    if grid is None:
+        return _solve_any(model, plasma, error_estimate)
+    return _solve_on(grids.widened(grid, plasma), model, plasma, error_estimate)
+
+
+def _solve_on(grid: Grid, model, plasma, error_estimate: bool) -> Production:
+    return _assemble(model, plasma, grid, *_produce(model, plasma, error_estimate, grid))
+
+
+def _solve_any(model, plasma, error_estimate: bool) -> Production:
+    leaves, tree = jax.tree.flatten((model, plasma))
+    run, structure = _each_its_own(tree, error_estimate)
+    *numbers, status = run(*leaves)
+    found = jax.tree.unflatten(structure[0], numbers)
+    return Production(
+        status=status.astype(jnp.int32), model=model, plasma=plasma, grid=None, **found
+    )
+
+
+@functools.lru_cache(maxsize=32)
+def _each_its_own(tree, error_estimate: bool):
+    """Leaves of (model, plasma) → numbers of a production, status last; and their structure."""
+    structure: list = [None]
+
+    def on(grid: Grid, length: int, *leaves):
+        model, plasma = jax.tree.unflatten(tree, leaves)
+        made = _solve_on(grid, model, plasma, error_estimate)
+        history = jax.tree.map(
+            lambda leaf: jnp.pad(leaf, (0, length - leaf.shape[0]), mode="edge"), made.history
+        )
+        kept = {
+            "q": made.q,
+            "f": made.f,
+            "yield_n": made.yield_n,
+            "q_mean": made.q_mean,
+            "q_rms": made.q_rms,
+            "history": history,
+            "details": dataclasses.replace(made.details, scalar=None),
+            "error": made.error,
+        }
+        numbers, structure[0] = jax.tree.flatten(kept)
+        return (*numbers, made.status.astype(float))
+
+    def function(*leaves):
+        model, plasma = jax.tree.unflatten(tree, leaves)
+        known = grids.choices(plasma)
+        length = max(grid.times for grid in known)
+        branches = [functools.partial(on, grid, length) for grid in known]
+        return jax.lax.switch(grids.choice(model, plasma), branches, *leaves)
+
+    return one_by_one(function), structure
 
 
 def _produce(model, plasma, error_estimate, grid):
