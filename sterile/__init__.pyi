@@ -24,3 +24,6 @@ from .scalar import Grid as Grid
 from .scalar import ScalarDecay as ScalarDecay
 from .scalar import snapshots as snapshots
 from .status import Status as Status
+from .thermal import DilutedFreezeOut as DilutedFreezeOut
+from .thermal import SpectrumFile as SpectrumFile
+from .thermal import ThermalRelic as ThermalRelic

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, create_model
 from spectra.cosmology import Cosmology
 from sterile.contract import Mechanism
 from sterile.mechanisms import kinds, mechanism
-from sterile.models import Model, Plasma, parameters_of, switches_of
+from sterile.models import Model, Plasma, file_names_of, parameters_of, switches_of
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
@@ -40,6 +40,7 @@ def _model_section(entry: Mechanism) -> type[ModelSection]:
     keys: dict[str, Any] = {"kind": (Literal[(entry.kind,)], ...)}
     for name, stated in parameters_of(entry.model).items():
         keys[name] = (float | None, None) if stated.optional else (float, ...)
+    keys |= dict.fromkeys(file_names_of(entry.model), (str, ...))
     for name, stated in switches_of(entry.model).items():
         keys[name] = (Literal[stated.choices], stated.choices[0])
     return create_model("ModelSection", __base__=ModelSection, **keys)

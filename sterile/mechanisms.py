@@ -15,6 +15,7 @@ from sterile.contract import Mechanism
 from sterile.models import Model
 from sterile.names import hint
 from sterile.scalar import SCALAR_DECAY
+from sterile.thermal import DILUTED_FREEZE_OUT, SPECTRUM_FILE, THERMAL_RELIC
 
 PLUGIN_VARIABLE = "STERILE_MECHANISMS"
 _registered: dict[str, Mechanism] = {}
@@ -35,7 +36,8 @@ def register(entry: Mechanism) -> Mechanism:
     return entry
 
 
-register(SCALAR_DECAY)
+for _entry in (SCALAR_DECAY, DILUTED_FREEZE_OUT, THERMAL_RELIC, SPECTRUM_FILE):
+    register(_entry)
 
 
 @functools.cache

@@ -78,6 +78,11 @@ def switch(description: str, *choices: str) -> Any:
     return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
 
 
+def file_name(description: str) -> Any:
+    """A static field of a :class:`Model` that names a file; see :func:`file_names_of`."""
+    return eqx.field(static=True, converter=str, metadata={"file": description})
+
+
 class Model(eqx.Module):
     """Parameters of one way to make sterile neutrinos: a frozen pytree.
 
@@ -109,6 +114,11 @@ def parameters_of(model: type[Model]) -> dict[str, Parameter]:
 def switches_of(model: type[Model]) -> dict[str, Switch]:
     """The choices that a model takes, by name, in order."""
     return _stated(model, "switch")
+
+
+def file_names_of(model: type[Model]) -> dict[str, str]:
+    """The files that a model takes, name → what it is, in order."""
+    return _stated(model, "file")
 
 
 def _stated(model: type[Model], what: str) -> dict[str, Any]:

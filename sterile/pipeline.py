@@ -157,6 +157,7 @@ def _evaluate_batch(models, cosmology, plasma, mass_kev, omega_h2, drive, grid, 
 def _evaluate(
     model, cosmology, plasma, mass_kev, omega_h2, drive, grid, power=None, error_estimate=False
 ):
+    model = mechanism_of(model).with_abundance(model, omega_h2)
     production = solve_compiled(model, plasma, grid, error_estimate)
     spectrum = production.spectrum(mass_kev, omega_h2)
     curve = transfer(spectrum, cosmology, drive=drive)
