@@ -61,14 +61,15 @@ def example(entry: Mechanism) -> str:
         unit = "" if stated.unit == "1" else f" [{stated.unit}]"
         note = f"{stated.description}{unit}, {stated.low:g} to {stated.high:g}"
         line = f"{name} = {float(stated.typical)!r}"
-        lines.append(f"# {line}   # optional: {note}" if stated.optional else f"{line}   # {note}")
+        left_out = stated.optional and name not in entry.model.shown
+        lines.append(f"# {line}   # optional: {note}" if left_out else f"{line}   # {note}")
     for name, text in file_names_of(entry.model).items():
         lines.append(f'{name} = "{name}.dat"   # {text}')
     for name, choice in switches_of(entry.model).items():
         others = ", ".join(f'"{word}"' for word in choice.choices[1:])
         lines.append(f'{name} = "{choice.choices[0]}"   # {choice.description}; or {others}')
-    lines += ["", "[dark_matter]"]
-    if "mass_kev" in parameters_of(entry.model):
+    lines += [*entry.model.tables, "", "[dark_matter]"]
+    if "mass_kev" in parameters_of(entry.model) or entry.model.tables:
         lines.append("omega_h2 = 0.12   # dark matter; what the model makes of it follows")
     else:
         lines.append("omega_h2 = 0.12   # fixes m_N; or mass_kev = 7.1, and the abundance follows")

@@ -182,6 +182,8 @@ class Mechanism:
     plane : the two parameters that the figure of a scan prefers, or None.
     excluded : verdict → what the figure of a scan says where it fails, hatched.
     citations : BibTeX entries beside the package's own.
+    combine : of a kind that is made of other models: (class of the model, class → its entry) → the
+        entry of that combination.
     """
 
     model: type[Model]
@@ -202,6 +204,7 @@ class Mechanism:
     plane: tuple[str, str] | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
     citations: tuple[str, ...] = ()
+    combine: Callable[[type[Model], Callable[[type[Model]], Any]], Any] | None = None
 
     @property
     def kind(self) -> str:

@@ -87,7 +87,8 @@ class Model(eqx.Module):
     """Parameters of one way to make sterile neutrinos: a frozen pytree.
 
     A subclass names its ``kind`` and has fields made by :func:`parameter` and :func:`switch`. Every
-    number is a float scalar, or an array of one shape for use under ``vmap``.
+    number is a float scalar, or an array of one shape for use under ``vmap``. For an example that
+    runs it may name optional parameters that have to be ``shown``, and lines of nested ``tables``.
 
     Raises
     ------
@@ -96,6 +97,8 @@ class Model(eqx.Module):
     """
 
     kind: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]] = ()
+    tables: ClassVar[tuple[str, ...]] = ()
 
     def __check_init__(self):
         for name, stated in switches_of(type(self)).items():

@@ -59,6 +59,7 @@ class DilutedFreezeOut(Model):
     """
 
     kind: ClassVar[str] = "diluted-freeze-out"
+    shown: ClassVar[tuple[str, ...]] = ("dilution",)
     mass_kev: Array = parameter("keV", "mass m_N", 1e-3, 1e6, typical=7.0, symbol=r"$m_N$ [keV]")
     decoupling_temperature_gev: Array = parameter(
         "GeV",
