@@ -70,6 +70,11 @@ class PlasmaSection(Section):
     contact_only: bool | None = None
     constant_g: float | None = None
     inverse_decays: bool | None = None
+    fluid_w: float | None = None
+    fluid_density_ratio: float | None = None
+    fluid_temperature_gev: float | None = None
+    fluid_width_gev: float | None = None
+    reheating_temperature_gev: float | None = None
 
 
 class DarkMatterSection(Section):

@@ -32,7 +32,7 @@ import numpy as np
 from jax import Array
 
 from spectra.numerics import integral_weights
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion
 from sterile.combined.composite import Composite, combine, has_mass, is_one_species
 from sterile.combined.entries import combined_entry
 from sterile.combined.merging import merged_spectrum, worst
@@ -282,15 +282,15 @@ def optical_depths(model: Thermalised, plasma, number, q_mean):
     last = jnp.minimum(math.log(_LAST_GEV), first)
     step = (first - last) / _TIMES
     temperature = jnp.exp(first - step * np.arange(_TIMES + 1.0))
-    comoving = bath.comoving_temperature_gev(temperature, plasma.constant_g)
+    comoving = expansion.comoving_temperature_gev(temperature, plasma)
     momentum = q_mean * comoving
     s = 2.0 * momentum**2
     section = model.coupling**4 / (4.0 * math.pi) * s / (s + model.mediator_mass_gev**2) ** 2
-    rate = number * comoving**3 * section / bath.hubble_gev(temperature, plasma.constant_g)
+    rate = number * comoving**3 * section / expansion.hubble_gev(temperature, plasma)
     if hasattr(model, "mass_kev"):
         # over where N is slow
         rate = rate / (1.0 + (_KEV_GEV * model.mass_kev / momentum) ** 4)
-    slope = bath.comoving_temperature_slope(temperature, plasma.constant_g)
+    slope = expansion.comoving_temperature_slope(temperature, comoving, plasma)
     weight = np.where(np.isin(np.arange(_TIMES + 1), (0, _TIMES)), 0.5, 1.0)
     depth = step * jnp.sum(weight * rate * slope)
     return depth, depth * (model.coupling**2 / (4.0 * math.pi)) ** 2

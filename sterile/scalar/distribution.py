@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion as bath
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.bath_means import means_at
@@ -54,7 +54,7 @@ def _clock_origin(model, plasma, grid):
     """x of the first node, and the unit index at which T = T_EW."""
 
     def clock_of(temperature):
-        return -jnp.log(bath.comoving_temperature_gev(temperature, plasma.constant_g))
+        return -jnp.log(bath.comoving_temperature_gev(temperature, plasma))
 
     electroweak = clock_of(plasma.electroweak_temperature_gev)
     start = clock_of(START * model.scalar_mass_gev)
@@ -86,7 +86,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         log_q=grid.log_q,
         log_step=grid.log_step,
         peak=resonance_peak(mass, model.portal_coupling, resonance, widths=plasma.higgs_width),
-        star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
+        star=(star, bath.comoving_temperature_gev(star, plasma)),
         gravitates=plasma.dark_sector_in_hubble,
         stimulated=plasma.stimulated,
         transition_gev=(
@@ -114,7 +114,7 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     clock, electroweak_unit = _clock_origin(model, plasma, grid)
     yields = yield_weights(grid)
 
-    first = thermal_at(clock, clock, plasma.constant_g)
+    first = thermal_at(clock, clock, plasma)
     means = means_at(model, plasma, grid, clock, False)
     operator = loss_operator(particle, first, None, False, means.contact)
     rates = rates_of(particle, first, operator, jnp.zeros(grid.momenta))
@@ -142,7 +142,7 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     if free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)
-        _, history = free_phase(particle, yields, starts, step, plasma.constant_g, carry)
+        _, history = free_phase(particle, yields, starts, step, plasma, carry)
         histories.append(history)
         clocks.append(starts + step)
     f, decayed, rest, *more = (jnp.concatenate(parts) for parts in zip(*histories))
@@ -196,7 +196,7 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
     index = jnp.asarray(unit_starts)[jnp.clip(electroweak_unit, 0, len(unit_starts) - 1)]
 
     def at(clock, f, rest):
-        thermal = thermal_at(clock, clock, plasma.constant_g)
+        thermal = thermal_at(clock, clock, plasma)
         p = jnp.exp(particle.log_q) * thermal.comoving_gev
         e = energy(p, particle.mass_gev)
         number = particle.states * particle.log_step * p**3 / (2.0 * math.pi**2)

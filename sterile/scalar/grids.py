@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra.constants import HIGGS_MASS_GEV, REDUCED_PLANCK_MASS_GEV
-from sterile.bath import hubble_gev
+from sterile.bath import expansion
 from sterile.contract import Choices
 from sterile.models import Plasma
 from sterile.scalar.amplitudes import (
@@ -120,7 +120,7 @@ def _regime(model, plasma: Plasma):
     """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
     mass = jnp.asarray(model.scalar_mass_gev)
     width = scalar_decay_width_gev(mass, model.yukawa, model.neutrino)
-    return mass, freeze_in_yield(model), width, hubble_gev(mass, plasma.constant_g)
+    return mass, freeze_in_yield(model), width, expansion.hubble_gev(mass, plasma)
 
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:

@@ -6,7 +6,6 @@ from .distributions import fermi_dirac as fermi_dirac
 from .distributions import fermi_dirac_of as fermi_dirac_of
 from .distributions import relic_production as relic_production
 from .entropy_release import Release as Release
-from .entropy_release import reheating_temperature_gev as reheating_temperature_gev
 from .entropy_release import release as release
 from .relic import THERMAL_RELIC as THERMAL_RELIC
 from .relic import ThermalRelic as ThermalRelic

@@ -1,7 +1,7 @@
 """Diluted freeze-out: N of a gauge extension decouples hot, entropy released later dilutes it.
 
-N decouples at T_f with h(T_f) degrees of freedom in the bath: Y = 0.4165/h(T_f)/S, and the spectrum
-is Fermi-Dirac with T_N/T_gamma = (g_s0/(h(T_f) S))^(1/3) (Bezrukov, Hettmansperger & Lindner
+N decouples at T_f with h(T_f) degrees of freedom in the bath: Y = 135 zeta(3)/(4 pi^4 h(T_f) S) =
+0.4165/(h(T_f) S) of two helicities, and the spectrum is Fermi-Dirac with T_N/T_gamma = (g_s0/(h(T_f) S))^(1/3) (Bezrukov, Hettmansperger & Lindner
 0912.4415; Nemevsek, Senjanovic & Zhang 1205.0844). S is given, or follows from the particle X whose
 decay releases the entropy; X -> N N adds a hot component (2206.11293).
 """
@@ -14,10 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
 from spectra.numerics import integral_weights
 from spectra.structure import Verdict, VerdictStatus, judged
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion
 from sterile.contract import Dataset, ErrorEstimate, History, Mechanism, Production
 from sterile.models import Model, in_range, parameter
 from sterile.quantities import Quantity
@@ -159,15 +158,9 @@ class Details(eqx.Module):
 
 
 def undiluted_ratio(model: DilutedFreezeOut, plasma) -> Array:
-    """T_N/T_gamma today without the release: T_f/a_T(T_f)."""
+    """T_N/T_gamma today without the release of X: T_f/c(T_f), c = p/q in the bath's expansion."""
     decoupling = model.decoupling_temperature_gev
-    return decoupling / bath.comoving_temperature_gev(decoupling, plasma.constant_g)
-
-
-def undiluted_yield(temperature_gev, constant_g=None) -> Array:
-    """Y = 135 zeta(3)/(4 pi^4 h(T_f)) = 0.4165/h of two helicities; any shape of T_f [GeV]."""
-    entropy = bath.g_s(temperature_gev, constant_g) / ENTROPY_DEGREES_OF_FREEDOM_TODAY
-    return fd.YIELD_PER_NUMBER * fd.RELIC_NUMBER / entropy
+    return decoupling / expansion.comoving_temperature_gev(decoupling, plasma)
 
 
 def solve(model: DilutedFreezeOut, plasma, grid, error_estimate) -> Production:
@@ -201,7 +194,7 @@ def _with_parent(model, plasma, grid, undiluted, steps) -> Production:
         steps,
     )
     ratio = undiluted / jnp.cbrt(released.dilution)
-    thermal = undiluted_yield(model.decoupling_temperature_gev, plasma.constant_g)
+    thermal = fd.YIELD_PER_NUMBER * fd.RELIC_NUMBER * undiluted**3
     history = thermal / released.growth + released.hot_yield
     details = Details(
         released.dilution,

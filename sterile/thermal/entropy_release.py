@@ -26,12 +26,12 @@ from jax import Array
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
 from spectra.numerics import interpolate
+from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
 
 STEPS = 1000
 _EARLY = 1e3  # T/T_RH at the start: Gamma/H is below 1e-6
 _LATE = 3.0  # e-folds after Gamma = H: Gamma t is above 100
-_ROOT_STEPS = 30
 _ENTROPY = 2.0 * math.pi**2 / 45.0 * ENTROPY_DEGREES_OF_FREEDOM_TODAY  # s/a_T^3
 
 
@@ -57,24 +57,6 @@ class Release(eqx.Module):
     log_f: Array
 
 
-def reheating_temperature_gev(width_gev, constant_g=None) -> Array:
-    """T [GeV] at which H of the bath alone is ``width_gev``; any shape.
-
-    (90/(8 pi^3 g))^(1/4) sqrt(Gamma M_Pl), M_Pl = 1.22e19 GeV, with g at that temperature.
-    """
-    wanted = jnp.log(width_gev)
-    g = 10.75 if constant_g is None else constant_g
-    start = jnp.sqrt(width_gev * REDUCED_PLANCK_MASS_GEV * math.sqrt(90.0 / (math.pi**2 * g)))
-
-    def step(log_t, _):
-        # H ~ T^2: a contraction, ln g changes by less than 1 in ln T
-        hubble = bath.hubble_gev(jnp.exp(log_t), constant_g)
-        return log_t + 0.5 * (wanted - jnp.log(hubble)), None
-
-    log_t, _ = jax.lax.scan(step, jnp.log(start), length=_ROOT_STEPS)
-    return jnp.exp(log_t)
-
-
 def release(
     mass_gev, width_gev, parent_yield, branching=0.0, constant_g=None, steps: int = STEPS
 ) -> Release:
@@ -88,7 +70,7 @@ def release(
     constant_g : as in :func:`sterile.bath.thermodynamics.g_rho`.
     steps : of the solution, static; fourth order.
     """
-    reheating = reheating_temperature_gev(width_gev, constant_g)
+    reheating = expansion.reheating_temperature_gev(width_gev, constant_g)
     start = bath.comoving_temperature_gev(_EARLY * reheating, constant_g)
     number = parent_yield * _ENTROPY * start**3  # n_X at a = 1
     density = mass_gev * number
