@@ -112,6 +112,14 @@ def _start(plasma: Plasma):
     return first, root**2, width, jnp.asarray(3.0)
 
 
+def end_of_release_gev(plasma: Plasma) -> Array:
+    """T [GeV] at which H of radiation is the width of what decays, scalar."""
+    if plasma.reheating_temperature_gev is not None:
+        return plasma.reheating_temperature_gev
+    return reheating_temperature_gev(plasma.fluid_width_gev, plasma.constant_g)
+
+
+@eqx.filter_jit
 def _solve(plasma: Plasma) -> Release:
     g = plasma.constant_g
     first, density, width, power = _start(plasma)

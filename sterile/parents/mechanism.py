@@ -16,7 +16,7 @@ from sterile.contract import Choices, Dataset, ErrorEstimate, Mechanism, Product
 from sterile.models import Model, Plasma, in_range, parameter, switch
 from sterile.parents.solution import AlreadyThere, FromDecay, FromPairs, Parent, cold, solve_parent
 from sterile.quantities import Quantity
-from sterile.scalar import FREEZE_IN, FREEZE_OUT, Grid, accuracy, yield_weights
+from sterile.scalar import FREEZE_IN, FREEZE_OUT, Grid, accuracy, stretched, yield_weights
 from sterile.status import Status
 
 _KEV_GEV = 1e-6
@@ -181,7 +181,18 @@ def default_grid(model) -> Grid:
 
 def _prepare(models, plasma) -> Choices:
     sizes = [np.size(v) for v in vars(models).values() if not isinstance(v, str | None)]
-    return Choices([default_grid(models)], np.zeros(max(sizes), dtype=int))
+    found: dict[Grid, int] = {}
+    masses = np.broadcast_to(models.parent_mass_gev, max(sizes)).tolist()
+    index = [
+        found.setdefault(stretched(default_grid(models), mass, plasma), len(found))
+        for mass in masses
+    ]
+    return Choices(list(found), np.array(index))
+
+
+def _shared_grid(models, plasma) -> Grid:
+    """That of the heaviest parent."""
+    return stretched(default_grid(models), float(np.max(models.parent_mass_gev)), plasma)
 
 
 def solve(model: ParentDecay, plasma: Plasma, grid, error_estimate) -> Production:
@@ -248,8 +259,8 @@ PARENT_DECAY = Mechanism(
     model=ParentDecay,
     solve=solve,
     prepare=_prepare,
-    smooth_grid=lambda model, plasma: default_grid(model),
-    shared_grid=lambda models, plasma: default_grid(models),
+    smooth_grid=_shared_grid,
+    shared_grid=_shared_grid,
     refinement=Refinement(accuracy.refined, _difference, accuracy.FLOOR),
     robust=lambda grid: accuracy.refined(accuracy.refined(grid)),
     heaviest_mass_kev=lambda model: 0.5e6 * model.parent_mass_gev,

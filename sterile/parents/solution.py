@@ -35,7 +35,6 @@ from sterile.models import Plasma, as_float
 from sterile.scalar import (
     FLOOR,
     FREEZE_OUT,
-    START,
     Grid,
     Particle,
     ScalarHistory,
@@ -232,7 +231,7 @@ def _solve(parent, source, plasma, grid):
         source = FromRate(decay_gain(parent, source))
     if isinstance(source, FromPairs):
         # only for what has been made before the start; <s> is about 20 T^2
-        early = source.w_hat(20.0 * (START * parent.mass_gev) ** 2)
+        early = source.w_hat(20.0 * (grid.start * parent.mass_gev) ** 2)
         contact = parent.states * early / (8.0 * jnp.pi**2)
     particle = Particle(
         mass_gev=parent.mass_gev,

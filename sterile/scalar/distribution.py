@@ -37,6 +37,7 @@ from sterile.scalar.moments import first_population
 from sterile.scalar.phase import run_phase
 from sterile.scalar.resonance import resonance_peak
 from sterile.scalar.step import (
+    DEAD,
     Particle,
     expansion,
     loss_operator,
@@ -45,7 +46,6 @@ from sterile.scalar.step import (
     thermal_at,
 )
 
-START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
 FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
 _START_ROUNDS = 4
 
@@ -57,7 +57,7 @@ def _clock_origin(model, plasma, grid):
         return -jnp.log(bath.comoving_temperature_gev(temperature, plasma))
 
     electroweak = clock_of(plasma.electroweak_temperature_gev)
-    start = clock_of(START * model.scalar_mass_gev)
+    start = clock_of(grid.start * model.scalar_mass_gev)
     # a whole number of units between start and T_EW: which one is a discrete choice
     units = jnp.ceil(jax.lax.stop_gradient(electroweak - start) / grid.log_step)
     return electroweak - grid.log_step * units, units.astype(jnp.int32)
@@ -121,6 +121,10 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
     if start is None and particle.stimulated:
         start = _stimulated_start(particle, first, operator, hubble)
+    elif start is None and plasma.release is not None:
+        # momenta that only an early era of matter leaves so cold are empty
+        full = jnp.maximum(rates.equilibrium, DEAD)
+        start = -full * jnp.expm1(-rates.source / (full * hubble))
     elif start is None:
         start = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
     carry = (occupation(particle, first, start), jnp.zeros(()), jnp.zeros(()))

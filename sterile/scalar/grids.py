@@ -102,7 +102,8 @@ def smooth_grid(model: ScalarDecay, plasma: Plasma) -> Grid:
 
     For searches through the turn-over, where one grid makes one smooth function.
     """
-    return _freeze_out(resonance_of(float(model.scalar_mass_gev), plasma), plasma.stimulated)
+    mass = float(model.scalar_mass_gev)
+    return stretched(_freeze_out(resonance_of(mass, plasma), plasma.stimulated), mass, plasma)
 
 
 def robust(grid: Grid) -> Grid:
@@ -125,10 +126,70 @@ def _regime(model, plasma: Plasma):
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
     resonance = resonance_of(mass, plasma)
+    if expansion.releases_entropy(plasma):
+        return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
     equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
     if width < hubble and thermal < _THERMAL_FRACTION * equilibrium:
         return _with_resonance(FREEZE_IN, resonance)
     return _freeze_out(resonance, plasma.stimulated)
+
+
+# of an era of decaying matter: T/m_S from which what is made is not diluted away
+_MATTER_START, _MATTER_HOT, _MATTER_FROM, _MATTER_UNTIL = 20.0, 10.0, 2.0, 1.0 / 20.0
+_ABOVE_ELECTROWEAK_GEV = 170.0  # a hot phase has no broken phase
+
+
+def stretched(grid: Grid, mass_gev: float, plasma: Plasma) -> Grid:
+    """The grid with phases and momenta for an expansion in which entropy is released.
+
+    While matter decays T falls as a^(-3/8) only: phases that end at the same temperatures last
+    longer, and momenta of the plasma spread over more of the lattice. What is made at T above 20
+    m_S, or above five times the reheating temperature, is diluted away. Decided on the host.
+    """
+    if not expansion.releases_entropy(plasma):
+        return grid
+    solved = expansion.tabulated(plasma)
+    reheated = float(expansion.end_of_release_gev(plasma))
+
+    def clock(temperature):
+        return -math.log(float(expansion.comoving_temperature_gev(temperature, solved)))
+
+    start = min(grid.start, max(_MATTER_START, 5.0 * reheated / mass_gev))
+    start = max(start, 2.0 * _ABOVE_ELECTROWEAK_GEV / mass_gev)
+    # temperatures at the ends of the phases, with T ~ 1/a
+    ends = np.cumsum([grid.hot_units, grid.coupled_units, grid.late_units]) * grid.log_step
+    hot, coupled, late = grid.start * mass_gev * np.exp(-ends)
+    hot = max(min(hot, _MATTER_HOT * mass_gev), _ABOVE_ELECTROWEAK_GEV)
+    hot = min(hot, 0.8 * start * mass_gev)
+    times = [clock(temperature) for temperature in (start * mass_gev, hot, coupled, late)]
+    units = [
+        math.ceil((after - before) / (_UNITS * grid.log_step)) * _UNITS
+        for before, after in zip(times, times[1:])
+    ]
+
+    def shift(relative):
+        """ln of q of a thermal momentum over that with T = a_T."""
+        temperature = relative * mass_gev
+        return math.log(temperature) + clock(temperature)
+
+    first = min(shift(_MATTER_FROM), shift(_MATTER_UNTIL))
+    spread = max(shift(_MATTER_FROM), shift(_MATTER_UNTIL)) - first
+    momenta = grid.momenta + math.ceil(spread / (_UNITS * grid.log_step)) * _UNITS
+    q_min = grid.q_min * math.exp(round(min(first, 0.0) / grid.log_step) * grid.log_step)
+    return dataclasses.replace(
+        grid,
+        start=start,
+        # a hot phase has to end above T_EW
+        hot_units=max(1, math.floor((times[1] - times[0]) / grid.log_step)),
+        coupled_units=units[1] + _UNITS,
+        late_units=units[2],
+        momenta=momenta,
+        q_min=q_min,
+        late_is_free=False,
+    )
+
+
+_UNITS = 4  # to which lengths are rounded: fewer programs
 
 
 def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
