@@ -20,9 +20,10 @@ from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.spectrum import Spectrum, moment, omega_h2
 from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
+from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
 from sterile.mechanisms import mechanism_of
-from sterile.models import HELICITY_STATES, Model
+from sterile.models import HELICITY_STATES, Model, Plasma
 from sterile.status import Status, message_of
 
 _KEV_GEV = 1e-6
@@ -42,6 +43,7 @@ _RISING = -0.05  # d ln f/d ln q at the table's start below which f is taken to 
 # BAO; both recalled
 _N_EFF = {"bbn": (2.88, 0.27), "recombination": (2.99, 0.17)}
 _BBN_TEMPERATURE_GEV = 1e-3
+LOWEST_REHEATING_GEV = 4e-3  # 1511.00672: 4.1 to 4.7 MeV
 _RECOMBINATION_SCALE_FACTOR = 1.0 / 1090.0
 
 
@@ -157,6 +159,40 @@ def radiation(spectrum: Spectrum, epoch: str, cosmology: Cosmology | None = None
     )
 
 
+def expansion_verdicts(plasma: Plasma) -> dict[str, Verdict]:
+    """Nucleosynthesis in an expansion with more than the Standard Model, by name; else none."""
+    if expansion.is_standard(plasma):
+        return {}
+    if expansion.releases_entropy(plasma):
+        temperature = jnp.asarray(expansion.end_of_release_gev(plasma))
+        return {
+            "plasma-reheating": judged(
+                temperature,
+                [(jnp.log(temperature / LOWEST_REHEATING_GEV), FORBIDDEN)],
+                LOWEST_REHEATING_GEV,
+                "nucleosynthesis, de Salas et al. 1511.00672; Hasegawa et al. 1908.10189",
+                "T_RH [GeV], H of radiation = Gamma, larger passes; margin ln(value/threshold); no "
+                "likelihood: a limit",
+            )
+        }
+    at = jnp.asarray(_BBN_TEMPERATURE_GEV)
+    fluid = expansion.fluid_density_gev4(bath.comoving_temperature_gev(at), plasma)
+    share = fluid / bath.energy_density_gev4(at)
+    measured, sigma = _N_EFF["bbn"]
+    # one neutrino is (7/4)/10.75 of the density at T = 1 MeV
+    threshold = (measured + 2.0 * sigma - 3.044) * 1.75 / 10.75
+    return {
+        "plasma-fluid-bbn": judged(
+            share,
+            [((threshold - share) / threshold, FORBIDDEN)],
+            threshold,
+            f"N_eff = {measured} +- {sigma}, Fields et al. 1912.01132, recalled",
+            "rho of the extra fluid over the Standard Model's at T = 1 MeV, smaller passes; "
+            "threshold: Delta N_eff at mean + 2 sigma; margin relative; no likelihood: a limit",
+        )
+    }
+
+
 def spectrum_verdicts(
     spectrum: Spectrum, cosmology: Cosmology | None = None, helicity_states: int = 2
 ) -> dict[str, Verdict]:
@@ -191,6 +227,8 @@ def verdicts(
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
     if isinstance(model, Model):
         report |= mechanism_of(model).bounds(model, point, cosmology)
+    if point.production is not None:
+        report |= expansion_verdicts(point.production.plasma)
     if hasattr(model, "sin2_2theta"):
         share = point.omega_h2 / cosmology.omega_dm
         limits = xray.shipped_limits() if xray_limits is None else xray_limits

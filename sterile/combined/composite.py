@@ -94,7 +94,7 @@ def is_one_species(model: Composite) -> bool:
 def composite_of(base: type[Composite], layout: Layout) -> type[Composite]:
     """The class of a combination; ``base`` has the fields of its own and the kind."""
     required, optional = {}, {}
-    for (prefix, model), fields in zip(layout.parts, fields_of(layout)):
+    for (_, model), fields in zip(layout.parts, fields_of(layout)):
         for name, field in fields.items():
             stated = model.__dataclass_fields__[name]
             has_default = stated.default is not dataclasses.MISSING

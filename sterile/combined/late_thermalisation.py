@@ -9,8 +9,8 @@ F_0, two helicities,
 
 (Hansen & Vogl 1706.02707; Herms, Ibarra & Toma 1802.02973; Bringmann et al. 2206.10630). When phi
 becomes non-relativistic, entropy in a comoving volume is conserved and theta rises by
-(g_*/(7/4))^(1/3). F_0 of amplitude kappa and temperature T becomes, without phi, theta = kappa^(1/4)
-T with kappa^(-1/4) times as many particles.
+(g_*/(7/4))^(1/3). F_0 of amplitude kappa and temperature T becomes, without phi, theta =
+kappa^(1/4) T with kappa^(-1/4) times as many particles.
 
 Driven by its rate, the exchange is described by relaxation times,
 

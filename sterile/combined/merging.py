@@ -24,7 +24,7 @@ _OVERSHOOT = 0.3  # of ln F between two nodes; more is ringing
 
 
 def merged_spectrum(tables: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """(q, F) of the sum of tables (q_i, F_i), on one log-uniform table; one table stays as it is."""
+    """(q, F) of the sum of tables (q_i, F_i), log-uniform in q; one table stays as it is."""
     if len(tables) == 1:
         return tables[0]
     low = jnp.min(jnp.stack([q[0] for q, _ in tables]))

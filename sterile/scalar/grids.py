@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -121,7 +122,12 @@ def _regime(model, plasma: Plasma):
     """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
     mass = jnp.asarray(model.scalar_mass_gev)
     width = scalar_decay_width_gev(mass, model.yukawa, model.neutrino)
-    return mass, freeze_in_yield(model), width, expansion.hubble_gev(mass, plasma)
+    return (
+        mass,
+        freeze_in_yield(model),
+        width,
+        expansion.hubble_gev(mass, expansion.tabulated(plasma)),
+    )
 
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
@@ -130,8 +136,8 @@ def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: 
         return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
     equilibrium = 45.0 / (2.0 * np.pi**4 * 100.0)
     if width < hubble and thermal < _THERMAL_FRACTION * equilibrium:
-        return _with_resonance(FREEZE_IN, resonance)
-    return _freeze_out(resonance, plasma.stimulated)
+        return stretched(_with_resonance(FREEZE_IN, resonance), mass, plasma)
+    return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
 
 
 # of an era of decaying matter: T/m_S from which what is made is not diluted away
@@ -140,14 +146,17 @@ _ABOVE_ELECTROWEAK_GEV = 170.0  # a hot phase has no broken phase
 
 
 def stretched(grid: Grid, mass_gev: float, plasma: Plasma) -> Grid:
-    """The grid with phases and momenta for an expansion in which entropy is released.
+    """The grid for an expansion with a fluid, or in which entropy is released; else itself.
 
     While matter decays T falls as a^(-3/8) only: phases that end at the same temperatures last
     longer, and momenta of the plasma spread over more of the lattice. What is made at T above 20
     m_S, or above five times the reheating temperature, is diluted away. Decided on the host.
     """
     if not expansion.releases_entropy(plasma):
-        return grid
+        if not _has_fluid(plasma):
+            return grid
+        # Gamma/H may grow faster than (1/T)^2
+        return dataclasses.replace(grid, late_steps=2 * grid.late_steps)
     solved = expansion.tabulated(plasma)
     reheated = float(expansion.end_of_release_gev(plasma))
 
@@ -187,6 +196,12 @@ def stretched(grid: Grid, mass_gev: float, plasma: Plasma) -> Grid:
         q_min=q_min,
         late_is_free=False,
     )
+
+
+def _has_fluid(plasma: Plasma) -> bool:
+    """Whether there is an extra fluid, of more than zero density where that is known."""
+    ratio = plasma.fluid_density_ratio
+    return ratio is not None and (isinstance(ratio, jax.core.Tracer) or float(ratio) > 0.0)
 
 
 _UNITS = 4  # to which lengths are rounded: fewer programs

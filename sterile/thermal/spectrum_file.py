@@ -4,6 +4,7 @@ import functools
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -56,8 +57,9 @@ def _version(file: str) -> _Version:
 
 @functools.lru_cache(maxsize=16)
 def _table(version: _Version) -> tuple[np.ndarray, np.ndarray]:
-    spectrum = read_psd(version.path, 1.0, 1.0)
-    return np.asarray(spectrum.q), np.asarray(spectrum.f)
+    with jax.ensure_compile_time_eval():
+        spectrum = read_psd(version.path, 1.0, 1.0)
+        return np.asarray(spectrum.q), np.asarray(spectrum.f)
 
 
 def prepare(models, plasma) -> Choices:
