@@ -1,9 +1,12 @@
 """Diluted freeze-out: N of a gauge extension decouples hot, entropy released later dilutes it.
 
-N decouples at T_f with h(T_f) degrees of freedom in the bath: Y = 135 zeta(3)/(4 pi^4 h(T_f) S) =
-0.4165/(h(T_f) S) of two helicities, and the spectrum is Fermi-Dirac with T_N/T_gamma = (g_s0/(h(T_f) S))^(1/3) (Bezrukov, Hettmansperger & Lindner
-0912.4415; Nemevsek, Senjanovic & Zhang 1205.0844). S is given, or follows from the particle X whose
-decay releases the entropy; X -> N N adds a hot component (2206.11293).
+N decouples at T_f with h(T_f) degrees of freedom in the bath. Two helicities then have
+
+    Y = 135 zeta(3)/(4 pi^4 h(T_f) S) = 0.4165/(h(T_f) S),
+
+and a Fermi-Dirac spectrum of T_N/T_gamma = (g_s0/(h(T_f) S))^(1/3) (Bezrukov, Hettmansperger &
+Lindner 0912.4415; Nemevsek, Senjanovic & Zhang 1205.0844). S is given, or follows from the particle
+X whose decay releases the entropy; X -> N N adds a hot component (2206.11293).
 """
 
 from typing import ClassVar
