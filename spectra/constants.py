@@ -12,6 +12,10 @@ Sources
 
 import math
 
+# --- mathematics --------------------
+ZETA_3 = 1.2020569031595942  # Riemann zeta(3), DLMF 25.6
+ZETA_5 = 1.0369277551433699  # Riemann zeta(5), DLMF 25.6
+
 # --- exact or conventional --------------------
 SPEED_OF_LIGHT_M_S = 299792458.0  # [SI]
 SPEED_OF_LIGHT_KM_S = 299792.458  # [SI]

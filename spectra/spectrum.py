@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4
+from spectra.constants import CRITICAL_DENSITY_OVER_H2_GEV4, ZETA_3
 from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
 from spectra.numerics import integral_weights
 from spectra.programs import program
@@ -16,7 +16,6 @@ from spectra.tracing import is_traced
 
 MINIMUM_NODES = 4
 _KEV_GEV = 1e-6
-_ZETA_3 = 1.2020569031595942
 
 
 class Spectrum(eqx.Module):
@@ -204,7 +203,7 @@ def thermal_relic(
     abundance = cosmology.omega_dm if omega_h2 is None else as_float(omega_h2)
     _check_scalar("omega_h2", abundance)
     number = abundance * CRITICAL_DENSITY_OVER_H2_GEV4 / (mass * _KEV_GEV)
-    temperature = jnp.cbrt(number * math.pi**2 / (1.5 * _ZETA_3))
+    temperature = jnp.cbrt(number * math.pi**2 / (1.5 * ZETA_3))
     q = jnp.asarray(np.geomspace(*_THERMAL_Q_RANGE, nodes), dtype=float)
     return Spectrum(
         q=q,

@@ -2,6 +2,8 @@ from . import bounds as bounds
 from . import fit as fit
 from . import parents as parents
 from . import scan as scan
+from .combined import LateThermalisation as LateThermalisation
+from .combined import Sum as Sum
 from .config import PRESETS as PRESETS
 from .contract import Dataset as Dataset
 from .contract import History as History
@@ -14,6 +16,7 @@ from .models import Plasma as Plasma
 from .models import in_range as in_range
 from .models import parameter as parameter
 from .models import switch as switch
+from .parents import ParentDecay as ParentDecay
 from .pipeline import Point as Point
 from .pipeline import evaluate as evaluate
 from .pipeline import evaluate_many as evaluate_many
@@ -24,3 +27,6 @@ from .scalar import Grid as Grid
 from .scalar import ScalarDecay as ScalarDecay
 from .scalar import snapshots as snapshots
 from .status import Status as Status
+from .thermal import DilutedFreezeOut as DilutedFreezeOut
+from .thermal import SpectrumFile as SpectrumFile
+from .thermal import ThermalRelic as ThermalRelic

@@ -4,6 +4,8 @@
 """
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -22,9 +24,11 @@ from spectra.programs import program
 from spectra.spectrum import Spectrum, moment, omega_h2
 from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
+from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
+from sterile.contract import Production
 from sterile.mechanisms import mechanism_of
-from sterile.models import HELICITY_STATES, Model
+from sterile.models import HELICITY_STATES, Model, Plasma
 from sterile.status import Status, message_of
 
 _KEV_GEV = 1e-6
@@ -44,6 +48,7 @@ _RISING = -0.05  # d ln f/d ln q at the table's start below which f is taken to 
 # BAO; both recalled
 _N_EFF = {"bbn": (2.88, 0.27), "recombination": (2.99, 0.17)}
 _BBN_TEMPERATURE_GEV = 1e-3
+LOWEST_REHEATING_GEV = 4e-3  # 1511.00672: 4.1 to 4.7 MeV
 _RECOMBINATION_SCALE_FACTOR = 1.0 / 1090.0
 
 
@@ -159,12 +164,60 @@ def radiation(spectrum: Spectrum, epoch: str, cosmology: Cosmology | None = None
     )
 
 
+def expansion_verdicts(plasma: Plasma) -> dict[str, Verdict]:
+    """Nucleosynthesis in an expansion with more than the Standard Model, by name; else none."""
+    if expansion.is_standard(plasma):
+        return {}
+    if expansion.releases_entropy(plasma):
+        temperature = jnp.asarray(expansion.end_of_release_gev(plasma))
+        return {
+            "plasma-reheating": judged(
+                temperature,
+                [(jnp.log(temperature / LOWEST_REHEATING_GEV), FORBIDDEN)],
+                LOWEST_REHEATING_GEV,
+                "nucleosynthesis, de Salas et al. 1511.00672; Hasegawa et al. 1908.10189",
+                "T_RH [GeV], H of radiation = Gamma, larger passes; margin ln(value/threshold); no "
+                "likelihood: a limit",
+            )
+        }
+    at = jnp.asarray(_BBN_TEMPERATURE_GEV)
+    fluid = expansion.fluid_density_gev4(bath.comoving_temperature_gev(at), plasma)
+    share = fluid / bath.energy_density_gev4(at)
+    measured, sigma = _N_EFF["bbn"]
+    # one neutrino is (7/4)/10.75 of the density at T = 1 MeV
+    threshold = (measured + 2.0 * sigma - 3.044) * 1.75 / 10.75
+    return {
+        "plasma-fluid-bbn": judged(
+            share,
+            [((threshold - share) / threshold, FORBIDDEN)],
+            threshold,
+            f"N_eff = {measured} +- {sigma}, Fields et al. 1912.01132, recalled",
+            "rho of the extra fluid over the Standard Model's at T = 1 MeV, smaller passes; "
+            "threshold: Delta N_eff at mean + 2 sigma; margin relative; no likelihood: a limit",
+        )
+    }
+
+
 class Judged(eqx.Module):
-    """What bounds are asked about: a finished point's spectrum, its abundance, m_N [keV]."""
+    """What bounds are asked about: a finished point without what they do not need.
+
+    Attributes
+    ----------
+    spectrum : the point's spectrum; omega_h2, mass_kev : its abundance and m_N [keV].
+    numbers : the mechanism's own scalars; each is an attribute, too.
+    plasma : what it was made in, or None where that is not known.
+    """
 
     spectrum: Spectrum
     omega_h2: Array
     mass_kev: Array
+    numbers: dict[str, Array]
+    plasma: Plasma | None
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "numbers" or name not in self.numbers:
+            raise AttributeError(f"a judged point has no {name!r}")
+        return self.numbers[name]
 
 
 def spectrum_verdicts(
@@ -202,7 +255,14 @@ def verdicts(
         :func:`sterile.xray.shipped_limits` when left out.
     """
     cosmology = Cosmology() if cosmology is None else cosmology
-    judged_point = Judged(point.spectrum, jnp.asarray(point.omega_h2), jnp.asarray(point.mass_kev))
+    production = getattr(point, "production", None)
+    judged_point = Judged(
+        point.spectrum,
+        jnp.asarray(point.omega_h2),
+        jnp.asarray(point.mass_kev),
+        getattr(point, "numbers", {}),
+        None if production is None else production.plasma,
+    )
     limits = None
     if hasattr(model, "sin2_2theta"):
         limits = xray.shipped_limits() if xray_limits is None else dict(xray_limits)
@@ -214,10 +274,17 @@ def verdicts(
     return {name: report[name] for name in (*_OF_ANY_SPECTRUM, *report)}
 
 
-def compile_verdicts(model: Model, point: Judged, cosmology: Cosmology) -> None:
-    """Begin to compile :func:`verdicts` in the background; arrays may be ``ShapeDtypeStruct``."""
+def compile_verdicts(
+    model: Model, production: Production, fields: Mapping[str, Any], cosmology: Cosmology
+) -> None:
+    """Begin to compile :func:`verdicts` in the background.
+
+    ``production``, ``fields``: of :func:`sterile.pipeline.compile_ahead`.
+    """
+    numbers = {name: getattr(production, name) for name in mechanism_of(model).numbers}
+    given = (fields[name] for name in ("spectrum", "omega_h2", "mass_kev"))
     limits = xray.shipped_limits() if hasattr(model, "sin2_2theta") else None
-    _report.ahead(model, point, cosmology, limits)
+    _report.ahead(model, Judged(*given, numbers, production.plasma), cosmology, limits)
 
 
 _OF_ANY_SPECTRUM = (
@@ -235,6 +302,8 @@ def _judge(model, point: Judged, cosmology, limits) -> dict[str, Verdict]:
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
     if isinstance(model, Model):
         report |= mechanism_of(model).bounds(model, point, cosmology)
+    if point.plasma is not None:
+        report |= expansion_verdicts(point.plasma)
     share = jnp.minimum(point.omega_h2 / cosmology.omega_dm, 1.0)
     for name, limit in (limits or {}).items():
         report[name] = xray.line_verdict(point.mass_kev, model.sin2_2theta, limit, share, neutrino)

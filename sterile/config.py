@@ -4,14 +4,15 @@ import functools
 import json
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, create_model
 
 from spectra.cosmology import Cosmology
+from sterile.combined import Composite, class_of, flattened, require_not_nested
 from sterile.contract import Mechanism
-from sterile.mechanisms import kinds, mechanism
-from sterile.models import Model, Plasma, parameters_of, switches_of
+from sterile.mechanisms import entry_of, kinds
+from sterile.models import Model, Plasma, file_names_of, parameters_of, switches_of
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
@@ -33,6 +34,7 @@ class ModelSection(Section):
     """[model]: the kind of mechanism, and its parameters, see ``sterile kinds``."""
 
     kind: str
+    mechanism: ClassVar[Mechanism]
 
 
 @functools.cache
@@ -41,9 +43,12 @@ def _model_section(entry: Mechanism) -> type[ModelSection]:
     keys: dict[str, Any] = {"kind": (Literal[(entry.kind,)], ...)}
     for name, stated in parameters_of(entry.model).items():
         keys[name] = (float | None, None) if stated.optional else (float, ...)
+    keys |= dict.fromkeys(file_names_of(entry.model), (str, ...))
     for name, stated in switches_of(entry.model).items():
         keys[name] = (Literal[stated.choices], stated.choices[0])
-    return create_model("ModelSection", __base__=ModelSection, **keys)
+    section = create_model("ModelSection", __base__=ModelSection, **keys)
+    section.mechanism = entry
+    return section
 
 
 @functools.cache
@@ -66,6 +71,11 @@ class PlasmaSection(Section):
     contact_only: bool | None = None
     constant_g: float | None = None
     inverse_decays: bool | None = None
+    fluid_w: float | None = None
+    fluid_density_ratio: float | None = None
+    fluid_temperature_gev: float | None = None
+    fluid_width_gev: float | None = None
+    reheating_temperature_gev: float | None = None
 
 
 class DarkMatterSection(Section):
@@ -139,18 +149,40 @@ def read(source, kind: str, check):
 
 
 def mechanism_in(content: dict) -> Mechanism:
-    """The mechanism that a parsed document's [model] kind names; ``ValueError`` as :func:`load`."""
+    """The mechanism that a parsed document's [model] names; ``ValueError`` as :func:`load`."""
     section = content.get("model")
     if section is None:
         raise ValueError("[model] is missing; add it, with kind = ...")
+    return entry_of(_class_named(section, "[model]"))
+
+
+def _class_named(section: Any, where: str) -> type[Model]:
+    """The class of models that a table, or those nested in it, name."""
     if not isinstance(section, dict):
-        raise ValueError(f"[model] must be a table, [model], not {section!r}")
+        raise ValueError(f"{where} must be a table, [model], not {section!r}")
     if "kind" not in section:
-        raise ValueError("[model] kind is missing; add it")
+        raise ValueError(f"{where} kind is missing; add it")
     kind, known = section["kind"], kinds()
     if not (isinstance(kind, str) and kind in known):
-        raise ValueError(f"[model] kind = {kind!r} is not available; {hint(kind, known)}")
-    return known[kind]
+        raise ValueError(f"{where} kind = {kind!r} is not available; {hint(kind, known)}")
+    model = known[kind].model
+    if not issubclass(model, Composite):
+        return model
+
+    def nested(table):
+        below = f"[model.{model.table}]"
+        found = _class_named(table, below)
+        require_not_nested(below, found, kind)
+        return found
+
+    return class_of(section, model, nested)
+
+
+def _flat(content: dict, entry: Mechanism) -> dict:
+    """The document with the keys of tables nested in [model] as keys of it."""
+    if not issubclass(entry.model, Composite):
+        return content
+    return {**content, "model": flattened(content["model"], entry.model)}
 
 
 def check(content: dict, text: str = "") -> Config:
@@ -158,9 +190,10 @@ def check(content: dict, text: str = "") -> Config:
     unknown = [name for name in content if name not in _SECTIONS]
     if unknown:
         raise ValueError(f"unknown key [{unknown[0]}]; {hint(unknown[0], _SECTIONS, 'known keys')}")
-    kind = _config(mechanism_in(content))
+    entry = mechanism_in(content)
+    kind = _config(entry)
     try:
-        config = kind.model_validate({**content, "text": text})
+        config = kind.model_validate({**_flat(content, entry), "text": text})
     except ValidationError as error:
         raise ValueError(first_problem(error, kind)) from None
     dark_matter = config.dark_matter
@@ -187,7 +220,7 @@ _SECTIONS = tuple(name for name in Config.model_fields if name != "text")
 
 def model_of(config: Config) -> Model:
     """The model of a configuration; ``ValueError`` when a parameter is out of range."""
-    return mechanism(config.model.kind).model(**config.model.model_dump(exclude={"kind"}))
+    return config.model.mechanism.model(**config.model.model_dump(exclude={"kind"}))
 
 
 def plasma_of(config: Config) -> Plasma:

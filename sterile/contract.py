@@ -169,6 +169,8 @@ class Mechanism:
         method changes between them.
     refinement : :class:`Refinement` for ``solve(tolerance=...)``, or None.
     robust : grid → a much finer one, for points that failed.
+    with_abundance : (model, Omega h^2) → the model with what the wanted abundance fixes, where that
+        is not the mass.
     branches : names of the sheets on which a parameter search may find a solution each.
     branch : (model, plasma, grid) → the model's branch, and dln Y_N/dln(what tells them apart).
     heaviest_mass_kev : model → the largest m_N [keV] that it can make, or None.
@@ -181,6 +183,8 @@ class Mechanism:
     plane : the two parameters that the figure of a scan prefers, or None.
     excluded : verdict → what the figure of a scan says where it fails, hatched.
     citations : BibTeX entries beside the package's own.
+    combine : of a kind that is made of other models: (class of the model, class → its entry) → the
+        entry of that combination.
     """
 
     model: type[Model]
@@ -190,6 +194,7 @@ class Mechanism:
     shared_grid: Callable[[Any, Plasma], Grid] = lambda models, plasma: None
     refinement: Refinement | None = None
     robust: Callable[[Any], Grid] = lambda grid: grid
+    with_abundance: Callable[[Any, Any], Model] = lambda model, omega_h2: model
     branches: tuple[str, ...] = ("only",)
     branch: Callable[[Any, Plasma, Any], tuple[str, float]] = _no_branches
     heaviest_mass_kev: Callable[[Any], Any] | None = None
@@ -200,6 +205,7 @@ class Mechanism:
     plane: tuple[str, str] | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
     citations: tuple[str, ...] = ()
+    combine: Callable[[type[Model], Callable[[type[Model]], Any]], Any] | None = None
 
     @property
     def kind(self) -> str:

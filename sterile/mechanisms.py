@@ -11,10 +11,13 @@ import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from sterile.combined import LATE_THERMALISATION, SUM, Composite
 from sterile.contract import Mechanism
 from sterile.models import Model
 from sterile.names import hint
+from sterile.parents import PARENT_DECAY
 from sterile.scalar import SCALAR_DECAY
+from sterile.thermal import DILUTED_FREEZE_OUT, SPECTRUM_FILE, THERMAL_RELIC
 
 PLUGIN_VARIABLE = "STERILE_MECHANISMS"
 _registered: dict[str, Mechanism] = {}
@@ -35,7 +38,16 @@ def register(entry: Mechanism) -> Mechanism:
     return entry
 
 
-register(SCALAR_DECAY)
+for _entry in (
+    SCALAR_DECAY,
+    DILUTED_FREEZE_OUT,
+    LATE_THERMALISATION,
+    THERMAL_RELIC,
+    PARENT_DECAY,
+    SPECTRUM_FILE,
+    SUM,
+):
+    register(_entry)
 
 
 @functools.cache
@@ -80,6 +92,9 @@ def modules_of(entry: Mechanism) -> tuple[str, ...]:
 
     Raises ``ValueError`` for one that only the running script knows.
     """
+    if issubclass(entry.model, Composite):
+        parts = [modules_of(entry_of(part)) for _, part in entry.model.layout.parts]
+        return tuple(dict.fromkeys(name for names in parts for name in names))
     module = entry.model.__module__
     if module.split(".")[0] == __name__.split(".")[0]:
         return ()
@@ -93,10 +108,23 @@ def modules_of(entry: Mechanism) -> tuple[str, ...]:
 
 def mechanism_of(model: Model) -> Mechanism:
     """The entry of a model; ``ValueError`` if its class has not been registered."""
-    kind = getattr(type(model), "kind", None)
+    return entry_of(type(model))
+
+
+def entry_of(model: type) -> Mechanism:
+    """The entry of a class of models, as :func:`mechanism_of`."""
+    kind = getattr(model, "kind", None)
     if kind is None:
         raise ValueError(
-            f"model = {type(model).__name__} is not a sterile.Model with a kind; give one of "
+            f"model = {model.__name__} is not a sterile.Model with a kind; give one of "
             f"{', '.join(entry.model.__name__ for entry in kinds().values())}"
         )
-    return mechanism(kind)
+    entry = mechanism(kind)
+    if entry.combine is None or model is entry.model:
+        return entry
+    return _combined(model)
+
+
+@functools.cache
+def _combined(model: type[Model]) -> Mechanism:
+    return _registered[model.kind].combine(model, entry_of)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.constants import CMB_TEMPERATURE_GEV
 from spectra.tracing import is_traced
 
 
@@ -93,11 +94,17 @@ def switch(description: str, *choices: str) -> Any:
     return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
 
 
+def file_name(description: str) -> Any:
+    """A static field of a :class:`Model` that names a file; see :func:`file_names_of`."""
+    return eqx.field(static=True, converter=str, metadata={"file": description})
+
+
 class Model(eqx.Module):
     """Parameters of one way to make sterile neutrinos: a frozen pytree.
 
     A subclass names its ``kind`` and has fields made by :func:`parameter` and :func:`switch`. Every
-    number is a float scalar, or an array of one shape for use under ``vmap``.
+    number is a float scalar, or an array of one shape for use under ``vmap``. For an example that
+    runs it may name optional parameters that have to be ``shown``, and lines of nested ``tables``.
 
     Raises
     ------
@@ -106,6 +113,8 @@ class Model(eqx.Module):
     """
 
     kind: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]] = ()
+    tables: ClassVar[tuple[str, ...]] = ()
 
     def __check_init__(self):
         for name, stated in switches_of(type(self)).items():
@@ -124,6 +133,11 @@ def parameters_of(model: type[Model]) -> dict[str, Parameter]:
 def switches_of(model: type[Model]) -> dict[str, Switch]:
     """The choices that a model takes, by name, in order."""
     return _stated(model, "switch")
+
+
+def file_names_of(model: type[Model]) -> dict[str, str]:
+    """The files that a model takes, name → what it is, in order."""
+    return _stated(model, "file")
 
 
 def _stated(model: type[Model], what: str) -> dict[str, Any]:
@@ -202,6 +216,13 @@ class Plasma(eqx.Module):
     constant_g : g_rho = g_s at every temperature in place of the Standard Model's, or None.
     inverse_decays : whether N N -> S and Pauli blocking are included, see
         :mod:`sterile.scalar.inverse_decay`.
+    fluid_w : equation of state of an extra fluid, -0.5 to 2: 1 is kination, 0 matter.
+    fluid_density_ratio : rho_x/rho_SM of it at ``fluid_temperature_gev`` [GeV]; 0 is none.
+    fluid_width_gev : Gamma [GeV] with which it decays to the bath from that temperature on, or
+        None: it does not.
+    reheating_temperature_gev : T_RH [GeV], from 1 MeV, at the end of an early era of decaying
+        matter, in place of a fluid; see :mod:`sterile.bath.expansion`.
+    release : the solved history of what decays; not given by hand.
 
     Raises
     ------
@@ -222,6 +243,12 @@ class Plasma(eqx.Module):
     contact_only: bool = eqx.field(static=True, default=False)
     constant_g: float | None = eqx.field(static=True, default=None)
     inverse_decays: bool = eqx.field(static=True, default=False)
+    fluid_w: Array | None = eqx.field(default=None, converter=as_float_or_none)
+    fluid_density_ratio: Array | None = eqx.field(default=None, converter=as_float_or_none)
+    fluid_temperature_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
+    fluid_width_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
+    reheating_temperature_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
+    release: Any = None
 
     def __check_init__(self):
         for name, allowed in _PLASMA_CHOICES.items():
@@ -256,6 +283,7 @@ class Plasma(eqx.Module):
                     f"plasma constant_g = {self.constant_g} is outside the allowed range "
                     "[1, 1000]; the full Standard Model has 106.75"
                 )
+        _check_expansion(self)
 
     @property
     def quantum(self) -> tuple[str, ...]:
@@ -266,3 +294,55 @@ class Plasma(eqx.Module):
     def stimulated(self) -> bool:
         """Whether S has its own factors 1 + f."""
         return set(self.quantum) == set(BATH_CHANNELS) and self.method == "momentum"
+
+
+_FLUID = {
+    "fluid_w": (-0.5, 2.0, "1 is kination, 0 matter, 1/3 radiation"),
+    "fluid_density_ratio": (0.0, 1e30, "give rho_x/rho_SM at fluid_temperature_gev"),
+    "fluid_temperature_gev": (1e-4, 1e9, "give the temperature of fluid_density_ratio in GeV"),
+}
+_RADIATION_TODAY = 9e-5  # Omega of photons and massless neutrinos
+_FLUID_TODAY = 0.05  # Omega beyond which a fluid is part of today's budget
+
+
+def _check_expansion(plasma: Plasma) -> None:
+    """Refuse descriptions of the expansion that contradict themselves or today's universe."""
+    given = [name for name in _FLUID if getattr(plasma, name) is not None]
+    reheating = plasma.reheating_temperature_gev
+    if reheating is not None:
+        _require_range(
+            "plasma",
+            "reheating_temperature_gev",
+            reheating,
+            1e-3,
+            1e8,
+            "below 1 MeV there is no nucleosynthesis",
+        )
+        if given or plasma.fluid_width_gev is not None:
+            raise ValueError(
+                "plasma reheating_temperature_gev and an extra fluid are both given, but the "
+                "first is a decaying fluid; remove one of them"
+            )
+        return
+    missing = [name for name in _FLUID if name not in given]
+    if missing and (given or plasma.fluid_width_gev is not None):
+        raise ValueError(
+            f"plasma {missing[0]} is missing; an extra fluid needs {', '.join(_FLUID)}"
+        )
+    if not given:
+        return
+    for name, (low, high, fix) in _FLUID.items():
+        _require_range("plasma", name, getattr(plasma, name), low, high, fix)
+    numbers = [getattr(plasma, name) for name in _FLUID]
+    if plasma.fluid_width_gev is not None:
+        low = 1e-25  # reheats at 0.3 MeV
+        fix = "give the fluid's width in GeV, or leave it out: it does not decay"
+        _require_range("plasma", "fluid_width_gev", plasma.fluid_width_gev, low, 1e6, fix)
+    elif not is_traced(numbers):
+        w, ratio, temperature = map(float, numbers)
+        today = _RADIATION_TODAY * ratio * (temperature / CMB_TEMPERATURE_GEV) ** (1.0 - 3.0 * w)
+        if today > _FLUID_TODAY:
+            raise ValueError(
+                f"plasma fluid_density_ratio = {ratio:g} of w = {w:g} makes the fluid dominate "
+                f"today (Omega = {today:.2g}); make it smaller, or let it decay by fluid_width_gev"
+            )

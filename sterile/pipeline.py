@@ -115,6 +115,7 @@ def evaluate(
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
     _check_target(model, mass_kev, omega_h2)
+    model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
     if drive is None:
         drive = drive_of(None if is_traced(cosmology.h) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
@@ -132,15 +133,16 @@ def compile_ahead(
     drive,
     power,
     error_estimate: bool,
-) -> dict:
+) -> tuple[Production, dict]:
     """Begin to compile :func:`evaluate` in the background, arguments as there.
 
-    Returns the fields of the :class:`Point` that follow from its production, with
+    Returns the production, and the fields of the :class:`Point` that follow from it, with
     ``jax.ShapeDtypeStruct`` for arrays: what else there is to compile needs their shapes.
     """
+    model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
     production = solve_compiled.ahead(model, plasma, choose_grid(model, plasma), error_estimate)
     heaviest = mechanism_of(model).heaviest_mass_kev
-    return follow.ahead(
+    return production, follow.ahead(
         production.q,
         production.f,
         production.yield_n,
@@ -212,6 +214,7 @@ def _chunks(rows: np.ndarray) -> list[np.ndarray]:
 @program
 def _evaluate_batch(models, cosmology, plasma, target, drive, grid, power):
     def one(model):
+        model = mechanism_of(model).with_abundance(model, target[1])
         production = solve_compiled(model, plasma, grid, False)
         mass = getattr(model, "mass_kev", target[0])
         point = _point(production, cosmology, (mass, target[1]), drive, power)

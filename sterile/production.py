@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from spectra.precision import require_x64
 from spectra.programs import program
+from sterile.bath import expansion
 from sterile.contract import Grid, Production
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
@@ -109,4 +110,5 @@ def _refine(model, plasma, grid, tolerance, refinement) -> Production:
 @program
 def solve_compiled(model, plasma, grid, error_estimate=False) -> Production:
     """:func:`solve` without its checks, compiled once per grid."""
-    return mechanism_of(model).solve(model, plasma, grid, error_estimate)
+    made = mechanism_of(model).solve(model, expansion.tabulated(plasma), grid, error_estimate)
+    return dataclasses.replace(made, plasma=plasma)

@@ -1,3 +1,4 @@
+from . import expansion as expansion
 from . import thermodynamics as thermodynamics
 from .electroweak_crossover import doublet_mass_gev as doublet_mass_gev
 from .electroweak_crossover import vev_squared as vev_squared

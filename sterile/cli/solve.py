@@ -45,10 +45,11 @@ def solve(
 
     with session.progress("production and transfer function"):
         # what this command needs is compiled side by side
-        ahead = compile_ahead(model, cosmology, plasma, mass_kev, omega_h2, drive, power, True)
+        made, ahead = compile_ahead(
+            model, cosmology, plasma, mass_kev, omega_h2, drive, power, True
+        )
         compile_verdicts(ahead["spectrum"], ahead["transfer"], cosmology, references, power)
-        judged = bounds.Judged(ahead["spectrum"], ahead["omega_h2"], ahead["mass_kev"])
-        bounds.compile_verdicts(model, judged, cosmology)
+        bounds.compile_verdicts(model, made, ahead, cosmology)
         point = sterile.evaluate(
             model,
             cosmology,

@@ -11,7 +11,6 @@ from sterile.fit import problem, store
 from sterile.fit.forecasts import fisher
 from sterile.fit.optimum import LOOKED, maximum, starts
 from sterile.fit.settings import FitStopped, Settings
-from sterile.mechanisms import mechanism
 
 
 def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
@@ -75,6 +74,6 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
         }
         warnings += list(made.warnings)
     summary |= {"seconds": time.monotonic() - began, "warnings": warnings}
-    citation = citation_of(mechanism(settings.run.model.kind).citations)
+    citation = citation_of(settings.run.model.mechanism.citations)
     store.write(output, store.Fit(groups, summary, settings.text, coordinates, citation))
     return summary

@@ -19,7 +19,6 @@ from sterile.fit.metric import local_covariance
 from sterile.fit.problem import target_of
 from sterile.fit.settings import FitStopped, Progress
 from sterile.fit.target import WALL, value_and_gradient, values_at
-from sterile.mechanisms import mechanism
 from sterile.models import parameters_of
 from sterile.production import choose_grid
 
@@ -36,7 +35,7 @@ class Chains:
         self.settings, self.output, self.say = settings, output, say
         self.threads = threads
         self.identity = reading.identity(settings)
-        self.mechanism = mechanism(settings.run.model.kind)
+        self.mechanism = settings.run.model.mechanism
         self.seconds = 0.0
 
     def run(self, resume: bool) -> dict:

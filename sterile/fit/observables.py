@@ -113,8 +113,9 @@ class Pipeline(eqx.Module):
 
     def _produced(self, model, values, names):
         """Without the transfer function, which these do not need."""
-        production = solve(model, self.plasma, self.grid)
         mass, abundance = self._target(values)
+        model = mechanism_of(model).with_abundance(model, abundance)
+        production = solve(model, self.plasma, self.grid)
         mass = getattr(model, "mass_kev", mass)
         if mass is None:
             mass = relic_mass_kev(production.yield_n, abundance)

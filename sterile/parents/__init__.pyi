@@ -1,3 +1,5 @@
+from .mechanism import PARENT_DECAY as PARENT_DECAY
+from .mechanism import ParentDecay as ParentDecay
 from .solution import AlreadyThere as AlreadyThere
 from .solution import FromDecay as FromDecay
 from .solution import FromPairs as FromPairs

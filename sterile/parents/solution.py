@@ -18,6 +18,7 @@ the partner counts as radiation in H. Bose enhancement and Pauli blocking of X e
 alone.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,13 +32,12 @@ from jax.typing import ArrayLike
 from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.tracing import is_traced
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion as bath
 from sterile.contract import Production
 from sterile.models import Plasma, as_float
 from sterile.scalar import (
     FLOOR,
     FREEZE_OUT,
-    START,
     Grid,
     Particle,
     ScalarHistory,
@@ -54,6 +54,16 @@ from sterile.status import Status
 
 _HEAVIEST = 200.0  # m_B/m: at T = 2000 m_X less than 1e-4 of X has been made
 _COLD = (0.025, 0.6)  # q of a parent at rest and its spread in ln q: what the lattice resolves
+_OF_PLASMA = (
+    "constant_g",
+    "dark_sector_in_hubble",
+    "fluid_w",
+    "fluid_density_ratio",
+    "fluid_temperature_gev",
+    "fluid_width_gev",
+    "reheating_temperature_gev",
+    "release",
+)
 _STATISTICS = {"maxwell-boltzmann": 0, "bose-einstein": 1, "fermi-dirac": -1}
 
 
@@ -201,7 +211,7 @@ def solve_parent(
     ----------
     parent : :class:`Parent`.
     source : one of the classes of this module.
-    plasma : its constant_g and dark_sector_in_hubble count; the rest is about S.
+    plasma : its constant_g, dark_sector_in_hubble and expansion count; the rest is about S.
     grid : resolution, static; ``FREEZE_IN`` has no collisions below T = m/30.
 
     Raises
@@ -211,14 +221,13 @@ def solve_parent(
     """
     require_x64()
     plasma = Plasma() if plasma is None else plasma
-    plasma = Plasma(
-        contact_only=True,  # whatever happens at T_EW is in the source
-        constant_g=plasma.constant_g,
-        dark_sector_in_hubble=plasma.dark_sector_in_hubble,
+    # whatever happens at T_EW is in the source
+    plasma = dataclasses.replace(
+        Plasma(contact_only=True), **{name: getattr(plasma, name) for name in _OF_PLASMA}
     )
     if isinstance(source, FromDecay):
         _check_decay(parent, source)
-    return _solve(parent, source, plasma, grid)
+    return _solve(parent, source, bath.tabulated(plasma), grid)
 
 
 class _Equivalent(NamedTuple):
@@ -237,7 +246,7 @@ def _solve(parent, source, plasma, grid):
         source = FromRate(decay_gain(parent, source))
     if isinstance(source, FromPairs):
         # only for what has been made before the start; <s> is about 20 T^2
-        early = source.w_hat(20.0 * (START * parent.mass_gev) ** 2)
+        early = source.w_hat(20.0 * (grid.start * parent.mass_gev) ** 2)
         contact = parent.states * early / (8.0 * jnp.pi**2)
     particle = Particle(
         mass_gev=parent.mass_gev,
@@ -246,7 +255,7 @@ def _solve(parent, source, plasma, grid):
         log_q=grid.log_q,
         log_step=grid.log_step,
         peak=None,
-        star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
+        star=(star, bath.comoving_temperature_gev(star, plasma)),
         gravitates=plasma.dark_sector_in_hubble,
         states=float(parent.states),
         statistics=_STATISTICS[parent.statistics],

@@ -8,12 +8,12 @@ from .decay_products import momentum_grid as momentum_grid
 from .decay_products import spectrum_moments as spectrum_moments
 from .decay_products import tabulate as tabulate
 from .distribution import FLOOR as FLOOR
-from .distribution import START as START
 from .distribution import evolve as evolve
 from .distribution import solve_scalar as solve_scalar
 from .grids import FREEZE_IN as FREEZE_IN
 from .grids import FREEZE_OUT as FREEZE_OUT
 from .grids import resonance_of as resonance_of
+from .grids import stretched as stretched
 from .higgs_mixing import bath_branching as bath_branching
 from .higgs_mixing import bath_widths_gev as bath_widths_gev
 from .higgs_mixing import mixing_angle as mixing_angle

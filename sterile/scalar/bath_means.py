@@ -46,7 +46,7 @@ def splits_kernel(plasma: Plasma) -> bool:
 
 def means_at(model: ScalarDecay, plasma: Plasma, grid: Grid, clock, broken: bool) -> BathMeans:
     """The factors at one time; ``broken``: whether light and heavy kernels are wanted."""
-    thermal = thermal_at(clock, clock, plasma.constant_g)
+    thermal = thermal_at(clock, clock, plasma)
     temperature, mass = thermal.temperature_gev, model.scalar_mass_gev
     p = jnp.exp(grid.log_q) * thermal.comoving_gev
     crossover = plasma.electroweak_transition == "crossover"

@@ -76,13 +76,33 @@ def perturbativity(model: ScalarDecay) -> Verdict:
     )
 
 
+def entropy_release(model: ScalarDecay, density_ratio_max: Array) -> Verdict:
+    """Little entropy from S -> Standard Model, which the solution leaves out and dilutes N.
+
+    (3/4) B rho_S/rho_SM of ds = B Gamma rho_S/T dt, with the largest ratio before the decay.
+    """
+    released = 0.75 * bath_branching(model, model.scalar_vev_gev) * density_ratio_max
+    released = jnp.maximum(released, 1e-300)
+    return judged(
+        released,
+        [(jnp.log10(DENSITY_WORTH_SAYING / released), VerdictStatus.CONSTRAINED)],
+        DENSITY_WORTH_SAYING,
+        "Scherrer & Turner 1985",
+        "entropy from S -> SM over that of the bath, smaller passes: beyond, N is diluted by what "
+        "the solution leaves out; margin in dex; no likelihood: a limit of the method",
+    )
+
+
 def verdicts(model: ScalarDecay, point, cosmology) -> dict[str, Verdict]:
     """The bounds of this room by name; works under jit, vmap and grad."""
-    return {
+    found = {
         "scalar-lifetime": scalar_lifetime(model),
         "higgs-invisible": invisible_higgs(model),
         "perturbativity": perturbativity(model),
     }
+    if model.scalar_vev_gev is not None:
+        found["scalar-entropy"] = entropy_release(model, point.density_ratio_max)
+    return found
 
 
 def warnings(model: ScalarDecay, point, cosmology) -> list[str]:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion as bath
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.bath_means import means_at
@@ -37,6 +37,7 @@ from sterile.scalar.moments import first_population
 from sterile.scalar.phase import run_phase
 from sterile.scalar.resonance import resonance_peak
 from sterile.scalar.step import (
+    DEAD,
     Particle,
     expansion,
     loss_operator,
@@ -45,7 +46,6 @@ from sterile.scalar.step import (
     thermal_at,
 )
 
-START = 2000.0  # T/m_S at which contact freeze-in has made less than 3e-6 of its yield
 FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
 _START_ROUNDS = 4
 
@@ -54,10 +54,10 @@ def _clock_origin(model, plasma, grid):
     """x of the first node, and the unit index at which T = T_EW."""
 
     def clock_of(temperature):
-        return -jnp.log(bath.comoving_temperature_gev(temperature, plasma.constant_g))
+        return -jnp.log(bath.comoving_temperature_gev(temperature, plasma))
 
     electroweak = clock_of(plasma.electroweak_temperature_gev)
-    start = clock_of(START * model.scalar_mass_gev)
+    start = clock_of(grid.start * model.scalar_mass_gev)
     # a whole number of units between start and T_EW: which one is a discrete choice
     units = jnp.ceil(jax.lax.stop_gradient(electroweak - start) / grid.log_step)
     return electroweak - grid.log_step * units, units.astype(jnp.int32)
@@ -86,7 +86,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         log_q=grid.log_q,
         log_step=grid.log_step,
         peak=resonance_peak(mass, model.portal_coupling, resonance, widths=plasma.higgs_width),
-        star=(star, bath.comoving_temperature_gev(star, plasma.constant_g)),
+        star=(star, bath.comoving_temperature_gev(star, plasma)),
         gravitates=plasma.dark_sector_in_hubble,
         stimulated=plasma.stimulated,
         transition_gev=(
@@ -114,13 +114,17 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     clock, electroweak_unit = _clock_origin(model, plasma, grid)
     yields = yield_weights(grid)
 
-    first = thermal_at(clock, clock, plasma.constant_g)
+    first = thermal_at(clock, clock, plasma)
     means = means_at(model, plasma, grid, clock, False)
     operator = loss_operator(particle, first, None, False, means.contact)
     rates = rates_of(particle, first, operator, jnp.zeros(grid.momenta))
     hubble, _, _ = expansion(particle, first, rates, rates.equilibrium, jnp.zeros(()))
     if start is None and particle.stimulated:
         start = _stimulated_start(particle, first, operator, hubble)
+    elif start is None and plasma.release is not None:
+        # momenta that only an early era of matter leaves so cold are empty
+        full = jnp.maximum(rates.equilibrium, DEAD)
+        start = -full * jnp.expm1(-rates.source / (full * hubble))
     elif start is None:
         start = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
     carry = (occupation(particle, first, start), jnp.zeros(()), jnp.zeros(()))
@@ -142,7 +146,7 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     if free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)
-        _, history = free_phase(particle, yields, starts, step, plasma.constant_g, carry)
+        _, history = free_phase(particle, yields, starts, step, plasma, carry)
         histories.append(history)
         clocks.append(starts + step)
     f, decayed, rest, *more = (jnp.concatenate(parts) for parts in zip(*histories))
@@ -196,7 +200,7 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
     index = jnp.asarray(unit_starts)[jnp.clip(electroweak_unit, 0, len(unit_starts) - 1)]
 
     def at(clock, f, rest):
-        thermal = thermal_at(clock, clock, plasma.constant_g)
+        thermal = thermal_at(clock, clock, plasma)
         p = jnp.exp(particle.log_q) * thermal.comoving_gev
         e = energy(p, particle.mass_gev)
         number = particle.states * particle.log_step * p**3 / (2.0 * math.pi**2)

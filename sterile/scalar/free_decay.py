@@ -19,7 +19,7 @@ from sterile.scalar.step import thermal_at
 _STAGES = np.array([0.0, 0.5, 1.0])
 
 
-def free_phase(particle, yields, starts, step, constant_g, carry):
+def free_phase(particle, yields, starts, step, plasma, carry):
     """Advance f_S without collisions by classical Runge-Kutta steps (fourth order).
 
     Parameters
@@ -27,7 +27,7 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
     particle : :class:`sterile.scalar.step.Particle`.
     yields : weights of f in n_S/s, shape (n,).
     starts : x at the start of each step, shape (t,), and their common length ``step``.
-    constant_g : g_* = g_s if fixed, else None.
+    plasma : treatment of the bath.
     carry : f (n,), decayed yield and rho_N/a_T^4 at the first start.
 
     Returns
@@ -39,7 +39,7 @@ def free_phase(particle, yields, starts, step, constant_g, carry):
         width = width + particle.bath_widths_gev[0]
         fraction = particle.width_gev / width
     clocks = starts[:, None] + step * _STAGES
-    thermals = jax.vmap(jax.vmap(lambda clock: thermal_at(clock, clock, constant_g)))(clocks)
+    thermals = jax.vmap(jax.vmap(lambda clock: thermal_at(clock, clock, plasma)))(clocks)
 
     def one_step(carry, thermal):
         f, decayed, rest = carry

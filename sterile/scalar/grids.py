@@ -9,7 +9,8 @@ import numpy as np
 
 from spectra.constants import HIGGS_MASS_GEV, REDUCED_PLANCK_MASS_GEV
 from spectra.programs import program
-from sterile.bath import hubble_gev
+from spectra.tracing import is_traced
+from sterile.bath import expansion
 from sterile.contract import Choices
 from sterile.models import Plasma
 from sterile.scalar.amplitudes import (
@@ -78,7 +79,7 @@ def prepare(models, plasma: Plasma) -> Choices:
 def _grids(models, plasma: Plasma) -> tuple[list[Grid], np.ndarray]:
     given = (models.scalar_mass_gev, models.portal_coupling, models.yukawa, models.scalar_vev_gev)
     numbers = (None if number is None else np.asarray(number, dtype=float) for number in given)
-    decisive = _regime(*numbers, models.neutrino, plasma.constant_g)
+    decisive = _regime(*numbers, models.neutrino, expansion.tabulated(plasma))
     columns = np.broadcast_arrays(*(np.asarray(number) for number in decisive))
     found: dict[Grid, int] = {}
     chosen = [
@@ -112,7 +113,8 @@ def smooth_grid(model: ScalarDecay, plasma: Plasma) -> Grid:
 
     For searches through the turn-over, where one grid makes one smooth function.
     """
-    return _freeze_out(resonance_of(float(model.scalar_mass_gev), plasma), plasma.stimulated)
+    mass = float(model.scalar_mass_gev)
+    return stretched(_freeze_out(resonance_of(mass, plasma), plasma.stimulated), mass, plasma)
 
 
 def robust(grid: Grid) -> Grid:
@@ -127,17 +129,90 @@ def robust(grid: Grid) -> Grid:
 
 
 @program
-def _regime(mass, coupling, yukawa, vev, neutrino: str, constant_g):
+def _regime(mass, coupling, yukawa, vev, neutrino: str, plasma: Plasma):
     """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
     width = scalar_decay_width_gev(mass, yukawa, neutrino)
-    return mass, freeze_in_yield(mass, coupling, vev), width, hubble_gev(mass, constant_g)
+    return mass, freeze_in_yield(mass, coupling, vev), width, expansion.hubble_gev(mass, plasma)
 
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
     resonance = resonance_of(mass, plasma)
+    if expansion.releases_entropy(plasma):
+        return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
     if width < hubble and thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD:
-        return _with_resonance(FREEZE_IN, resonance)
-    return _freeze_out(resonance, plasma.stimulated)
+        return stretched(_with_resonance(FREEZE_IN, resonance), mass, plasma)
+    return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
+
+
+# of an era of decaying matter: T/m_S from which what is made is not diluted away
+_MATTER_START, _MATTER_HOT, _MATTER_FROM, _MATTER_UNTIL = 20.0, 10.0, 2.0, 1.0 / 20.0
+_ABOVE_ELECTROWEAK_GEV = 170.0  # a hot phase has no broken phase
+
+
+def stretched(grid: Grid, mass_gev: float, plasma: Plasma) -> Grid:
+    """The grid for an expansion with a fluid, or in which entropy is released; else itself.
+
+    While matter decays T falls as a^(-3/8) only: phases that end at the same temperatures last
+    longer, and momenta of the plasma spread over more of the lattice. What is made at T above 20
+    m_S, or above five times the reheating temperature, is diluted away. Decided on the host.
+    """
+    if not expansion.releases_entropy(plasma):
+        if not _has_fluid(plasma):
+            return grid
+        return _slower(grid)
+    solved = expansion.tabulated(plasma)
+    reheated = float(expansion.end_of_release_gev(plasma))
+
+    def clock(temperature):
+        return -math.log(float(expansion.comoving_temperature_gev(temperature, solved)))
+
+    start = min(grid.start, max(_MATTER_START, 5.0 * reheated / mass_gev))
+    start = max(start, 2.0 * _ABOVE_ELECTROWEAK_GEV / mass_gev)
+    # temperatures at the ends of the phases, with T ~ 1/a
+    ends = np.cumsum([grid.hot_units, grid.coupled_units, grid.late_units]) * grid.log_step
+    hot, coupled, late = grid.start * mass_gev * np.exp(-ends)
+    hot = max(min(hot, _MATTER_HOT * mass_gev), _ABOVE_ELECTROWEAK_GEV)
+    hot = min(hot, 0.8 * start * mass_gev)
+    times = [clock(temperature) for temperature in (start * mass_gev, hot, coupled, late)]
+    units = [
+        math.ceil((after - before) / (_UNITS * grid.log_step)) * _UNITS
+        for before, after in zip(times, times[1:])
+    ]
+
+    def shift(relative):
+        """ln of q of a thermal momentum over that with T = a_T."""
+        temperature = relative * mass_gev
+        return math.log(temperature) + clock(temperature)
+
+    first = min(shift(_MATTER_FROM), shift(_MATTER_UNTIL))
+    spread = max(shift(_MATTER_FROM), shift(_MATTER_UNTIL)) - first
+    momenta = grid.momenta + math.ceil(spread / (_UNITS * grid.log_step)) * _UNITS
+    q_min = grid.q_min * math.exp(round(min(first, 0.0) / grid.log_step) * grid.log_step)
+    return dataclasses.replace(
+        grid,
+        start=start,
+        # a hot phase has to end above T_EW
+        hot_units=max(1, math.floor((times[1] - times[0]) / grid.log_step)),
+        coupled_units=units[1] + _UNITS,
+        late_units=units[2],
+        momenta=momenta,
+        q_min=q_min,
+        late_is_free=False,
+    )
+
+
+def _slower(grid: Grid) -> Grid:
+    """For a fluid, where Gamma/H may grow faster than (1/T)^2."""
+    return dataclasses.replace(grid, late_steps=2 * grid.late_steps)
+
+
+def _has_fluid(plasma: Plasma) -> bool:
+    """Whether there is an extra fluid, of more than zero density where that is known."""
+    ratio = plasma.fluid_density_ratio
+    return ratio is not None and (is_traced(ratio) or float(ratio) > 0.0)
+
+
+_UNITS = 4  # to which lengths are rounded: fewer programs
 
 
 def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
@@ -166,6 +241,13 @@ def choices(plasma: Plasma) -> tuple[Grid, ...]:
     resonances = ("none",) if plasma.contact_only else ("none", "broad", "narrow")
     freeze_out = (_freeze_out(resonance, plasma.stimulated) for resonance in resonances)
     every = (_with_resonance(FREEZE_IN, "none"), *freeze_out)
+    if expansion.releases_entropy(plasma):
+        raise ValueError(
+            "plasma releases entropy: the grid follows from the parameters' values; under jit and "
+            "vmap give grid = sterile.choose_grid(model, plasma) of a representative model"
+        )
+    if _has_fluid(plasma):
+        every = tuple(_slower(grid) for grid in every)
     return tuple(widened(grid, plasma) for grid in every)
 
 
@@ -179,7 +261,7 @@ def choice(model: ScalarDecay, plasma: Plasma):
         model.yukawa,
         model.scalar_vev_gev,
         model.neutrino,
-        plasma.constant_g,
+        plasma,
     )
     freezes_out = ~((width < hubble) & (thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD))
     if plasma.contact_only:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion as bath
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
@@ -43,7 +43,7 @@ def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
     states = HELICITY_STATES[model.neutrino]
     log_q, table = log_rate_table(history, model, grid)
     width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
-    hubble = bath.hubble_gev(history.temperature_gev, plasma.constant_g)
+    hubble = bath.hubble_gev(history.temperature_gev, plasma)
     table = table + jnp.log(prompt_width_gev(width, hubble) / width)[:, None]
     refine = refinement(grid)
     below = np.flatnonzero(refine[:, 0] == 1.0)[-1]  # the row of the lattice's first node

@@ -25,7 +25,10 @@ SCALAR_DECAY = Mechanism(
     branches=BRANCHES,
     branch=branch,
     heaviest_mass_kev=production.heaviest_mass_kev,
-    numbers={"yield_s_max": Quantity("1", "largest scalar yield Y_S", r"$Y_S^{\rm max}$")},
+    numbers={
+        "yield_s_max": Quantity("1", "largest scalar yield Y_S", r"$Y_S^{\rm max}$"),
+        "density_ratio_max": Quantity("1", "largest rho_S/rho_SM", r"$(\rho_S/\rho)^{\rm max}$"),
+    },
     bounds=bounds.verdicts,
     warnings=bounds.warnings,
     datasets=production.datasets,

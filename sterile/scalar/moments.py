@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion as bath
 from sterile.scalar.elastic_scattering import scattering
 from sterile.scalar.rosenbrock import NODES, rodas5p_step
 from sterile.scalar.step import Fit, expansion, hopping, psi_of_energy, rates_of
@@ -66,23 +66,23 @@ def _shape(particle, yields, thermal, log_temperature):
     return shape / jnp.sum(yields * shape)
 
 
-def _bath_temperature(particle, thermal, constant_g):
+def _bath_temperature(particle, thermal, plasma):
     """ln T_S of "number-density"."""
     end = particle.mass_gev / _KINETIC_END
     log_t = jnp.log(thermal.temperature_gev)
     free = jnp.log(end) + 2.0 * jnp.log(
-        thermal.comoving_gev / bath.comoving_temperature_gev(end, constant_g)
+        thermal.comoving_gev / bath.comoving_temperature_gev(end, plasma)
     )
     return jnp.where(thermal.temperature_gev > end, log_t, free)
 
 
-def moment_step(method, constant_g):
+def moment_step(plasma):
     """A step like :func:`sterile.scalar.step.implicit_step` of a :class:`Population`."""
-    coupled = method == "moments"
+    coupled = plasma.method == "moments"
 
     def log_temperature_of(particle, thermal, state):
         if not coupled:
-            return _bath_temperature(particle, thermal, constant_g)
+            return _bath_temperature(particle, thermal, plasma)
         # T_S/T itself: elastic scattering is then linear, however fast
         return jnp.log(thermal.temperature_gev * jnp.maximum(state[1], _COLD))
 

@@ -38,7 +38,7 @@ from sterile.scalar.step import (
 
 def _resonance(model, plasma, grid, particle, clock, hot):
     """The resonance's part of L at one time, (n, n); ``hot``: whether statistics matter yet."""
-    thermal = thermal_at(clock, clock, plasma.constant_g)
+    thermal = thermal_at(clock, clock, plasma)
     enhancement = None
     if hot and "h" in plasma.quantum:
         total = total_higgs_width_gev(
@@ -138,7 +138,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     all_broken = np.arange(units) + first_unit >= electroweak_unit
 
     def thermal(shift, start, broken):
-        found = thermal_at(start + shift, start, plasma.constant_g)
+        found = thermal_at(start + shift, start, plasma)
         if particle.elastic is None:
             return found
         rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
@@ -154,7 +154,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
     advance = implicit_step
     if plasma.method != "momentum":
-        advance = moment_step(plasma.method, plasma.constant_g)
+        advance = moment_step(plasma)
     if particle.daughters is not None:
         advance = exchange_step
     # no statistics in the late phase, E_1 + E_2 > 240 T, and no crossover

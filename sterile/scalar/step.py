@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
-from sterile.bath import thermodynamics as bath
+from sterile.bath import expansion as bath_expansion
 from sterile.bath import vev_squared
 from sterile.scalar.collisions import energy
 from sterile.scalar.elastic_scattering import (
@@ -95,15 +95,15 @@ class Rates(NamedTuple):
     free: Array  # the same with S -> Standard Model
 
 
-def thermal_at(clock, start, constant_g):
+def thermal_at(clock, start, plasma):
     comoving = jnp.exp(-clock)
-    temperature = bath.temperature_of_comoving_gev(comoving, constant_g)
+    temperature = bath_expansion.temperature_of_comoving_gev(comoving, plasma)
     return Thermal(
         clock - start,
         comoving,
         temperature,
-        bath.energy_density_gev4(temperature, constant_g),
-        bath.comoving_temperature_slope(temperature, constant_g),
+        bath_expansion.energy_density_gev4(temperature, comoving, plasma),
+        bath_expansion.comoving_temperature_slope(temperature, comoving, plasma),
     )
 
 

@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from sterile.mechanisms import mechanism, mechanism_of, modules_of
+from sterile import config as configuration
+from sterile.mechanisms import mechanism_of, modules_of
 from sterile.models import parameters_of
 from sterile.names import require_name
 from sterile.quantities import Quantity, point_scalars
@@ -221,7 +222,7 @@ def check_outputs(outputs, own: dict[str, Quantity]) -> tuple[str, ...]:
 def pipeline_of(settings: Settings, parameters) -> Pipeline:
     """The evaluation of a scan's settings; ``parameters``: names, in order."""
     content = run_content(settings, dict.fromkeys(parameters, math.nan))
-    entry = mechanism(content["model"]["kind"])
+    entry = configuration.mechanism_in(content)
     return Pipeline(
         content=json.dumps(content, default=str),
         modules=modules_of(entry),

@@ -26,7 +26,7 @@ from spectra.structure import (
 from sterile import bounds, session
 from sterile import config as configuration
 from sterile.contract import Choices
-from sterile.mechanisms import mechanism, mechanism_of
+from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
 from sterile.pipeline import evaluate
 from sterile.quantities import point_scalars
@@ -53,7 +53,7 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
     """The shared part of a configuration, given as JSON with NaN for what is scanned."""
     session.start("many")
     sections = json.loads(content)
-    stated = parameters_of(mechanism(sections["model"]["kind"]).model)
+    stated = parameters_of(configuration.mechanism_in(sections).model)
     for section in sections.values():
         for name, value in section.items():
             if isinstance(value, float) and math.isnan(value):

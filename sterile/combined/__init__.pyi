@@ -1,0 +1,12 @@
+from .composite import Composite as Composite
+from .composite import Layout as Layout
+from .composite import composite_of as composite_of
+from .composite import has_mass as has_mass
+from .late_thermalisation import LATE_THERMALISATION as LATE_THERMALISATION
+from .late_thermalisation import LateThermalisation as LateThermalisation
+from .sums import SUM as SUM
+from .sums import Sum as Sum
+from .sums import Summed as Summed
+from .sums import require_not_nested as require_not_nested
+from .tables import class_of as class_of
+from .tables import flattened as flattened

@@ -1,0 +1,13 @@
+from . import distributions as distributions
+from .diluted_freeze_out import DILUTED_FREEZE_OUT as DILUTED_FREEZE_OUT
+from .diluted_freeze_out import DilutedFreezeOut as DilutedFreezeOut
+from .distributions import FermiDirac as FermiDirac
+from .distributions import fermi_dirac as fermi_dirac
+from .distributions import fermi_dirac_of as fermi_dirac_of
+from .distributions import relic_production as relic_production
+from .entropy_release import Release as Release
+from .entropy_release import release as release
+from .relic import THERMAL_RELIC as THERMAL_RELIC
+from .relic import ThermalRelic as ThermalRelic
+from .spectrum_file import SPECTRUM_FILE as SPECTRUM_FILE
+from .spectrum_file import SpectrumFile as SpectrumFile
