@@ -3,7 +3,7 @@
 import inspect
 
 from sterile.contract import Mechanism
-from sterile.models import parameters_of, switches_of
+from sterile.models import files_of, parameters_of, switches_of
 
 
 def facts(entry: Mechanism) -> dict:
@@ -24,6 +24,7 @@ def facts(entry: Mechanism) -> dict:
             name: {"values": list(stated.choices), "description": stated.description}
             for name, stated in switches_of(entry.model).items()
         },
+        "files": files_of(entry.model),
         "branches": list(entry.branches),
         "numbers": {name: quantity.description for name, quantity in entry.numbers.items()},
     }
@@ -46,6 +47,7 @@ def page(entry: Mechanism) -> str:
         (name, " | ".join(stated.choices), stated.description)
         for name, stated in switches_of(entry.model).items()
     ]
+    rows += [(name, "file", held) for name, held in files_of(entry.model).items()]
     widths = [max((len(row[i]) for row in rows), default=0) for i in (0, 1)]
     lines = [f"{entry.kind}: {_summary(entry)}"]
     lines += [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c}" for a, b, c in rows]
@@ -63,6 +65,8 @@ def example(entry: Mechanism) -> str:
     for name, choice in switches_of(entry.model).items():
         others = ", ".join(f'"{word}"' for word in choice.choices[1:])
         lines.append(f'{name} = "{choice.choices[0]}"   # {choice.description}; or {others}')
+    for name, held in files_of(entry.model).items():
+        lines.append(f'# {name} = "table.csv"   # optional: {held}')
     lines += ["", "[dark_matter]"]
     if "mass_kev" in parameters_of(entry.model):
         lines.append("omega_h2 = 0.12   # dark matter; what the model makes of it follows")

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, create_model
 from spectra.cosmology import Cosmology
 from sterile.contract import Mechanism
 from sterile.mechanisms import kinds, mechanism
-from sterile.models import Model, Plasma, parameters_of, switches_of
+from sterile.models import Model, Parameter, Plasma, files_of, parameters_of, switches_of
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
@@ -39,10 +39,17 @@ def _model_section(entry: Mechanism) -> type[ModelSection]:
     """[model] of one mechanism: a key for each parameter and each choice."""
     keys: dict[str, Any] = {"kind": (Literal[(entry.kind,)], ...)}
     for name, stated in parameters_of(entry.model).items():
-        keys[name] = (float | None, None) if stated.optional else (float, ...)
+        keys[name] = (float | None, None) if stated.optional else (_number_type(stated), ...)
     for name, stated in switches_of(entry.model).items():
         keys[name] = (Literal[stated.choices], stated.choices[0])
+    for name in files_of(entry.model):
+        keys[name] = (str | None, None)
     return create_model("ModelSection", __base__=ModelSection, **keys)
+
+
+def _number_type(stated: Parameter) -> Any:
+    """The type of a parameter's key: a number, or a table of numbers where that may stand."""
+    return float | dict[Literal[stated.by], float] if stated.by else float
 
 
 @functools.cache

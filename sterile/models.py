@@ -3,6 +3,8 @@
 import functools
 import math
 import operator
+import os
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -24,6 +26,7 @@ class Parameter(NamedTuple):
     fix : what to do when it is out of range.
     symbol : TeX.
     optional : whether it may be left out.
+    by : names of the numbers of a table that may stand in its place, such as flavours.
     """
 
     unit: str
@@ -34,6 +37,7 @@ class Parameter(NamedTuple):
     fix: str
     symbol: str = ""
     optional: bool = False
+    by: tuple[str, ...] = ()
 
 
 class Switch(NamedTuple):
@@ -63,19 +67,39 @@ def parameter(
     fix: str | None = None,
     symbol: str = "",
     optional: bool = False,
+    by: tuple[str, ...] = (),
+    converter: Callable[[Any], Array] = as_float,
 ) -> Any:
-    """A field of a :class:`Model` that holds a number; see :class:`Parameter`."""
+    """A field of a :class:`Model` that holds a number; see :class:`Parameter`.
+
+    ``converter``: what makes an array of what is given, where that may be a table of names ``by``.
+    """
     fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
-    stated = Parameter(unit, description, low, high, typical, fix, symbol, optional)
+    stated = Parameter(unit, description, low, high, typical, fix, symbol, optional, by)
     if optional:
         return eqx.field(converter=as_float_or_none, default=None, metadata={"parameter": stated})
-    return eqx.field(converter=as_float, metadata={"parameter": stated})
+    return eqx.field(converter=converter, metadata={"parameter": stated})
 
 
 def switch(description: str, *choices: str) -> Any:
     """A static field of a :class:`Model` that holds one of ``choices``, the first by default."""
     stated = Switch(description, choices)
     return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
+
+
+def file_name(description: str, read: Callable[[Any], Hashable]) -> Any:
+    """A static field of a :class:`Model` that holds what ``read`` makes of a user's file, or None.
+
+    What is read is compared and hashed by its content; ``read`` raises ``ValueError`` naming the
+    file.
+    """
+
+    def converter(given):
+        return read(given) if isinstance(given, str | os.PathLike) else given
+
+    return eqx.field(
+        static=True, default=None, converter=converter, metadata={"file": description}
+    )
 
 
 class Model(eqx.Module):
@@ -111,6 +135,11 @@ def switches_of(model: type[Model]) -> dict[str, Switch]:
     return _stated(model, "switch")
 
 
+def files_of(model: type[Model]) -> dict[str, str]:
+    """The files that a model may be given, name → what they hold, in order."""
+    return _stated(model, "file")
+
+
 def _stated(model: type[Model], what: str) -> dict[str, Any]:
     fields = model.__dataclass_fields__.values()
     return {field.name: field.metadata[what] for field in fields if what in field.metadata}
@@ -125,7 +154,7 @@ def in_range(model: Model) -> Array:
         for name, stated in parameters_of(type(model)).items()
         if getattr(model, name) is not None
     ]
-    return functools.reduce(operator.and_, inside)
+    return functools.reduce(operator.and_, [jnp.all(one) for one in inside])
 
 
 def _require_range(owner: str, name: str, value, low: float, high: float, fix: str) -> None:
