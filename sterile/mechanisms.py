@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sterile.contract import Mechanism
+from sterile.mixing import DODELSON_WIDROW, SCALAR_DECAY_MIXING, SHI_FULLER
 from sterile.models import Model
 from sterile.names import hint
 from sterile.scalar import SCALAR_DECAY
@@ -35,7 +36,8 @@ def register(entry: Mechanism) -> Mechanism:
     return entry
 
 
-register(SCALAR_DECAY)
+for _own in (SCALAR_DECAY, DODELSON_WIDROW, SHI_FULLER, SCALAR_DECAY_MIXING):
+    register(_own)
 
 
 @functools.cache

@@ -19,7 +19,7 @@ SPECTRA = [
 ]  # fmt: skip
 STERILE = [
     "status", "names", "quantities", "models", "contract", "bath", "scalar", "parents",
-    "mechanisms", "production", "pipeline", "xray", "bounds", "citation", "session", "sections",
+    "mixing", "mechanisms", "production", "pipeline", "xray", "bounds", "citation", "session", "sections",
     "config", "catalogue", "report", "scan", "fit", "cli", "__main__",
 ]  # fmt: skip
 LONGEST = 400

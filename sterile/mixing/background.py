@@ -63,17 +63,17 @@ def _of_table(temperature, table):
     return np.exp(g_rho(x)), np.exp(g_s(x)), 1.0 + np.where(inside, g_s(x, 1), 0.0) / 3.0
 
 
+# q^3 f of what mixing makes is below 1e-8 of its peak outside, whatever the lepton asymmetry
+LOWEST_Q, HIGHEST_Q = 2e-4, 25.0
+
+
 @functools.cache
-def momenta(cells: int) -> tuple[np.ndarray, float]:
+def momenta(cells: int, highest: float = HIGHEST_Q) -> tuple[np.ndarray, float]:
     """Centres (cells,) of momenta q = p/T_gamma today, even in ln q, and their distance in ln q."""
-    edges = momentum_edges(cells)
+    edges = momentum_edges(cells, highest)
     return np.sqrt(edges[1:] * edges[:-1]), math.log(edges[1] / edges[0])
 
 
-# q^3 f is below 1e-8 of its peak outside, whatever the lepton asymmetry
-_MOMENTUM_RANGE = (2e-4, 25.0)
-
-
-def momentum_edges(cells: int) -> np.ndarray:
+def momentum_edges(cells: int, highest: float = HIGHEST_Q) -> np.ndarray:
     """Edges (cells + 1,) of the momenta of :func:`momenta`."""
-    return np.geomspace(*_MOMENTUM_RANGE, cells + 1)
+    return np.geomspace(LOWEST_Q, highest, cells + 1)

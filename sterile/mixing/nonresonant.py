@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from sterile.mixing.background import Background, background, momenta
+from sterile.mixing.background import HIGHEST_Q, Background, background, momenta
 from sterile.mixing.opacities import width
 from sterile.mixing.potentials import thermal_potential
 
@@ -36,26 +36,39 @@ class Clock(NamedTuple):
 
     Attributes
     ----------
+    q : momenta, (n,).
     bath : :class:`Background` at the middle of each step, T falling.
     step : length of a step in -ln T.
     potential : of :func:`sterile.mixing.potentials.thermal_potential`, (t,).
     width : Gamma/T, (t, n).
     """
 
+    q: np.ndarray
     bath: Background
     step: float
     potential: np.ndarray
     width: np.ndarray
 
 
+def step_ends(steps: int) -> np.ndarray:
+    """T [GeV] at the ends of the steps, (steps + 1,), falling."""
+    return np.geomspace(START_GEV, END_GEV, steps + 1)
+
+
 @functools.lru_cache(maxsize=16)
-def clock(steps, cells, flavour, rate_kind, rates_table, gstar_table, constant_g) -> Clock:
-    """The clock of a model, a grid of ``steps`` and ``cells``, and ``plasma.constant_g``."""
-    step = math.log(START_GEV / END_GEV) / steps
-    temperature = START_GEV * np.exp(-step * (np.arange(steps) + 0.5))
+def clock(
+    steps, cells, flavour, rate_kind, rates_table, gstar_table, constant_g, highest=HIGHEST_Q
+) -> Clock:
+    """The clock of a model, a grid of ``steps`` and ``cells``, and ``plasma.constant_g``.
+
+    ``highest``: of the momenta q.
+    """
+    ends = step_ends(steps)
+    step, temperature = math.log(ends[0] / ends[1]), np.sqrt(ends[1:] * ends[:-1])
     bath = background(temperature, gstar_table, constant_g)
-    q = momenta(cells)[0]
+    q = momenta(cells, highest)[0]
     return Clock(
+        q,
         bath,
         step,
         thermal_potential(temperature, flavour),
@@ -79,11 +92,10 @@ class Mixed(NamedTuple):
     made: Array
 
 
-def optical_depth(model, at: Clock, cells: int) -> tuple[Array, Array]:
+def optical_depth(model, at: Clock) -> tuple[Array, Array]:
     """Depth of each step and f_a, (t, n)."""
     mass_squared = (model.mass_kev * _KEV_GEV) ** 2
-    q = momenta(cells)[0]
-    y = at.bath.ratio[:, None] * q
+    y = at.bath.ratio[:, None] * at.q
     temperature = at.bath.temperature_gev[:, None]
     # in units of m^2/(2p): damping, and the distance from resonance
     damping = at.width * (y * temperature**2) / mass_squared
@@ -94,16 +106,16 @@ def optical_depth(model, at: Clock, cells: int) -> tuple[Array, Array]:
     return strength * probability, 1.0 / (np.exp(np.minimum(y, 700.0)) + 1.0)
 
 
-def mix(model, at: Clock, cells: int) -> Mixed:
+def mix(model, at: Clock) -> Mixed:
     """Solve :class:`sterile.mixing.DodelsonWidrow` on a clock."""
-    depth, active = optical_depth(model, at, cells)
+    depth, active = optical_depth(model, at)
 
     def advance(f, step):
         deep, f_active = step
         f = f - (f_active - f) * jnp.expm1(-deep)
         return f, f
 
-    f, made = jax.lax.scan(advance, jnp.zeros(cells), (depth, active))
+    f, made = jax.lax.scan(advance, jnp.zeros(at.q.size), (depth, active))
     later = jnp.cumsum(depth[::-1], axis=0)[::-1]
-    survival = jnp.exp(-jnp.concatenate([later, jnp.zeros((1, cells))]))
+    survival = jnp.exp(-jnp.concatenate([later, jnp.zeros((1, at.q.size))]))
     return Mixed(f, survival, made)
