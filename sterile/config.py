@@ -135,13 +135,28 @@ def read(source, kind: str, check):
         raise FileNotFoundError(f"{path}: no such file; check the path of the {kind}")
     try:
         text = path.read_text(encoding="utf-8")
-        return check(tomllib.loads(text), text)
+        return check(_with_folder(tomllib.loads(text), path.parent), text)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; give a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _with_folder(content: dict, folder: Path) -> dict:
+    """The content with the files that [model] names taken from the document's folder."""
+    section = content.get("model")
+    known = kinds()
+    if not isinstance(section, dict) or section.get("kind") not in known:
+        return content
+    names = files_of(known[section["kind"]].model)
+    found = {
+        name: str((folder / given).absolute())
+        for name, given in section.items()
+        if name in names and isinstance(given, str)
+    }
+    return {**content, "model": {**section, **found}}
 
 
 def mechanism_in(content: dict) -> Mechanism:

@@ -19,8 +19,8 @@ SPECTRA = [
 ]  # fmt: skip
 STERILE = [
     "status", "names", "quantities", "models", "contract", "bath", "scalar", "parents",
-    "mixing", "mechanisms", "production", "pipeline", "xray", "bounds", "citation", "session", "sections",
-    "config", "catalogue", "report", "scan", "fit", "cli", "__main__",
+    "mixing", "mechanisms", "production", "pipeline", "xray", "bounds", "citation", "session",
+    "sections", "config", "catalogue", "report", "scan", "fit", "cli", "__main__",
 ]  # fmt: skip
 LONGEST = 400
 

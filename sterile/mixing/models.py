@@ -17,7 +17,9 @@ _ASYMMETRY = "lepton asymmetry n_L/T^3 of the flavour at T = 10 GeV"
 _RATES = "rates of active neutrinos, CSV temperature_mev,q,gamma_over_gf2_t5, of rate_kind"
 _KIND = "what Gamma is: total width, or loss alone, smaller by 1 + e^-q"
 _GSTAR = "degrees of freedom: T [MeV], g_rho, g_s"
-_REDISTRIBUTION = "dmu_X/dL [T^-2] of the flavour: T [MeV], X = e, mu, tau, nu_e, nu_mu, nu_tau, Q, B"
+_REDISTRIBUTION = (
+    "dmu_X/dL [T^-2] of the flavour: T [MeV], X = e, mu, tau, nu_e, nu_mu, nu_tau, Q, B"
+)
 
 # the first of a switch is the default
 _FLAVOUR = ("flavour of active neutrino that mixes", "mu", "e", "tau")

@@ -38,9 +38,7 @@ def mean_lorentzian(x_00: Array, x_10: Array, x_01: Array, x_11: Array, width: A
     along = angle(width * c, across)
     aside = angle(width * b, w2 + x1 * x3)
     opposite = w2 + x0 * x3
-    twist = angle(
-        -width * b * c * (2.0 * x0 + b + c), across * opposite + w2 * c**2
-    )
+    twist = angle(-width * b * c * (2.0 * x0 + b + c), across * opposite + w2 * c**2)
     size = (w2 + x2**2) * (w2 + x3**2)
     stretch = 0.5 * jnp.log1p(b * c * (2.0 * (w2 - x2 * x3) + b * c) / size)
     return (b * along + c * aside + x0 * twist - width * stretch) / (b * c)

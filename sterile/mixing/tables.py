@@ -97,7 +97,7 @@ def read_redistribution(path) -> Table:
     Nine columns: T [MeV], then X = e, mu, tau, nu_e, nu_mu, nu_tau, Q and B.
     """
     rows, lines, digest = _read(path, REDISTRIBUTION_COLUMNS)
-    _require(path, lines[:], rows[:, :1] > 0.0, rows, REDISTRIBUTION_COLUMNS, "must be positive")
+    _require(path, lines, rows[:, :1] > 0.0, rows, REDISTRIBUTION_COLUMNS, "must be positive")
     _rising(path, lines, rows[:, 0])
     _reaches(path, "temperature_mev", rows[:, 0], REDISTRIBUTION_TEMPERATURES_MEV)
     return Table(str(path), digest, 1e-3 * rows[:, 0], None, rows[:, 1:])
@@ -121,7 +121,9 @@ def _read(path, columns, header_needed: bool = False):
             values = [float(word) for word in words]
         except ValueError:
             if rows or header is not None:
-                raise ValueError(f"{path}: line {number}: {text.strip()!r} is not numbers") from None
+                raise ValueError(
+                    f"{path}: line {number}: {text.strip()!r} is not numbers"
+                ) from None
             header = words
             _check_header(path, number, words, columns)
             continue
@@ -172,8 +174,8 @@ def _rising(path, lines, temperatures) -> None:
 
 def _falling(path, lines, values, row, name="temperature_mev") -> None:
     raise ValueError(
-        f"{path}: line {lines[row]}: {name} = {values[row]:g} follows {values[row - 1]:g}, but must "
-        f"rise; sort the rows by {name}"
+        f"{path}: line {lines[row]}: {name} = {values[row]:g} follows {values[row - 1]:g}, but "
+        f"must rise; sort the rows by {name}"
     )
 
 
