@@ -1,5 +1,6 @@
 from . import bounds as bounds
 from . import fit as fit
+from . import mixing as mixing
 from . import parents as parents
 from . import scan as scan
 from .combined import LateThermalisation as LateThermalisation
@@ -11,6 +12,9 @@ from .contract import Mechanism as Mechanism
 from .contract import Production as Production
 from .mechanisms import kinds as kinds
 from .mechanisms import register as register
+from .mixing import DodelsonWidrow as DodelsonWidrow
+from .mixing import ScalarDecayMixing as ScalarDecayMixing
+from .mixing import ShiFuller as ShiFuller
 from .models import Model as Model
 from .models import Plasma as Plasma
 from .models import in_range as in_range

@@ -3,7 +3,7 @@
 import inspect
 
 from sterile.contract import Mechanism
-from sterile.models import file_names_of, parameters_of, switches_of
+from sterile.models import files_of, parameters_of, switches_of
 
 
 def facts(entry: Mechanism) -> dict:
@@ -24,7 +24,10 @@ def facts(entry: Mechanism) -> dict:
             name: {"values": list(stated.choices), "description": stated.description}
             for name, stated in switches_of(entry.model).items()
         },
-        "files": file_names_of(entry.model),
+        "files": {
+            name: {"description": stated.description, "optional": stated.optional}
+            for name, stated in files_of(entry.model).items()
+        },
         "branches": list(entry.branches),
         "numbers": {name: quantity.description for name, quantity in entry.numbers.items()},
     }
@@ -43,7 +46,9 @@ def page(entry: Mechanism) -> str:
         optional = " (optional)" if stated.optional else ""
         allowed = f"{stated.low:g} to {stated.high:g}{unit}"
         rows.append((name, allowed, stated.description + optional))
-    rows += [(name, "a file", text) for name, text in file_names_of(entry.model).items()]
+    for name, stated in files_of(entry.model).items():
+        optional = " (optional)" if stated.optional else ""
+        rows.append((name, "a file", stated.description + optional))
     rows += [
         (name, " | ".join(stated.choices), stated.description)
         for name, stated in switches_of(entry.model).items()
@@ -63,11 +68,13 @@ def example(entry: Mechanism) -> str:
         line = f"{name} = {float(stated.typical)!r}"
         left_out = stated.optional and name not in entry.model.shown
         lines.append(f"# {line}   # optional: {note}" if left_out else f"{line}   # {note}")
-    for name, text in file_names_of(entry.model).items():
-        lines.append(f'{name} = "{name}.dat"   # {text}')
     for name, choice in switches_of(entry.model).items():
         others = ", ".join(f'"{word}"' for word in choice.choices[1:])
         lines.append(f'{name} = "{choice.choices[0]}"   # {choice.description}; or {others}')
+    for name, stated in files_of(entry.model).items():
+        line = f'{name} = "{name}.dat"'
+        note = stated.description
+        lines.append(f"# {line}   # optional: {note}" if stated.optional else f"{line}   # {note}")
     lines += [*entry.model.tables, "", "[dark_matter]"]
     if "mass_kev" in parameters_of(entry.model) or entry.model.tables:
         lines.append("omega_h2 = 0.12   # dark matter; what the model makes of it follows")

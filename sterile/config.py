@@ -12,7 +12,7 @@ from spectra.cosmology import Cosmology
 from sterile.combined import Composite, class_of, flattened, require_not_nested
 from sterile.contract import Mechanism
 from sterile.mechanisms import entry_of, kinds
-from sterile.models import Model, Plasma, file_names_of, parameters_of, switches_of
+from sterile.models import Model, Parameter, Plasma, files_of, parameters_of, switches_of
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
@@ -42,13 +42,19 @@ def _model_section(entry: Mechanism) -> type[ModelSection]:
     """[model] of one mechanism: a key for each parameter and each choice."""
     keys: dict[str, Any] = {"kind": (Literal[(entry.kind,)], ...)}
     for name, stated in parameters_of(entry.model).items():
-        keys[name] = (float | None, None) if stated.optional else (float, ...)
-    keys |= dict.fromkeys(file_names_of(entry.model), (str, ...))
+        keys[name] = (float | None, None) if stated.optional else (_number_type(stated), ...)
+    for name, stated in files_of(entry.model).items():
+        keys[name] = (str | None, None) if stated.optional else (str, ...)
     for name, stated in switches_of(entry.model).items():
         keys[name] = (Literal[stated.choices], stated.choices[0])
     section = create_model("ModelSection", __base__=ModelSection, **keys)
     section.mechanism = entry
     return section
+
+
+def _number_type(stated: Parameter) -> Any:
+    """The type of a parameter's key: a number, or a table of numbers where that may stand."""
+    return float | dict[Literal[stated.by], float] if stated.by else float
 
 
 @functools.cache
@@ -139,13 +145,35 @@ def read(source, kind: str, check):
         raise FileNotFoundError(f"{path}: no such file; check the path of the {kind}")
     try:
         text = path.read_text(encoding="utf-8")
-        return check(tomllib.loads(text), text)
+        return check(_with_folder(tomllib.loads(text), path.parent), text)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; give a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _with_folder(content: dict, folder: Path) -> dict:
+    """The content with the files that [model] names taken from the document's folder."""
+    if "model" not in content:
+        return content
+    return {**content, "model": _files_from(content["model"], folder)}
+
+
+def _files_from(section: Any, folder: Path) -> Any:
+    """A table of a kind, and those nested in it, with their files taken from ``folder``."""
+    if not isinstance(section, dict):
+        return section
+    kind, known = section.get("kind"), kinds()
+    names = files_of(known[kind].model) if isinstance(kind, str) and kind in known else {}
+
+    def moved(name, given):
+        if name in names and isinstance(given, str):
+            return str((folder / given).absolute())
+        return _files_from(given, folder)
+
+    return {name: moved(name, given) for name, given in section.items()}
 
 
 def mechanism_in(content: dict) -> Mechanism:

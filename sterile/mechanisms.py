@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from sterile.combined import LATE_THERMALISATION, SUM, Composite
 from sterile.contract import Mechanism
+from sterile.mixing import DODELSON_WIDROW, SCALAR_DECAY_MIXING, SHI_FULLER
 from sterile.models import Model
 from sterile.names import hint
 from sterile.parents import PARENT_DECAY
@@ -38,8 +39,11 @@ def register(entry: Mechanism) -> Mechanism:
     return entry
 
 
-for _entry in (
+for _own in (
     SCALAR_DECAY,
+    DODELSON_WIDROW,
+    SHI_FULLER,
+    SCALAR_DECAY_MIXING,
     DILUTED_FREEZE_OUT,
     LATE_THERMALISATION,
     THERMAL_RELIC,
@@ -47,7 +51,7 @@ for _entry in (
     SPECTRUM_FILE,
     SUM,
 ):
-    register(_entry)
+    register(_own)
 
 
 @functools.cache

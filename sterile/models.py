@@ -3,6 +3,8 @@
 import functools
 import math
 import operator
+import os
+from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
@@ -26,6 +28,7 @@ class Parameter(NamedTuple):
     fix : what to do when it is out of range.
     symbol : TeX.
     optional : whether it may be left out.
+    by : names of the numbers of a table that may stand in its place, such as flavours.
     """
 
     unit: str
@@ -36,6 +39,7 @@ class Parameter(NamedTuple):
     fix: str
     symbol: str = ""
     optional: bool = False
+    by: tuple[str, ...] = ()
 
 
 class Switch(NamedTuple):
@@ -43,6 +47,13 @@ class Switch(NamedTuple):
 
     description: str
     choices: tuple[str, ...]
+
+
+class File(NamedTuple):
+    """A file of the user that a model takes: what it holds, and whether it may be left out."""
+
+    description: str
+    optional: bool
 
 
 def as_float(value: Any) -> Array:
@@ -65,6 +76,8 @@ def parameter(
     fix: str | None = None,
     symbol: str = "",
     optional: bool = False,
+    by: tuple[str, ...] = (),
+    converter: Callable[[Any], Array] = as_float,
 ) -> Any:
     """A field of a :class:`Model` that holds a number.
 
@@ -77,12 +90,14 @@ def parameter(
     fix : what to do when it is out of range; made from the description when left out.
     symbol : TeX.
     optional : whether it may be left out.
+    by : names of the numbers of a table that may stand in its place, such as flavours.
+    converter : what makes an array of what is given, where that may be such a table.
     """
     fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
-    stated = Parameter(unit, description, low, high, typical, fix, symbol, optional)
+    stated = Parameter(unit, description, low, high, typical, fix, symbol, optional, by)
     if optional:
         return eqx.field(converter=as_float_or_none, default=None, metadata={"parameter": stated})
-    return eqx.field(converter=as_float, metadata={"parameter": stated})
+    return eqx.field(converter=converter, metadata={"parameter": stated})
 
 
 def switch(description: str, *choices: str) -> Any:
@@ -94,9 +109,22 @@ def switch(description: str, *choices: str) -> Any:
     return eqx.field(static=True, default=choices[0], metadata={"switch": stated})
 
 
-def file_name(description: str) -> Any:
-    """A static field of a :class:`Model` that names a file; see :func:`file_names_of`."""
-    return eqx.field(static=True, converter=str, metadata={"file": description})
+def file_name(description: str, read: Callable[[Any], Hashable] | None = None) -> Any:
+    """A static field of a :class:`Model` for a file of the user; see :func:`files_of`.
+
+    Without ``read`` it holds the file's name, which has to be given. With it, it holds what
+    ``read`` makes of that file, or None when none is given: compared and hashed by its content;
+    ``read`` raises ``ValueError`` naming the file.
+    """
+    if read is None:
+        stated = File(description, optional=False)
+        return eqx.field(static=True, converter=str, metadata={"file": stated})
+
+    def converter(given):
+        return read(given) if isinstance(given, str | os.PathLike) else given
+
+    stated = File(description, optional=True)
+    return eqx.field(static=True, default=None, converter=converter, metadata={"file": stated})
 
 
 class Model(eqx.Module):
@@ -135,8 +163,8 @@ def switches_of(model: type[Model]) -> dict[str, Switch]:
     return _stated(model, "switch")
 
 
-def file_names_of(model: type[Model]) -> dict[str, str]:
-    """The files that a model takes, name → what it is, in order."""
+def files_of(model: type[Model]) -> dict[str, File]:
+    """The files that a model takes, by name, in order."""
     return _stated(model, "file")
 
 
@@ -154,7 +182,7 @@ def in_range(model: Model) -> Array:
         for name, stated in parameters_of(type(model)).items()
         if getattr(model, name) is not None
     ]
-    return functools.reduce(operator.and_, inside)
+    return functools.reduce(operator.and_, [jnp.all(one) for one in inside])
 
 
 def _require_range(owner: str, name: str, value, low: float, high: float, fix: str) -> None:

@@ -121,17 +121,19 @@ def solve_for(
     plasma = Plasma() if plasma is None else plasma
     cosmology = Cosmology() if cosmology is None else cosmology
     try:
-        numbers = jax.tree.map(lambda x: float(jax.lax.stop_gradient(x)), (at, mass_kev, wanted))
-    except jax.errors.ConcretizationTypeError:
+        numbers = jax.tree.map(
+            lambda x: np.asarray(jax.lax.stop_gradient(x), dtype=float)[()], (at, mass_kev, wanted)
+        )
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
         raise ValueError(
             "solve_for was called under jit or vmap, where values are unknown; call it outside "
             "and differentiate with jax.grad, jvp or vjp"
         ) from None
-    if name == "omega_h2" and vary == "mass_kev":
+    stated = parameters_of(entry.model)
+    if name == "omega_h2" and vary == "mass_kev" and vary not in stated:
         return _mass_for_abundance(wanted, at, plasma)
     if not math.isfinite(numbers[2]) or (name in scalars(entry) and numbers[2] <= 0.0):
         raise ValueError(f"target {name} = {numbers[2]:g} must be positive and finite")
-    stated = parameters_of(entry.model)
     ends = (stated[vary].low, stated[vary].high) if vary in stated else _MASS_RANGE_KEV
     low, high = (ends[0] if low is None else low), (ends[1] if high is None else high)
     if not 0.0 < low < high:
@@ -237,7 +239,8 @@ def _check(target, vary: str, mass_kev, entry: Mechanism):
     ((name, wanted),) = target.items()
     if name in ("mass_kev", "omega_h2") and vary != "mass_kev":
         given = mass_kev is not None
-        if name == "omega_h2" and not given:
+        own = "mass_kev" in parameters_of(entry.model)
+        if name == "omega_h2" and not (given or own):
             raise ValueError("without mass_kev the abundance fixes the mass; give mass_kev")
         if name == "mass_kev" and given:
             raise ValueError("mass_kev is the target and given; leave it out, give omega_h2")

@@ -1,0 +1,153 @@
+"""Parameters of production by mixing."""
+
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from sterile.mixing import tables
+from sterile.mixing.opacities import RATE_KINDS
+from sterile.mixing.potentials import FLAVOURS
+from sterile.models import Model, file_name, parameter, parameters_of, switch
+from sterile.scalar import ScalarDecay
+
+# what one flavour's parameter says; three numbers (e, mu, tau) or a table may stand in its place
+_ASYMMETRY = "lepton asymmetry n_L/T^3 of the flavour at T = 10 GeV"
+_RATES = "rates of active neutrinos, CSV temperature_mev,q,gamma_over_gf2_t5, of rate_kind"
+_KIND = "what Gamma is: total width, or loss alone, smaller by 1 + e^-q"
+_GSTAR = "degrees of freedom: T [MeV], g_rho, g_s"
+_REDISTRIBUTION = (
+    "dmu_X/dL [T^-2] of the flavour: T [MeV], X = e, mu, tau, nu_e, nu_mu, nu_tau, Q, B"
+)
+
+# the first of a switch is the default
+_FLAVOUR = ("flavour of active neutrino that mixes", "mu", "e", "tau")
+
+
+def _mass() -> Any:
+    return parameter("keV", "mass of N", 1.0, 100.0, 7.1, symbol=r"$m_N$ [keV]")
+
+
+def _mixing() -> Any:
+    return parameter(
+        "1",
+        "mixing sin^2(2 theta)",
+        1e-16,
+        1e-3,
+        1e-10,
+        fix="beyond it N comes to equilibrium or is never made",
+        symbol=r"$\sin^2 2\theta$",
+    )
+
+
+class DodelsonWidrow(Model):
+    """Sterile neutrinos that mix with active ones, made as these scatter (Dodelson-Widrow)."""
+
+    kind: ClassVar[str] = "dodelson-widrow"
+    mass_kev: Array = _mass()
+    sin2_2theta: Array = _mixing()
+    flavour: str = switch(*_FLAVOUR)
+    rate_kind: str = switch(_KIND, *RATE_KINDS)
+    rates_table: tables.Table | None = file_name(_RATES, tables.read_rates)
+    gstar_table: tables.Table | None = file_name(_GSTAR, tables.read_gstar)
+
+
+def as_asymmetry(value: Any) -> Array:
+    """A number; or a table of flavours, or three numbers, as (3,) for e, mu, tau.
+
+    Raises ``ValueError`` if a flavour is unknown.
+    """
+    if not isinstance(value, dict):
+        return jnp.asarray(value, dtype=float)
+    unknown = [name for name in value if name not in FLAVOURS]
+    if unknown or not value:
+        raise ValueError(
+            f"model lepton_asymmetry = {value!r} must name flavours; give some of "
+            f"{', '.join(FLAVOURS)}"
+        )
+    return jnp.stack([jnp.asarray(value.get(name, 0.0), dtype=float) for name in FLAVOURS])
+
+
+class ShiFuller(Model):
+    """Sterile neutrinos from mixing in a plasma with a lepton asymmetry, resonant (Shi-Fuller).
+
+    ``lepton_asymmetry`` is n_L/T^3 of the flavour that mixes, at T = 10 GeV, without others; or
+    three numbers (3,) of e, mu and tau, or a table of flavours.
+    """
+
+    kind: ClassVar[str] = "shi-fuller"
+    mass_kev: Array = _mass()
+    sin2_2theta: Array = _mixing()
+    lepton_asymmetry: Array = parameter(
+        "1",
+        _ASYMMETRY,
+        -0.1,
+        0.1,
+        1e-3,
+        fix="beyond it the expansion of chemical equilibrium in mu/T fails",
+        symbol=r"$L$",
+        by=FLAVOURS,
+        converter=as_asymmetry,
+    )
+    flavour: str = switch(*_FLAVOUR)
+    rate_kind: str = switch(_KIND, *RATE_KINDS)
+    rates_table: tables.Table | None = file_name(_RATES, tables.read_rates)
+    gstar_table: tables.Table | None = file_name(_GSTAR, tables.read_gstar)
+    redistribution_table: tables.Table | None = file_name(
+        _REDISTRIBUTION, tables.read_redistribution
+    )
+
+    def asymmetries(self) -> Array:
+        """n_L/T^3 of e, mu and tau, (3,)."""
+        if self.lepton_asymmetry.ndim == 1:
+            return self.lepton_asymmetry
+        own = np.array([flavour == self.flavour for flavour in FLAVOURS], dtype=float)
+        return own * self.lepton_asymmetry
+
+
+def _of_scalar(name: str) -> Any:
+    """The parameter of :class:`sterile.ScalarDecay` of that name."""
+    stated = parameters_of(ScalarDecay)[name]
+    return parameter(
+        stated.unit,
+        stated.description,
+        stated.low,
+        stated.high,
+        stated.typical,
+        fix=stated.fix,
+        symbol=stated.symbol,
+    )
+
+
+class ScalarDecayMixing(Model):
+    """Sterile neutrinos from scalar decay, S → NN, that mix with active ones: made twice.
+
+    1512.05369. N is a Majorana particle, and S does not mix with the Higgs boson.
+    """
+
+    kind: ClassVar[str] = "scalar-decay+mixing"
+    scalar_mass_gev: Array = _of_scalar("scalar_mass_gev")
+    portal_coupling: Array = _of_scalar("portal_coupling")
+    yukawa: Array = _of_scalar("yukawa")
+    mass_kev: Array = _mass()
+    sin2_2theta: Array = _mixing()
+    flavour: str = switch(*_FLAVOUR)
+    rate_kind: str = switch(_KIND, *RATE_KINDS)
+    rates_table: tables.Table | None = file_name(_RATES, tables.read_rates)
+    gstar_table: tables.Table | None = file_name(_GSTAR, tables.read_gstar)
+
+    def scalar(self) -> ScalarDecay:
+        """The scalar's own parameters."""
+        return ScalarDecay(self.scalar_mass_gev, self.portal_coupling, self.yukawa)
+
+    def mixing(self) -> DodelsonWidrow:
+        """Those of mixing."""
+        return DodelsonWidrow(
+            self.mass_kev,
+            self.sin2_2theta,
+            self.flavour,
+            self.rate_kind,
+            self.rates_table,
+            self.gstar_table,
+        )

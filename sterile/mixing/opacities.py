@@ -1,0 +1,66 @@
+"""How fast an active neutrino is absorbed and emitted: Gamma = C(T, p/T) G_F^2 p T^4.
+
+Gamma is the total width, loss plus gain: it damps the oscillation and relaxes f to f_a. The loss
+rate alone, with Pauli blocking, is smaller by detailed balance, Gamma = Gamma_loss (1 + e^(-p/T));
+1507.06655 takes it in place of the width, which makes 8 % fewer neutrinos of 7 keV.
+
+Built in are values of C of Asaka, Laine & Shaposhnikov 2007 (hep-ph/0612182, table of the authors)
+at p/T = 3, and their mean dependence on momentum. Above 4 GeV C is constant: Fermi theory, good
+while T and p are below the masses of W and Z.
+"""
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS
+from sterile.mixing.tables import Table
+
+RATE_KINDS = ("total", "loss")
+# T [MeV], C at p/T = 3 for e, mu, tau
+_PUBLISHED = np.array([
+    [1, 1.196, 0.855, 0.855], [10, 1.213, 0.859, 0.858], [20, 1.350, 0.989, 0.867],
+    [30, 1.599, 1.291, 0.890], [50, 1.915, 1.745, 0.937], [80, 2.111, 2.031, 0.980],
+    [100, 2.203, 2.147, 1.006], [120, 2.320, 2.277, 1.043], [140, 2.498, 2.462, 1.101],
+    [150, 2.626, 2.592, 1.144], [160, 2.796, 2.764, 1.201], [180, 3.242, 3.210, 1.351],
+    [200, 3.786, 3.753, 1.536], [250, 4.390, 4.363, 1.784], [300, 4.868, 4.846, 2.081],
+    [400, 5.763, 5.747, 2.943], [500, 6.481, 6.469, 3.942], [700, 7.401, 7.394, 5.623],
+    [1000, 8.080, 8.076, 7.062], [1500, 8.570, 8.569, 8.083], [2000, 8.799, 8.798, 8.519],
+    [4000, 9.083, 9.083, 9.011],
+])  # fmt: skip
+# C(1)/C(3) = 1.09 and C(6)/C(3) = 1.035, means over T and flavours; single values differ by 0.1
+_CURVATURE = 0.074
+_PUBLISHED_AT = 3.0
+
+
+def width(
+    temperature_gev: np.ndarray,
+    momentum: np.ndarray,
+    flavour: str,
+    table: Table | None = None,
+    kind: str = "total",
+) -> np.ndarray:
+    """Gamma/T [1], (n, m), at T [GeV] (n,) and p/T (n, m).
+
+    ``kind``: what Gamma is, the "total" width or the "loss" rate alone. ``table``: a user's rates
+    of that kind, splines of the logarithm in ln T and ln q; beyond it C is that of the edge.
+    """
+    temperature = np.asarray(temperature_gev)[:, None]
+    if table is None:
+        nodes = np.log(_PUBLISHED[:, 0] * 1e-3)
+        column = np.log(_PUBLISHED[:, 1 + FLAVOURS.index(flavour)])
+        x = np.clip(np.log(temperature), nodes[0], nodes[-1])
+        strength = np.exp(CubicSpline(nodes, column)(x))
+        strength = strength * (1.0 + _CURVATURE * np.log(momentum / _PUBLISHED_AT) ** 2)
+        if kind == "loss":
+            strength = strength / (1.0 + np.exp(-momentum))
+        return strength * FERMI_GEV2**2 * momentum * temperature**4
+    low, high = np.log(table.q[0]), np.log(table.q[-1])
+    inside = np.clip(np.log(momentum), low, high)
+    temperatures = np.log(table.temperature_gev)
+    rows = CubicSpline(temperatures, np.log(table.values))(
+        np.clip(np.log(temperature[:, 0]), temperatures[0], temperatures[-1])
+    )
+    momenta = np.log(table.q)
+    rate = np.exp([CubicSpline(momenta, row)(x) for row, x in zip(rows, inside)])
+    rate = rate * momentum / np.exp(inside)
+    return rate * FERMI_GEV2**2 * temperature**4

@@ -1,0 +1,279 @@
+"""Production by mixing in a plasma with lepton asymmetries, with their depletion (Shi-Fuller).
+
+N mixes with neutrinos and Nbar with antineutrinos; with D, P as in :mod:`nonresonant`,
+
+    df/dt = P (f_a - f),   P = (Gamma/4) D^2 s^2/[D^2 s^2 + Gamma^2/4 + (D c - V_T -+ V_L)^2],
+    f_a = 1/(e^(p/T -+ mu_a/T) + 1),
+
+upper signs N (Shi & Fuller 1999; Abazajian, Fuller & Patel 2001; 1507.06655). What N takes, the
+flavour a loses: with Y_a = n_La/s and n = integral of p^2 f dp/(2 pi^2),
+
+    dY_a = -d(n_N - n_Nbar)/s,
+
+while Y_b of the others stay. V_L and mu_a follow from the asymmetries (:mod:`redistribution`).
+
+Momenta are cells in ln q and f their mean. Over a step the distance from resonance is taken as
+bilinear, and the rate is averaged over cell and step in closed form (:mod:`resonance`): a
+crossing may be far narrower than both. Y_a at the end of a step is predicted, the step is made,
+and made again with what came out, so that what is lost is what was made, to rounding. Steps are
+even in ln T, and shorter where V_L runs away: resonances sweep through the momenta evenly.
+"""
+
+import functools
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from scipy.ndimage import spline_filter1d
+
+from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
+from sterile.mixing.background import background, momenta, momentum_edges
+from sterile.mixing.opacities import width
+from sterile.mixing.potentials import FLAVOURS, lepton_potential_unit, thermal_potential
+from sterile.mixing.redistribution import Redistribution, equilibrium, redistribution
+from sterile.mixing.resonance import mean_lorentzian
+
+START_GEV, END_GEV = 10.0, 1e-3
+_KEV_GEV = 1e-6
+# integral of q^2 f dq to n/s, for each helicity
+YIELD_PER_NUMBER = 45.0 / (4.0 * math.pi**4 * ENTROPY_DEGREES_OF_FREEDOM_TODAY)
+_ENTROPY = 2.0 * math.pi**2 / 45.0
+# steps are dense where resonances sweep through the populated momenta, and wider by this outside
+_DENSE_GEV, _WIDER, _JOINT = (0.03, 2.0), 4.0, 0.3
+# a change of ln V_L counts as so much of one of ln T; V_L smaller than this share of what the
+# asymmetries make at first counts as that much
+_RUNAWAY, _SMALLEST = 1.0, 0.02
+# of all steps, those that are left for it
+_SPARE = 1.7
+# nodes of the tables per unit of ln T: the bath changes over 0.1 of it, splines miss 1e-6
+_PER_LOG = 50.0
+
+
+class Table(NamedTuple):
+    """Cubic B-splines in ln T, evenly spaced: ``first`` ln T, ``step``, coefficients (m, ...)."""
+
+    first: float
+    step: float
+    coefficients: np.ndarray
+
+    def __call__(self, log_temperature: Array) -> Array:
+        """Values (...) at a scalar ln T."""
+        position = (log_temperature - self.first) / self.step
+        cell = jnp.clip(jnp.floor(position).astype(int), 1, self.coefficients.shape[0] - 3)
+        u = position - cell
+        rows = jax.lax.dynamic_slice_in_dim(jnp.asarray(self.coefficients), cell - 1, 4)
+        v = 1.0 - u
+        weights = (
+            v**3,
+            4.0 - 6.0 * u**2 + 3.0 * u**3,
+            4.0 - 6.0 * v**2 + 3.0 * v**3,
+            u**3,
+        )
+        return sum(weight / 6.0 * row for weight, row in zip(weights, rows))
+
+
+class Clock(NamedTuple):
+    """What does not depend on mass, mixing and asymmetries.
+
+    Attributes
+    ----------
+    ends : ln g_s, then -V_T and V_L as logarithms, see :mod:`potentials`, and rho/T^4.
+    response, density, energy : :class:`Redistribution`.
+    middle : ln of T dt/d(-ln T), then ln Gamma/T of each cell.
+    """
+
+    ends: Table
+    response: Table
+    density: Table
+    energy: Table
+    middle: Table
+
+
+@functools.lru_cache(maxsize=8)
+def clock(
+    cells, flavour, rate_kind, rates_table, gstar_table, redistribution_table, constant_g
+) -> Clock:
+    """The clock of a model, a grid of ``cells``, and ``plasma.constant_g``."""
+    margin = 6.0 / _PER_LOG  # what the spline's ends spoil stays outside
+    first, last = math.log(END_GEV) - margin, math.log(START_GEV) + margin
+    nodes = np.linspace(first, last, math.ceil((last - first) * _PER_LOG) + 1)
+    temperature = np.exp(nodes)
+    bath = background(temperature, gstar_table, constant_g)
+    chemistry = redistribution(temperature, flavour, redistribution_table)
+    rates = width(
+        temperature, bath.ratio[:, None] * momenta(cells)[0], flavour, rates_table, rate_kind
+    )
+
+    def table(values):
+        coefficients = spline_filter1d(values, order=3, axis=0, mode="mirror")
+        return Table(nodes[0], nodes[1] - nodes[0], coefficients)
+
+    potentials = thermal_potential(temperature, flavour), lepton_potential_unit(temperature)
+    duration = np.log(temperature * bath.time_gev)
+    return Clock(
+        ends=table(np.stack([np.log(bath.g_s), *np.log(potentials), bath.density], axis=1)),
+        response=table(chemistry.response),
+        density=table(chemistry.density),
+        energy=table(chemistry.energy),
+        middle=table(np.concatenate([duration[:, None], np.log(rates)], axis=1)),
+    )
+
+
+class Resonant(NamedTuple):
+    """What mixing makes.
+
+    Attributes
+    ----------
+    f : (2, n) occupation of N and of Nbar, means over cells.
+    temperature_gev : (t + 1,) ends of steps, falling.
+    asymmetry : (t + 1, 3) n_L/T^3 of each flavour.
+    asymmetry_yield : (t + 1,) n_L/s of the flavour that mixes.
+    yield_n : (t + 1, 2) n/s of N and of Nbar.
+    """
+
+    f: Array
+    temperature_gev: Array
+    asymmetry: Array
+    asymmetry_yield: Array
+    yield_n: Array
+
+
+class _Pace(NamedTuple):
+    """How the asymmetry moves: change and length of the last step, and the rate's slope."""
+
+    change: Array
+    step: Array
+    slope: Array
+
+
+class _End(NamedTuple):
+    """One end of a step: distance from resonance at edges (2, n + 1), and scalars."""
+
+    distance: Array
+    asymmetry_potential: Array
+    chemical_potential: Array
+    extra: Array
+
+
+def _density_of_steps(log_temperature):
+    low, high = (math.log(edge) for edge in _DENSE_GEV)
+    core = jnp.tanh((log_temperature - low) / _JOINT) - jnp.tanh((log_temperature - high) / _JOINT)
+    return 1.0 / _WIDER + (1.0 - 1.0 / _WIDER) * 0.5 * core
+
+
+def _length_of_step(steps: int) -> float:
+    """In the dense part, where nothing runs away."""
+    span = math.log(START_GEV / END_GEV)
+    dense = math.log(_DENSE_GEV[1] / _DENSE_GEV[0])
+    return _SPARE * (dense + (span - dense) / _WIDER) / steps
+
+
+def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
+    """Solve :class:`sterile.mixing.ShiFuller` in a number of steps."""
+    own = FLAVOURS.index(model.flavour)
+    q, log_step = momenta(cells)
+    q_edges = momentum_edges(cells)
+    weights = YIELD_PER_NUMBER * q**3 * log_step
+    mass_squared = (model.mass_kev * _KEV_GEV) ** 2
+    mixing, cosine = model.sin2_2theta, jnp.sqrt(1.0 - model.sin2_2theta)
+    x_start, x_end = math.log(START_GEV), math.log(END_GEV)
+    start = model.asymmetries() / (_ENTROPY * jnp.exp(at.ends(x_start)[0]))
+    sign = np.array([[1.0], [-1.0]])
+    longest = _length_of_step(steps)
+
+    def ratio(log_g_s):
+        return jnp.exp((log_g_s - math.log(ENTROPY_DEGREES_OF_FREEDOM_TODAY)) / 3.0)
+
+    def chemistry(x, log_g_s, asymmetry):
+        asymmetries = start.at[own].set(asymmetry) * (_ENTROPY * jnp.exp(log_g_s))
+        parts = Redistribution(at.response(x), at.density(x), at.energy(x))
+        return equilibrium(parts, asymmetries)
+
+    def end(x, asymmetry):
+        log_g_s, thermal, lepton, density = at.ends(x)
+        found = chemistry(x, log_g_s, asymmetry)
+        y = ratio(log_g_s) * q_edges
+        strength = jnp.exp(lepton) * found.potential[own] / mass_squared
+        common = cosine + y**2 * (jnp.exp(thermal) / mass_squared)
+        return _End(
+            common - sign * (y * strength),
+            found.potential[own],
+            found.neutrino[own],
+            found.extra_density / density,
+        )
+
+    def convert(f, x, step, before, after):
+        """Occupations (2, n) after a step in the middle of which ln T is ``x``."""
+        log_duration, *_ = middle = at.middle(x)
+        rate = jnp.exp(middle[1:])
+        y = ratio(at.ends(x)[0]) * q
+        damping = rate * y * jnp.exp(2.0 * x) / mass_squared
+        spread = jnp.sqrt(mixing + damping**2)
+        mean = mean_lorentzian(
+            before.distance[:, :-1],
+            before.distance[:, 1:],
+            after.distance[:, :-1],
+            after.distance[:, 1:],
+            jnp.broadcast_to(spread, (2, cells)),
+        )
+        faster = jnp.sqrt(1.0 + 0.5 * (before.extra + after.extra))
+        depth = (0.25 * jnp.exp(log_duration) * step / faster) * (rate * mixing / spread) * mean
+        potential = 0.5 * (before.chemical_potential + after.chemical_potential)
+        active = 1.0 / (jnp.exp(jnp.minimum(y - sign * potential, 700.0)) + 1.0)
+        return f - (active - f) * jnp.expm1(-depth)
+
+    smallest = _SMALLEST * jnp.max(jnp.abs(model.asymmetries())) + 1e-30
+
+    def advance(carry, _):
+        f, x, asymmetry, pace, runaway, before = carry
+        step = longest / _density_of_steps(x) / (1.0 + _RUNAWAY * runaway)
+        step = jnp.minimum(step, x - x_end)
+
+        def attempt(guess):
+            after = end(x - step, asymmetry + guess)
+            made = convert(f, x - 0.5 * step, step, before, after)
+            difference = (made - f)[0] - (made - f)[1]
+            return made, -jnp.sum(weights * difference), after
+
+        between = 0.5 * (step + pace.step)
+        guess = step * (pace.change / pace.step + pace.slope * between)
+        # what the next step begins with is what this one was made with: no momentum is crossed
+        # twice or left out
+        made, gained, after = attempt(attempt(guess)[1])
+        potential, earlier = after.asymmetry_potential, before.asymmetry_potential
+        size = 0.5 * (jnp.abs(potential) + jnp.abs(earlier)) + smallest
+        moving = step > 0.0
+        taken = jnp.where(moving, step, pace.step)
+        rate = jnp.abs(potential - earlier) / size / taken
+        asymmetry, x = asymmetry + gained, x - step
+        slope = (gained / taken - pace.change / pace.step) / between
+        carry = made, x, asymmetry, _Pace(gained, taken, slope), rate, after
+        return carry, (x, asymmetry, made @ weights)
+
+    zero = jnp.zeros(())
+    first = end(x_start, start[own])
+    initial = (
+        jnp.zeros((2, cells)),
+        jnp.asarray(x_start),
+        start[own],
+        _Pace(zero, jnp.asarray(longest), zero),
+        zero,
+        first,
+    )
+    (f, *_), (x, asymmetry, yields) = jax.lax.scan(
+        jax.checkpoint(advance), initial, None, length=steps
+    )
+    x = jnp.concatenate([jnp.full(1, x_start), x])
+    asymmetry = jnp.concatenate([start[own][None], asymmetry])
+    history = jnp.broadcast_to(start, (asymmetry.size, 3)).at[:, own].set(asymmetry)
+    log_g_s = jax.vmap(at.ends)(x)[:, 0]
+    return Resonant(
+        f=f,
+        temperature_gev=jnp.exp(x),
+        asymmetry=history * (_ENTROPY * jnp.exp(log_g_s))[:, None],
+        asymmetry_yield=asymmetry,
+        yield_n=jnp.concatenate([jnp.zeros((1, 2)), yields]),
+    )
