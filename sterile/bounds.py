@@ -22,6 +22,8 @@ from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
 from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
+from sterile.combined import Composite, is_one_species
+from sterile.contract import abundance_per_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import HELICITY_STATES, Model, Plasma
 from sterile.status import Status, message_of
@@ -229,14 +231,28 @@ def verdicts(
         report |= mechanism_of(model).bounds(model, point, cosmology)
     if point.production is not None:
         report |= expansion_verdicts(point.production.plasma)
-    if hasattr(model, "sin2_2theta"):
-        share = point.omega_h2 / cosmology.omega_dm
+    for suffix, mixed, mass, abundance in _mixed_species(model, point):
+        share = jnp.minimum(abundance / cosmology.omega_dm, 1.0)
         limits = xray.shipped_limits() if xray_limits is None else xray_limits
         for name, limit in limits.items():
-            report[name] = xray.line_verdict(
-                point.mass_kev, model.sin2_2theta, limit, jnp.minimum(share, 1.0), neutrino
+            report[name + suffix] = xray.line_verdict(
+                mass, mixed.sin2_2theta, limit, share, getattr(mixed, "neutrino", "majorana")
             )
     return report
+
+
+def _mixed_species(model, point):
+    """(suffix of its verdicts, model, mass [keV], abundance) of every species that mixes."""
+    if hasattr(model, "sin2_2theta"):
+        return [("", model, point.mass_kev, point.omega_h2)]
+    if not (isinstance(model, Composite) and not is_one_species(model)):
+        return []
+    yields = [getattr(point, f"{prefix}yield_n") for prefix, _ in model.layout.parts]
+    return [
+        (f" (part {i})", part, part.mass_kev, abundance_per_kev() * part.mass_kev * made)
+        for i, (part, made) in enumerate(zip(model.parts, yields), start=1)
+        if hasattr(part, "sin2_2theta")
+    ]
 
 
 def warnings(model, point, cosmology: Cosmology | None = None) -> list[str]:
