@@ -229,8 +229,9 @@ def verdicts(
     report["overclosure"] = overclosure(point.omega_h2, cosmology)
     if isinstance(model, Model):
         report |= mechanism_of(model).bounds(model, point, cosmology)
-    if point.production is not None:
-        report |= expansion_verdicts(point.production.plasma)
+    production = getattr(point, "production", None)  # many points keep none
+    if production is not None:
+        report |= expansion_verdicts(production.plasma)
     for suffix, mixed, mass, abundance in _mixed_species(model, point):
         share = jnp.minimum(abundance / cosmology.omega_dm, 1.0)
         limits = xray.shipped_limits() if xray_limits is None else xray_limits
