@@ -28,7 +28,7 @@ def main(output):
     point = sterile.evaluate(model, config.cosmology_of(read))
     production = point.production
     with plt.style.context(plots.STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.8))
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
         for part, made, colour in zip(model.parts, production.parts, COLOURS):
             left.loglog(made.q, made.q**2 * made.f, color=colour, label=part.kind)
             curve = spectra.transfer(made.spectrum(mass_kev=model.mass_kev))

@@ -42,7 +42,7 @@ def evaluated(path):
 
 def main(output):
     with plt.style.context(plots.STYLE):
-        figure, axes = plt.subplots(figsize=(7.0, 4.6))
+        figure, axes = plt.subplots(figsize=(9.0, 4.6), layout="constrained")
         for i, path in enumerate(sorted(TEMPLATES.glob("*.toml"))):
             point, report = evaluated(path)
             failed = [n for n, v in report.items() if v.status in ("forbidden", "constrained")]
@@ -61,7 +61,9 @@ def main(output):
                 flush=True,
             )
         axes.set(xlabel=r"$k$ [$h$/Mpc]", ylabel=r"$T^2(k)$", xlim=(1.0, 300.0), ylim=(0.0, 1.02))
-        axes.legend(title=r"$m_N = 7$ keV, half-mode rule", fontsize="small")
+        figure.legend(
+            title=r"$m_N = 7$ keV, half-mode rule", fontsize="small", loc="outside right center"
+        )
         plots.save(figure, output)
 
 

@@ -79,6 +79,7 @@ def solve(
     if grid is not None:
         grid = grids.widened(grid, plasma)
         return _assemble(model, plasma, grid, *_produce(model, plasma, error_estimate, grid))
+    grids.require_standard_clock(plasma)
     # one lattice for all, so that the branches return one shape
     choices, edges = grids.regimes(plasma)
     branches = [
