@@ -185,6 +185,19 @@ def test_a_rate_interpolates_between_nothing_and_everything(rare):
         assert spectrum_energy(found) == pytest.approx(energy(before), rel=1e-7)
 
 
+@pytest.mark.invariants
+@pytest.mark.slow
+def test_a_tolerance_refines_the_parts_that_can_be():
+    decay = sterile.ParentDecay(7.0, 100.0, 1e-17, parent_yield=1e-5)
+    model = sterile.Sum(decay, RELIC)
+    coarse = sterile.solve(model, error_estimate=True)
+    # half of what the default grid vouches for
+    wanted = 0.5 * float(coarse.error.largest())
+    found = sterile.solve(model, tolerance=max(wanted, 5.1e-5))
+    assert int(found.status) == 0 and float(found.error.largest()) <= max(wanted, 5.1e-5)
+    assert float(found.yield_n) == pytest.approx(float(coarse.yield_n), rel=1e-5)
+
+
 @pytest.mark.gradients
 def test_derivatives_through_a_combination():
     def wavenumber(log_ratio):
