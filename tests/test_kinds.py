@@ -180,6 +180,37 @@ sigma = 0.0012
     assert float(found["only"].value) == pytest.approx(dilution, rel=2e-2)
 
 
+@pytest.mark.cli
+def test_a_mass_of_the_models_own_is_sampled(tmp_path):
+    text = """
+[model]
+kind = "diluted-freeze-out"
+decoupling_temperature_gev = 1.0
+[fit]
+method = "fisher"
+starts = 1
+[fit.prior.dilution]
+log_uniform = [20.0, 2000.0]
+[fit.prior.mass_kev]
+log_normal = [7.0, 0.1]
+[fit.likelihood.omega_h2]
+mean = 0.12
+sigma = 0.0012
+"""
+    (tmp_path / "fit.toml").write_text(text)
+    words = tmp_path / "fit.toml", "-o", tmp_path / "fit.h5", "--quiet", "--json"
+    found = json.loads(command("fit", *words))
+    # Omega ~ m/S is measured to 1 %, the mass known to 10 %: so is S, in proportion
+    dilution = found["maximum"]["dilution"]
+    model = sterile.DilutedFreezeOut(7.0, 1.0, dilution=dilution)
+    assert float(sterile.evaluate(model).omega_h2) == pytest.approx(0.12, rel=2e-3)
+    assert found["maximum"]["mass_kev"] == pytest.approx(7.0, rel=2e-3)
+    # of the coordinates: ln of both
+    sigma = {name.removeprefix("ln "): value for name, value in found["sigma"].items()}
+    assert sigma["mass_kev"] == pytest.approx(0.1, rel=1e-2)
+    assert sigma["dilution"] == pytest.approx(math.hypot(0.1, 0.01), rel=1e-2)
+
+
 @pytest.mark.invariants
 @pytest.mark.parametrize("path", sorted(TEMPLATES.glob("*.toml")), ids=lambda path: path.stem)
 def test_templates_are_valid(path):
