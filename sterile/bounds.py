@@ -26,7 +26,8 @@ from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
 from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
-from sterile.contract import Production
+from sterile.combined import Composite, is_one_species
+from sterile.contract import Production, abundance_per_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import HELICITY_STATES, Model, Plasma
 from sterile.status import Status, message_of
@@ -264,7 +265,7 @@ def verdicts(
         None if production is None else production.plasma,
     )
     limits = None
-    if hasattr(model, "sin2_2theta"):
+    if _mixes(model):
         limits = xray.shipped_limits() if xray_limits is None else dict(xray_limits)
     if isinstance(model, Model):
         report = _report(model, judged_point, cosmology, limits)
@@ -283,7 +284,7 @@ def compile_verdicts(
     """
     numbers = {name: getattr(production, name) for name in mechanism_of(model).numbers}
     given = (fields[name] for name in ("spectrum", "omega_h2", "mass_kev"))
-    limits = xray.shipped_limits() if hasattr(model, "sin2_2theta") else None
+    limits = xray.shipped_limits() if _mixes(model) else None
     _report.ahead(model, Judged(*given, numbers, production.plasma), cosmology, limits)
 
 
@@ -304,13 +305,35 @@ def _judge(model, point: Judged, cosmology, limits) -> dict[str, Verdict]:
         report |= mechanism_of(model).bounds(model, point, cosmology)
     if point.plasma is not None:
         report |= expansion_verdicts(point.plasma)
-    share = jnp.minimum(point.omega_h2 / cosmology.omega_dm, 1.0)
-    for name, limit in (limits or {}).items():
-        report[name] = xray.line_verdict(point.mass_kev, model.sin2_2theta, limit, share, neutrino)
+    for suffix, mixed, mass, abundance in _mixed_species(model, point):
+        share = jnp.minimum(abundance / cosmology.omega_dm, 1.0)
+        kind = getattr(mixed, "neutrino", "majorana")
+        for name, limit in (limits or {}).items():
+            report[name + suffix] = xray.line_verdict(mass, mixed.sin2_2theta, limit, share, kind)
     return report
 
 
 _report = program(_judge)
+
+
+def _mixes(model) -> bool:
+    """Whether a species of the model, or the model's own, mixes with active neutrinos."""
+    parts = model.parts if isinstance(model, Composite) else ()
+    return hasattr(model, "sin2_2theta") or any(hasattr(part, "sin2_2theta") for part in parts)
+
+
+def _mixed_species(model, point):
+    """(suffix of its verdicts, model, mass [keV], abundance) of every species that mixes."""
+    if hasattr(model, "sin2_2theta"):
+        return [("", model, point.mass_kev, point.omega_h2)]
+    if not (isinstance(model, Composite) and not is_one_species(model)):
+        return []
+    yields = [getattr(point, f"{prefix}yield_n") for prefix, _ in model.layout.parts]
+    return [
+        (f" (part {i})", part, part.mass_kev, abundance_per_kev() * part.mass_kev * made)
+        for i, (part, made) in enumerate(zip(model.parts, yields), start=1)
+        if hasattr(part, "sin2_2theta")
+    ]
 
 
 def warnings(model, point, cosmology: Cosmology | None = None) -> list[str]:

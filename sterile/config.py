@@ -163,6 +163,8 @@ def _with_folder(content: dict, folder: Path) -> dict:
 
 def _files_from(section: Any, folder: Path) -> Any:
     """A table of a kind, and those nested in it, with their files taken from ``folder``."""
+    if isinstance(section, list):
+        return [_files_from(part, folder) for part in section]
     if not isinstance(section, dict):
         return section
     kind, known = section.get("kind"), kinds()

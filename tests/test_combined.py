@@ -185,6 +185,19 @@ def test_a_rate_interpolates_between_nothing_and_everything(rare):
         assert spectrum_energy(found) == pytest.approx(energy(before), rel=1e-7)
 
 
+@pytest.mark.invariants
+@pytest.mark.slow
+def test_a_tolerance_refines_the_parts_that_can_be():
+    decay = sterile.ParentDecay(7.0, 100.0, 1e-17, parent_yield=1e-5)
+    model = sterile.Sum(decay, RELIC)
+    coarse = sterile.solve(model, error_estimate=True)
+    # half of what the default grid vouches for
+    wanted = 0.5 * float(coarse.error.largest())
+    found = sterile.solve(model, tolerance=max(wanted, 5.1e-5))
+    assert int(found.status) == 0 and float(found.error.largest()) <= max(wanted, 5.1e-5)
+    assert float(found.yield_n) == pytest.approx(float(coarse.yield_n), rel=1e-5)
+
+
 @pytest.mark.gradients
 def test_derivatives_through_a_combination():
     def wavenumber(log_ratio):
@@ -271,3 +284,32 @@ def test_what_a_configuration_of_a_sum_refuses(text, message):
     with pytest.raises(ValueError, match=message) as caught:
         config.check(tomllib.loads(f'[model]\nkind = "sum"\n{text}'))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.invariants
+def test_x_ray_limits_of_a_sum(monkeypatch):
+    """A mechanism with a mixing angle beside one without: as one species, and as two."""
+    from sterile import bounds, mechanisms
+
+    class Mixed(sterile.Model):
+        kind = "mixed-relic-of-a-test"
+        mass_kev: jax.Array = sterile.parameter("keV", "mass", 1e-3, 1e6, 7.0)
+        sin2_2theta: jax.Array = sterile.parameter("1", "mixing", 1e-20, 1.0, 1e-10)
+
+    def solve(model, plasma, grid, error_estimate):
+        relic = sterile.ThermalRelic(model.mass_kev, temperature_ratio=0.05)
+        return sterile.kinds()["thermal-relic"].solve(relic, plasma, grid, error_estimate)
+
+    entry = sterile.Mechanism(model=Mixed, solve=solve)
+    monkeypatch.setitem(mechanisms._registered, Mixed.kind, entry)  # forgotten again
+    for other, suffix in ((DILUTED, ""), (HEAVY, " (part 1)")):
+        model = sterile.Sum(Mixed(7.0, 1e-10), other)
+        point = sterile.evaluate(model)
+        report = bounds.verdicts(model, point)
+        lines = [name for name in report if name.startswith("xray-")]
+        assert lines and all(name.endswith(suffix) for name in lines)
+        alone = bounds.verdicts(Mixed(7.0, 1e-10), sterile.evaluate(Mixed(7.0, 1e-10)))
+        first = lines[0].removesuffix(suffix)
+        same = float(report[lines[0]].margin) == pytest.approx(float(alone[first].margin), abs=1e-9)
+        # of one species all of it mixes; of two, only the part's own share counts
+        assert same == bool(suffix)

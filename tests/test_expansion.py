@@ -189,3 +189,10 @@ def test_verdicts_on_the_expansion():
 def test_what_is_refused(own, message):
     with pytest.raises(ValueError, match=message):
         sterile.Plasma(**own)
+
+
+@pytest.mark.invariants
+def test_a_traced_solution_needs_its_grid():
+    low = sterile.Plasma(reheating_temperature_gev=10.0)
+    with pytest.raises(ValueError, match=r"give grid=sterile.choose_grid"):
+        jax.jit(lambda y: sterile.solve(sterile.ScalarDecay(100.0, 1e-8, y), low).yield_n)(1e-9)

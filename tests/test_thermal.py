@@ -176,6 +176,13 @@ def test_what_diluted_freeze_out_refuses(values, message):
 
 
 @pytest.mark.invariants
+def test_a_parent_is_an_expansion_of_its_own():
+    fluid = sterile.Plasma(reheating_temperature_gev=1.0)
+    with pytest.raises(ValueError, match="both given, but each is the other's expansion"):
+        sterile.solve(sterile.DilutedFreezeOut(7.0, 1.0, **HOT), fluid)
+
+
+@pytest.mark.invariants
 def test_a_spectrum_from_a_file(tmp_path):
     path, q = tmp_path / "psd.dat", np.geomspace(1e-3, 40.0, 500)
     np.savetxt(path, np.c_[q, 0.01 / (np.exp(q) + 1.0)], fmt="%.12e")

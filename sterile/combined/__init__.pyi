@@ -2,6 +2,7 @@ from .composite import Composite as Composite
 from .composite import Layout as Layout
 from .composite import composite_of as composite_of
 from .composite import has_mass as has_mass
+from .composite import is_one_species as is_one_species
 from .late_thermalisation import LATE_THERMALISATION as LATE_THERMALISATION
 from .late_thermalisation import LateThermalisation as LateThermalisation
 from .sums import SUM as SUM

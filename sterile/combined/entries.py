@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import jax.numpy as jnp
+
 from sterile.combined.composite import Composite, fields_of
 from sterile.combined.merging import distinct
-from sterile.contract import Choices, Mechanism, Refinement
+from sterile.contract import Choices, ErrorEstimate, Mechanism, Production, Refinement
 from sterile.quantities import Quantity
 
 ENTRY_OF = Callable[[type], Mechanism]
@@ -116,6 +118,14 @@ def _refinement(entries: Sequence[Mechanism]) -> Refinement | None:
         return fine.details.error_against(coarse.details, own)
 
     return Refinement(finer, error, max(refinement.floor for refinement in known))
+
+
+def part_error(fine: Production, coarse: Production, refinement: Refinement | None):
+    """:class:`ErrorEstimate` of a part; what has nothing to refine is exact beside what has."""
+    if refinement is not None:
+        return refinement.error(fine, coarse)
+    nothing = jnp.zeros(())
+    return ErrorEstimate(nothing, nothing, nothing) if fine.error is None else fine.error
 
 
 def part_point(point, index: int, prefix: str, entry: Mechanism):

@@ -34,7 +34,7 @@ from jax import Array
 from spectra.numerics import integral_weights
 from sterile.bath import expansion
 from sterile.combined.composite import Composite, combine, has_mass, is_one_species
-from sterile.combined.entries import combined_entry
+from sterile.combined.entries import combined_entry, part_error
 from sterile.combined.merging import merged_spectrum, worst
 from sterile.combined.sums import require_not_nested
 from sterile.contract import ErrorEstimate, History, Mechanism, Production
@@ -159,7 +159,7 @@ class Details(eqx.Module):
     def error_against(self, coarse: "Details", refinements) -> ErrorEstimate | None:
         """:class:`ErrorEstimate` from that of the start on the next coarser grid."""
         (start,), (before,), (refinement,) = self.parts, coarse.parts, refinements
-        return _error(start.error if refinement is None else refinement.error(start, before))
+        return _error(part_error(start, before, refinement))
 
 
 def LateThermalisation(start: Model, **own) -> Thermalised:  # noqa: N802 - as sterile.Sum

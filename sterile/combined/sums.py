@@ -10,7 +10,7 @@ from jax import Array
 
 from spectra.tracing import is_traced
 from sterile.combined.composite import Composite, combine, has_mass, is_one_species
-from sterile.combined.entries import combined_entry, part_name
+from sterile.combined.entries import combined_entry, part_error, part_name
 from sterile.combined.merging import merged_error, merged_history, merged_spectrum, worst
 from sterile.contract import ErrorEstimate, Mechanism, Production
 from sterile.models import Model
@@ -70,10 +70,7 @@ class Details(eqx.Module):
     def error_against(self, coarse: "Details", refinements) -> ErrorEstimate | None:
         """:class:`ErrorEstimate` of the sum, from the parts' on the next coarser grids."""
         known = [
-            dataclasses.replace(
-                fine,
-                error=fine.error if refinement is None else refinement.error(fine, before),
-            )
+            dataclasses.replace(fine, error=part_error(fine, before, refinement))
             for fine, before, refinement in zip(self.parts, coarse.parts, refinements)
         ]
         return merged_error(known, *_shares(known))

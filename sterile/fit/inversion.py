@@ -117,7 +117,8 @@ def solve_for(
         traced by jit or vmap.
     """
     entry = mechanism_of(at)
-    name, wanted = _check(target, vary, mass_kev, entry)
+    own_mass = hasattr(at, "mass_kev")
+    name, wanted = _check(target, vary, mass_kev is not None or own_mass, entry)
     plasma = Plasma() if plasma is None else plasma
     cosmology = Cosmology() if cosmology is None else cosmology
     try:
@@ -130,7 +131,7 @@ def solve_for(
             "and differentiate with jax.grad, jvp or vjp"
         ) from None
     stated = parameters_of(entry.model)
-    if name == "omega_h2" and vary == "mass_kev" and vary not in stated:
+    if name == "omega_h2" and vary == "mass_kev" and not own_mass:
         return _mass_for_abundance(wanted, at, plasma)
     if not math.isfinite(numbers[2]) or (name in scalars(entry) and numbers[2] <= 0.0):
         raise ValueError(f"target {name} = {numbers[2]:g} must be positive and finite")
@@ -232,15 +233,14 @@ def _polish(sample, x: float) -> float:
     return x
 
 
-def _check(target, vary: str, mass_kev, entry: Mechanism):
+def _check(target, vary: str, given: bool, entry: Mechanism):
+    """Name and value of the target; ``given``: whether the mass is, or is the model's own."""
     require_parameter(vary, ("mass_kev", *parameters_of(entry.model)))
     if len(target) != 1:
         raise ValueError(f"target {dict(target)} must have one entry, for example omega_h2: 0.12")
     ((name, wanted),) = target.items()
     if name in ("mass_kev", "omega_h2") and vary != "mass_kev":
-        given = mass_kev is not None
-        own = "mass_kev" in parameters_of(entry.model)
-        if name == "omega_h2" and not (given or own):
+        if name == "omega_h2" and not given:
             raise ValueError("without mass_kev the abundance fixes the mass; give mass_kev")
         if name == "mass_kev" and given:
             raise ValueError("mass_kev is the target and given; leave it out, give omega_h2")

@@ -16,7 +16,15 @@ from sterile.contract import Choices, Dataset, ErrorEstimate, Mechanism, Product
 from sterile.models import Model, Plasma, in_range, parameter, switch
 from sterile.parents.solution import AlreadyThere, FromDecay, FromPairs, Parent, cold, solve_parent
 from sterile.quantities import Quantity
-from sterile.scalar import FREEZE_IN, FREEZE_OUT, Grid, accuracy, stretched, yield_weights
+from sterile.scalar import (
+    FREEZE_IN,
+    FREEZE_OUT,
+    Grid,
+    accuracy,
+    require_standard_clock,
+    stretched,
+    yield_weights,
+)
 from sterile.status import Status
 
 _KEV_GEV = 1e-6
@@ -197,7 +205,9 @@ def _shared_grid(models, plasma) -> Grid:
 
 def solve(model: ParentDecay, plasma: Plasma, grid, error_estimate) -> Production:
     """By :func:`sterile.parents.solve_parent`; its plasma's constant_g and gravity count."""
-    grid = default_grid(model) if grid is None else grid
+    if grid is None:
+        require_standard_clock(plasma)
+        grid = default_grid(model)
     found = _solve(model, plasma, grid)
     if not error_estimate:
         return found

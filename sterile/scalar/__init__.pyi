@@ -12,6 +12,7 @@ from .distribution import evolve as evolve
 from .distribution import solve_scalar as solve_scalar
 from .grids import FREEZE_IN as FREEZE_IN
 from .grids import FREEZE_OUT as FREEZE_OUT
+from .grids import require_standard_clock as require_standard_clock
 from .grids import resonance_of as resonance_of
 from .grids import stretched as stretched
 from .higgs_mixing import bath_branching as bath_branching

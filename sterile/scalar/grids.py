@@ -206,6 +206,15 @@ def _slower(grid: Grid) -> Grid:
     return dataclasses.replace(grid, late_steps=2 * grid.late_steps)
 
 
+def require_standard_clock(plasma: Plasma) -> None:
+    """Raise ``ValueError`` where a grid has to be chosen, but values are not known."""
+    if expansion.releases_entropy(plasma):
+        raise ValueError(
+            "a plasma that releases entropy needs a grid made for it, which cannot be chosen under "
+            "jit or vmap; give grid=sterile.choose_grid(model, plasma)"
+        )
+
+
 def _has_fluid(plasma: Plasma) -> bool:
     """Whether there is an extra fluid, of more than zero density where that is known."""
     ratio = plasma.fluid_density_ratio

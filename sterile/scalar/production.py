@@ -83,6 +83,7 @@ def solve(
     left out then, and yields in time are filled up at their ends to one length.
     """
     if grid is None:
+        grids.require_standard_clock(plasma)
         return _solve_any(model, plasma, error_estimate)
     return _solve_on(grids.widened(grid, plasma), model, plasma, error_estimate)
 

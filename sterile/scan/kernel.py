@@ -106,11 +106,14 @@ def _batch(setup, values, grid):
 def _one(setup, row, grid):
     """One point: its table, path → array, and its verdicts."""
     own = {name: value for name, value in row.items() if name in vars(setup.model)}
+    model = dataclasses.replace(setup.model, **own)
+    # a mass of the model's own is among its parameters
+    mass = None if hasattr(model, "mass_kev") else row.get("mass_kev", setup.mass_kev)
     point = evaluate(
-        dataclasses.replace(setup.model, **own),
+        model,
         setup.cosmology,
         setup.plasma,
-        mass_kev=row.get("mass_kev", setup.mass_kev),
+        mass_kev=mass,
         omega_h2=setup.omega_h2,
         drive=setup.drive,
         grid=grid,
@@ -126,7 +129,6 @@ def _one(setup, row, grid):
     }
     found = {}
     if setup.references is not None:
-        model = dataclasses.replace(setup.model, **own)
         found = verdicts_of(setup, point) | bounds.verdicts(model, point, setup.cosmology)
         for name, verdict in found.items():
             table[f"verdicts/{name}/status"] = verdict.status_code

@@ -169,6 +169,12 @@ def undiluted_ratio(model: DilutedFreezeOut, plasma) -> Array:
 def solve(model: DilutedFreezeOut, plasma, grid, error_estimate) -> Production:
     """See the module's description."""
     undiluted = undiluted_ratio(model, plasma)
+    if model.parent_mass_gev is not None and not expansion.is_standard(plasma):
+        raise ValueError(
+            "the parent of diluted freeze-out and an extra fluid or a reheating temperature in "
+            "[plasma] are both given, but each is the other's expansion; remove one of them, or "
+            "give dilution"
+        )
     if model.parent_mass_gev is None:
         ratio = undiluted / jnp.cbrt(model.dilution)
         details = Details(
