@@ -34,7 +34,7 @@ from sterile.mixing.background import background, momenta, momentum_edges
 from sterile.mixing.opacities import width
 from sterile.mixing.potentials import FLAVOURS, lepton_potential_unit, thermal_potential
 from sterile.mixing.redistribution import Redistribution, equilibrium, redistribution
-from sterile.mixing.resonance import mean_lorentzian
+from sterile.mixing.resonance import mean_smeared
 
 START_GEV, END_GEV = 10.0, 1e-3
 _KEV_GEV = 1e-6
@@ -46,6 +46,8 @@ _DENSE_GEV, _WIDER, _JOINT = (0.03, 2.0), 4.0, 0.3
 # a change of ln V_L counts as so much of one of ln T; V_L smaller than this share of what the
 # asymmetries make at first counts as that much
 _RUNAWAY, _SMALLEST = 1.0, 0.02
+# what rounds off the absolute value of that change, so that all is smooth
+_AT_REST = 0.05
 # of all steps, those that are left for it
 _SPARE = 1.7
 # nodes of the tables per unit of ln T: the bath changes over 0.1 of it, splines miss 1e-6
@@ -212,7 +214,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         y = ratio(at.ends(x)[0]) * q
         damping = rate * y * jnp.exp(2.0 * x) / mass_squared
         spread = jnp.sqrt(mixing + damping**2)
-        mean = mean_lorentzian(
+        mean = mean_smeared(
             before.distance[:, :-1],
             before.distance[:, 1:],
             after.distance[:, :-1],
@@ -225,7 +227,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         active = 1.0 / (jnp.exp(jnp.minimum(y - sign * potential, 700.0)) + 1.0)
         return f - (active - f) * jnp.expm1(-depth)
 
-    smallest = _SMALLEST * jnp.max(jnp.abs(model.asymmetries())) + 1e-30
+    smallest = _SMALLEST**2 * jnp.sum(model.asymmetries() ** 2) + 1e-60
 
     def advance(carry, _):
         f, x, asymmetry, pace, runaway, before = carry
@@ -244,10 +246,10 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         # twice or left out
         made, gained, after = attempt(attempt(guess)[1])
         potential, earlier = after.asymmetry_potential, before.asymmetry_potential
-        size = 0.5 * (jnp.abs(potential) + jnp.abs(earlier)) + smallest
+        size = jnp.sqrt(0.5 * (potential**2 + earlier**2) + smallest)
         moving = step > 0.0
         taken = jnp.where(moving, step, pace.step)
-        rate = jnp.abs(potential - earlier) / size / taken
+        rate = jnp.sqrt(((potential - earlier) / (size * taken)) ** 2 + _AT_REST**2)
         asymmetry, x = asymmetry + gained, x - step
         slope = (gained / taken - pace.change / pace.step) / between
         carry = made, x, asymmetry, _Pace(gained, taken, slope), rate, after
