@@ -97,9 +97,7 @@ def file_name(description: str, read: Callable[[Any], Hashable]) -> Any:
     def converter(given):
         return read(given) if isinstance(given, str | os.PathLike) else given
 
-    return eqx.field(
-        static=True, default=None, converter=converter, metadata={"file": description}
-    )
+    return eqx.field(static=True, default=None, converter=converter, metadata={"file": description})
 
 
 class Model(eqx.Module):

@@ -87,12 +87,17 @@ def against_reference(production, ratio, reference_q, reference_f):
     f = np.exp(np.interp(np.log(reference_q), np.log(q), np.log(np.asarray(production.f))))
 
     def moments(values):
-        return [np.trapezoid(reference_q ** (3 + n) * values, np.log(reference_q)) for n in (0, 1, 2)]
+        return [
+            np.trapezoid(reference_q ** (3 + n) * values, np.log(reference_q)) for n in (0, 1, 2)
+        ]
 
     ours, theirs = moments(f), moments(reference_f)
     number = ours[0] / theirs[0]
     peak = np.max(reference_q**2 * reference_f)
     gap = reference_q**2 * (f - reference_f) / peak
-    return number - 1.0, ours[1] / theirs[1] / number - 1.0, math.sqrt(
-        ours[2] / theirs[2] / number
-    ) - 1.0, gap
+    return (
+        number - 1.0,
+        ours[1] / theirs[1] / number - 1.0,
+        math.sqrt(ours[2] / theirs[2] / number) - 1.0,
+        gap,
+    )

@@ -55,7 +55,10 @@ def test_bad_rates(tmp_path, change, words):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("temperature,q,gamma_over_gf2_t5\n1,2,3\n", ["line 1", "'temperature'", "temperature_mev"]),
+        (
+            "temperature,q,gamma_over_gf2_t5\n1,2,3\n",
+            ["line 1", "'temperature'", "temperature_mev"],
+        ),
         ("temperature_mev,q\n1,2\n", ["gamma_over_gf2_t5", "missing"]),
         ("1,2,3\n", ["no header"]),
         ("temperature_mev,q,gamma_over_gf2_t5\n1,2\n", ["line 2", "2 numbers, not 3"]),
