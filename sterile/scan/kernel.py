@@ -109,7 +109,7 @@ def _one(setup, row, grid):
         dataclasses.replace(setup.model, **own),
         setup.cosmology,
         setup.plasma,
-        mass_kev=row.get("mass_kev", setup.mass_kev),
+        mass_kev=setup.mass_kev if "mass_kev" in own else row.get("mass_kev", setup.mass_kev),
         omega_h2=setup.omega_h2,
         drive=setup.drive,
         grid=grid,
