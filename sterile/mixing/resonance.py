@@ -19,27 +19,6 @@ from sterile.mixing.angles import angle
 
 # relative to |x| + w: below, a change is taken to be that much
 _SMALLEST = 1e-7
-# a resonance narrower than this share of a cell and of a step is smeared over it
-_SMEARED = 0.45
-
-
-def mean_smeared(x_00: Array, x_10: Array, x_01: Array, x_11: Array, width: Array) -> Array:
-    """:func:`mean_lorentzian` with a resonance no narrower than about a cell or a step.
-
-    A narrow one makes sums over cells and steps depend on which corners it has passed: by 1e-6,
-    but on scales of its width, which spoils derivatives. In its place stands
-
-        (2 - u) L_s + (u - 1) L_2s,   L_s = s/(s^2 + x^2),   u = w/s,   s^2 = w^2 + k (b^2 + c^2):
-
-    the same integral, pi, the same tail w/x^2, never negative, and L_w again where that is wide.
-    """
-    b = 0.5 * (x_10 - x_00 + x_11 - x_01)
-    c = 0.5 * (x_01 - x_00 + x_11 - x_10)
-    smeared = jnp.sqrt(width**2 + _SMEARED**2 * (b**2 + c**2))
-    share = width / smeared
-    narrow = mean_lorentzian(x_00, x_10, x_01, x_11, smeared)
-    wide = mean_lorentzian(x_00, x_10, x_01, x_11, 2.0 * smeared)
-    return (2.0 - share) * narrow + (share - 1.0) * wide
 
 
 @jax.jit  # traced once

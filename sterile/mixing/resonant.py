@@ -34,7 +34,7 @@ from sterile.mixing.background import background, momenta, momentum_edges
 from sterile.mixing.opacities import width
 from sterile.mixing.potentials import FLAVOURS, lepton_potential_unit, thermal_potential
 from sterile.mixing.redistribution import Redistribution, equilibrium, redistribution
-from sterile.mixing.resonance import mean_smeared
+from sterile.mixing.resonance import mean_lorentzian
 
 START_GEV, END_GEV = 10.0, 1e-3
 _KEV_GEV = 1e-6
@@ -49,7 +49,7 @@ _RUNAWAY, _SMALLEST = 1.0, 0.02
 # what rounds off the absolute value of that change, so that all is smooth
 _AT_REST = 0.05
 # of all steps, those that are left for it
-_SPARE = 1.7
+_SPARE = 2.0
 # nodes of the tables per unit of ln T: the bath changes over 0.1 of it, splines miss 1e-6
 _PER_LOG = 50.0
 
@@ -166,11 +166,18 @@ def _density_of_steps(log_temperature):
     return 1.0 / _WIDER + (1.0 - 1.0 / _WIDER) * 0.5 * core
 
 
-def _length_of_step(steps: int) -> float:
-    """In the dense part, where nothing runs away."""
-    span = math.log(START_GEV / END_GEV)
-    dense = math.log(_DENSE_GEV[1] / _DENSE_GEV[0])
-    return _SPARE * (dense + (span - dense) / _WIDER) / steps
+def _left(log_temperature):
+    """Integral of the density of steps from ln T to the end."""
+
+    def log_cosh(x, edge):
+        z = (x - math.log(edge)) / _JOINT
+        return _JOINT * jnp.logaddexp(z, -z)
+
+    def primitive(x):
+        core = log_cosh(x, _DENSE_GEV[0]) - log_cosh(x, _DENSE_GEV[1])
+        return x / _WIDER + (1.0 - 1.0 / _WIDER) * 0.5 * core
+
+    return primitive(log_temperature) - primitive(math.log(END_GEV))
 
 
 def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
@@ -184,7 +191,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
     x_start, x_end = math.log(START_GEV), math.log(END_GEV)
     start = model.asymmetries() / (_ENTROPY * jnp.exp(at.ends(x_start)[0]))
     sign = np.array([[1.0], [-1.0]])
-    longest = _length_of_step(steps)
+    longest = _SPARE * _left(x_start) / steps
 
     def ratio(log_g_s):
         return jnp.exp((log_g_s - math.log(ENTROPY_DEGREES_OF_FREEDOM_TODAY)) / 3.0)
@@ -214,7 +221,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         y = ratio(at.ends(x)[0]) * q
         damping = rate * y * jnp.exp(2.0 * x) / mass_squared
         spread = jnp.sqrt(mixing + damping**2)
-        mean = mean_smeared(
+        mean = mean_lorentzian(
             before.distance[:, :-1],
             before.distance[:, 1:],
             after.distance[:, :-1],
@@ -229,9 +236,12 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
 
     smallest = _SMALLEST**2 * jnp.sum(model.asymmetries() ** 2) + 1e-60
 
-    def advance(carry, _):
+    def advance(carry, steps_left):
         f, x, asymmetry, pace, runaway, before = carry
-        step = longest / _density_of_steps(x) / (1.0 + _RUNAWAY * runaway)
+        # where V_L has run away so often that too few steps are left, longer ones, rounded off
+        short = _left(x) / steps_left - longest
+        short = 0.5 * (short + jnp.sqrt(short**2 + (_AT_REST * longest) ** 2))
+        step = (longest / (1.0 + _RUNAWAY * runaway) + short) / _density_of_steps(x)
         step = jnp.minimum(step, x - x_end)
 
         def attempt(guess):
@@ -261,12 +271,12 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         jnp.zeros((2, cells)),
         jnp.asarray(x_start),
         start[own],
-        _Pace(zero, jnp.asarray(longest), zero),
+        _Pace(zero, longest, zero),
         zero,
         first,
     )
     (f, *_), (x, asymmetry, yields) = jax.lax.scan(
-        jax.checkpoint(advance), initial, None, length=steps
+        jax.checkpoint(advance), initial, jnp.arange(steps, 0, -1.0)
     )
     x = jnp.concatenate([jnp.full(1, x_start), x])
     asymmetry = jnp.concatenate([start[own][None], asymmetry])
