@@ -19,7 +19,6 @@ class Status(enum.IntEnum):
     NOT_CONVERGED = 22
     MASS_ABOVE_KINEMATIC_LIMIT = 23
     TOLERANCE_NOT_MET = 24
-    NOT_FINISHED = 25
     EVALUATION_FAILED = 40
     WORKER_DIED = 41
 
@@ -43,10 +42,6 @@ MESSAGES = {
     Status.TOLERANCE_NOT_MET: (
         "the estimated error is above the tolerance after three refinements of the grid; the "
         "numbers are the best found, with their error"
-    ),
-    Status.NOT_FINISHED: (
-        "the steps were used up before the resonances were over: the lepton asymmetry runs away "
-        "more often than foreseen; solve again with a finer grid, such as tolerance=1e-3"
     ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"

@@ -212,8 +212,8 @@ def test_what_comes_late_is_kept():
     )
     found = sterile.mixing.on_spectrum(strong, late)
     populated = (np.asarray(base.q) > 1e-3) & (np.asarray(base.q) < 20.0)
-    # from 2 MeV on a share of 1e-8 oscillates
-    assert np.min(np.asarray(found.survival)[populated]) > 1.0 - 1e-7
+    # from 2 MeV on a share of 1e-6 oscillates
+    assert np.min(np.asarray(found.survival)[populated]) > 1.0 - 1e-5
     assert np.min(np.asarray(base.survival)[populated]) < 0.5
 
 
@@ -270,8 +270,8 @@ def test_without_asymmetry_both_solvers_agree():
 @pytest.mark.invariants
 def test_no_dependence_on_where_bins_lie():
     """From 200 to 1600 cells, and four times the steps: 0.1 % (3200: see docs/mixing.md)."""
-    fine = sterile.solve(SHI_FULLER, grid=grids.Grid(640, 1600))
-    for grid in (grids.Grid(640, 200), grids.Grid(2560, 200), grids.RESONANT):
+    fine = sterile.solve(SHI_FULLER, grid=grids.Grid(800, 1600))
+    for grid in (grids.Grid(800, 200), grids.Grid(3200, 200), grids.RESONANT):
         found = sterile.solve(SHI_FULLER, grid=grid)
         assert float(found.yield_n) == pytest.approx(float(fine.yield_n), rel=1e-3)
         assert float(found.q_mean) == pytest.approx(float(fine.q_mean), rel=1e-3)
@@ -281,7 +281,7 @@ def test_no_dependence_on_where_bins_lie():
 def test_errors_are_bounds():
     for model, grid in (
         (DODELSON_WIDROW, grids.Grid(1536, 1600)),
-        (SHI_FULLER, grids.Grid(2560, 400)),
+        (SHI_FULLER, grids.Grid(3200, 400)),
     ):
         found, fine = sterile.solve(model, error_estimate=True), sterile.solve(model, grid=grid)
         for name in ("yield_n", "q_mean"):
@@ -294,7 +294,7 @@ def test_several_crossings_of_both_signs():
     """Opposite asymmetries: V_L of mu changes its sign as leptons go out of equilibrium."""
     model = sterile.ShiFuller(7.1, 1e-10, {"e": 3e-3, "mu": -1.2e-3, "tau": 0.0}, flavour="mu")
     coarse = sterile.solve(model)
-    fine = sterile.solve(model, grid=grids.Grid(2560, 800))
+    fine = sterile.solve(model, grid=grids.Grid(3200, 800))
     assert int(coarse.status) == 0
     assert float(coarse.yield_n) == pytest.approx(float(fine.yield_n), rel=2e-3)
 

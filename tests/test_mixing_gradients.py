@@ -64,7 +64,6 @@ def test_shi_fuller(mass, mixing, asymmetry):
     forward = jax.jit(jax.jacfwd(shi_fuller))(x)
     reverse = jax.jit(jax.jacrev(shi_fuller))(x)
     np.testing.assert_allclose(forward, reverse, rtol=1e-8, atol=1e-10)
-    # differences of the fourth order at two steps tell their own error
-    coarse, fine = (differences(function, x, step) for step in (1e-4, 5e-5))
-    np.testing.assert_allclose(fine, forward, rtol=1e-6, atol=2e-6)
-    assert np.max(np.abs(coarse - fine)) < 1e-4
+    # edges of cells cross resonances of relative width 1e-5: steps below that; rounding is 1e-8
+    found = differences(function, x, 1e-6)
+    np.testing.assert_allclose(found, forward, rtol=1e-6, atol=1e-6)

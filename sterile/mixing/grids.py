@@ -15,9 +15,9 @@ class Grid(NamedTuple):
     cells: int
 
 
-# Y_N and <q> are converged to 2e-4, q^2 f to 1 % of its peak where resonances sweep
+# Y_N and <q> are converged to 8e-4; q^2 f scatters by 1 % of its peak, where resonances sweep
 NON_RESONANT = Grid(384, 400)
-RESONANT = Grid(640, 400)
+RESONANT = Grid(800, 400)
 
 
 def prepare_non_resonant(models, plasma: Plasma) -> Choices:

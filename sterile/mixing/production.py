@@ -13,8 +13,6 @@ from sterile.mixing.models import DodelsonWidrow, ShiFuller
 from sterile.models import Plasma, in_range
 from sterile.status import Status
 
-# a resonant solution has to come this far down
-_LATEST_GEV = 0.02
 _ZETA_3 = 1.2020569031595942
 
 
@@ -141,7 +139,6 @@ def solve_resonant(
         history=AsymmetryHistory(found.temperature_gev, yields, found.asymmetry),
         details=details,
         error=error,
-        unfinished=found.temperature_gev[-1] > _LATEST_GEV,
     )
 
 
@@ -158,9 +155,7 @@ def _evolve(model, plasma, grid):
     return resonant.evolve(model, clock, grid.steps, grid.cells)
 
 
-def assemble(
-    model, plasma, grid, *, f, history, details, error, q=None, unfinished=False
-) -> Production:
+def assemble(model, plasma, grid, *, f, history, details, error, q=None) -> Production:
     """A production from F (n,) at ``q``, those of mixing's own grid when left out."""
     q = jnp.asarray(momenta(f.size)[0]) if q is None else q
     number = jnp.sum(q**3 * f)
@@ -169,11 +164,7 @@ def assemble(
     status = jnp.where(
         ~in_range(model),
         Status.OUT_OF_RANGE,
-        jnp.where(
-            ~finite,
-            Status.NON_FINITE,
-            jnp.where(unfinished, Status.NOT_FINISHED, Status.SUCCESS),
-        ),
+        jnp.where(finite, Status.SUCCESS, Status.NON_FINITE),
     )
     return Production(
         q=q,

@@ -11,6 +11,7 @@ a crossing inside a step (1507.06655's widths, Landau & Zener's limit where x ch
 than w), averaged over the momenta of a cell; it knows no place where the cells lie.
 """
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -20,6 +21,7 @@ from sterile.mixing.angles import angle
 _SMALLEST = 1e-7
 
 
+@jax.jit  # traced once
 def mean_lorentzian(x_00: Array, x_10: Array, x_01: Array, x_11: Array, width: Array) -> Array:
     """Mean of w/(w^2 + x^2) over a cell and a step; all arguments of one shape, ``width`` > 0."""
     # the plane through the corners

@@ -46,8 +46,10 @@ _DENSE_GEV, _WIDER, _JOINT = (0.03, 2.0), 4.0, 0.3
 # a change of ln V_L counts as so much of one of ln T; V_L smaller than this share of what the
 # asymmetries make at first counts as that much
 _RUNAWAY, _SMALLEST = 1.0, 0.02
+# what rounds off the absolute value of that change, so that all is smooth
+_AT_REST = 0.05
 # of all steps, those that are left for it
-_SPARE = 1.7
+_SPARE = 2.0
 # nodes of the tables per unit of ln T: the bath changes over 0.1 of it, splines miss 1e-6
 _PER_LOG = 50.0
 
@@ -164,11 +166,18 @@ def _density_of_steps(log_temperature):
     return 1.0 / _WIDER + (1.0 - 1.0 / _WIDER) * 0.5 * core
 
 
-def _length_of_step(steps: int) -> float:
-    """In the dense part, where nothing runs away."""
-    span = math.log(START_GEV / END_GEV)
-    dense = math.log(_DENSE_GEV[1] / _DENSE_GEV[0])
-    return _SPARE * (dense + (span - dense) / _WIDER) / steps
+def _left(log_temperature):
+    """Integral of the density of steps from ln T to the end."""
+
+    def log_cosh(x, edge):
+        z = (x - math.log(edge)) / _JOINT
+        return _JOINT * jnp.logaddexp(z, -z)
+
+    def primitive(x):
+        core = log_cosh(x, _DENSE_GEV[0]) - log_cosh(x, _DENSE_GEV[1])
+        return x / _WIDER + (1.0 - 1.0 / _WIDER) * 0.5 * core
+
+    return primitive(log_temperature) - primitive(math.log(END_GEV))
 
 
 def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
@@ -182,7 +191,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
     x_start, x_end = math.log(START_GEV), math.log(END_GEV)
     start = model.asymmetries() / (_ENTROPY * jnp.exp(at.ends(x_start)[0]))
     sign = np.array([[1.0], [-1.0]])
-    longest = _length_of_step(steps)
+    longest = _SPARE * _left(x_start) / steps
 
     def ratio(log_g_s):
         return jnp.exp((log_g_s - math.log(ENTROPY_DEGREES_OF_FREEDOM_TODAY)) / 3.0)
@@ -225,11 +234,14 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         active = 1.0 / (jnp.exp(jnp.minimum(y - sign * potential, 700.0)) + 1.0)
         return f - (active - f) * jnp.expm1(-depth)
 
-    smallest = _SMALLEST * jnp.max(jnp.abs(model.asymmetries())) + 1e-30
+    smallest = _SMALLEST**2 * jnp.sum(model.asymmetries() ** 2) + 1e-60
 
-    def advance(carry, _):
+    def advance(carry, steps_left):
         f, x, asymmetry, pace, runaway, before = carry
-        step = longest / _density_of_steps(x) / (1.0 + _RUNAWAY * runaway)
+        # where V_L has run away so often that too few steps are left, longer ones, rounded off
+        short = _left(x) / steps_left - longest
+        short = 0.5 * (short + jnp.sqrt(short**2 + (_AT_REST * longest) ** 2))
+        step = (longest / (1.0 + _RUNAWAY * runaway) + short) / _density_of_steps(x)
         step = jnp.minimum(step, x - x_end)
 
         def attempt(guess):
@@ -244,10 +256,10 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         # twice or left out
         made, gained, after = attempt(attempt(guess)[1])
         potential, earlier = after.asymmetry_potential, before.asymmetry_potential
-        size = 0.5 * (jnp.abs(potential) + jnp.abs(earlier)) + smallest
+        size = jnp.sqrt(0.5 * (potential**2 + earlier**2) + smallest)
         moving = step > 0.0
         taken = jnp.where(moving, step, pace.step)
-        rate = jnp.abs(potential - earlier) / size / taken
+        rate = jnp.sqrt(((potential - earlier) / (size * taken)) ** 2 + _AT_REST**2)
         asymmetry, x = asymmetry + gained, x - step
         slope = (gained / taken - pace.change / pace.step) / between
         carry = made, x, asymmetry, _Pace(gained, taken, slope), rate, after
@@ -259,12 +271,12 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         jnp.zeros((2, cells)),
         jnp.asarray(x_start),
         start[own],
-        _Pace(zero, jnp.asarray(longest), zero),
+        _Pace(zero, longest, zero),
         zero,
         first,
     )
     (f, *_), (x, asymmetry, yields) = jax.lax.scan(
-        jax.checkpoint(advance), initial, None, length=steps
+        jax.checkpoint(advance), initial, jnp.arange(steps, 0, -1.0)
     )
     x = jnp.concatenate([jnp.full(1, x_start), x])
     asymmetry = jnp.concatenate([start[own][None], asymmetry])

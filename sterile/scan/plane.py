@@ -15,7 +15,7 @@ from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC, REFERENCE_MASSES_KE
 from sterile.contract import Mechanism
 from sterile.mechanisms import mechanism
 from sterile.models import parameters_of
-from sterile.quantities import TARGETS
+from sterile.quantities import PRODUCTION, TARGETS
 from sterile.scan.results import Results
 from sterile.status import Status, is_failure, name_of
 
@@ -46,6 +46,10 @@ def figure_plane(results: Results) -> Figure:
     fails, for scalar decay late decays (nucleosynthesis) and h -> S S. Crosses: points without a
     result; dots: with a caveat of the transfer function. Between points everything is interpolated.
 
+    Where the mass is a parameter of the model, colours are the mean momentum, how warm N is; lines
+    with words the edges of the half-mode verdict; black lines Omega h^2 = 0.12, one for each value
+    of a third parameter.
+
     Raises
     ------
     ValueError
@@ -64,6 +68,8 @@ def figure_plane(results: Results) -> Figure:
         for axes, (title, chosen) in zip(grid.flat, panels):
             _draw(axes, results, entry, axes_names, chosen, handles)
             axes.set_title(title)
+            if _carries_mass(entry):
+                _draw_abundance(axes, results, axes_names, panels, chosen)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
         if handles:
@@ -209,8 +215,12 @@ def _draw(axes, results: Results, entry: Mechanism, names, chosen, handles) -> N
         name: {part: np.where(good, column[done], np.nan) for part, column in parts.items()}
         for name, parts in results.verdicts.items()
     }
-    _draw_regions(axes, raster, verdicts, handles)
-    _draw_masses(axes, raster, points, good)
+    if _carries_mass(entry):
+        _draw_mean_momentum(axes, raster, points, good)
+        _draw_edges(axes, raster, verdicts)
+    else:
+        _draw_regions(axes, raster, verdicts, handles)
+        _draw_masses(axes, raster, points, good)
     if names == entry.plane and len(entry.branches) == 2:
         _draw_turn_over(axes, raster, points, entry.branches, handles)
     _draw_excluded(axes, raster, verdicts, entry.excluded, handles)
@@ -248,6 +258,55 @@ def _draw_regions(axes, raster, verdicts, handles) -> None:
     for code, name in enumerate(_REGION_COLOURS):
         if (status == code).any():
             handles[name] = Patch(color=_REGION_COLOURS[name], alpha=_REGION_ALPHA, lw=0)
+
+
+def _carries_mass(entry: Mechanism) -> bool:
+    return "mass_kev" in parameters_of(entry.model)
+
+
+def _draw_mean_momentum(axes, raster, points, good) -> None:
+    surface = raster.between(np.where(good, points["q_mean"], np.nan))
+    mesh = axes.pcolormesh(
+        raster.x, raster.y, surface, cmap="coolwarm", alpha=0.7, rasterized=True, linewidth=0
+    )
+    axes.figure.colorbar(mesh, ax=axes, label=PRODUCTION["q_mean"].symbol)
+
+
+def _draw_edges(axes, raster, verdicts) -> None:
+    """Where the mildest and the strictest of the half-mode tests fail, in words."""
+    tests = [f"{_SUMMARY}-{mass:.1f}keV" for mass in sorted(REFERENCE_MASSES_KEV)]
+    for name, word in ((tests[0], "forbidden below"), (tests[-1], "allowed above")):
+        if name in verdicts:
+            surface = raster.edge(verdicts[name]["margin"])
+            if np.nanmin(surface, initial=np.inf) < 0.0 < np.nanmax(surface, initial=-np.inf):
+                lines = axes.contour(raster.x, raster.y, surface, levels=[0.0], colors="0.25")
+                axes.clabel(lines, fmt=lambda level: word, fontsize=8)  # noqa: B023
+
+
+def _draw_abundance(axes, results, names, panels, here) -> None:
+    """Omega h^2 = 0.12 of every panel, this one's thicker and the others labelled."""
+    for title, chosen in panels:
+        points = {name: column[chosen & results.done] for name, column in results.points.items()}
+        if points["omega_h2"].size < 4:
+            continue
+        raster = _Raster(points[names[0]], points[names[1]])
+        good = ~is_failure(points["status"]) & (points["omega_h2"] > 0.0)
+        with np.errstate(all="ignore"):
+            surface = raster.between(np.where(good, np.log(points["omega_h2"]), np.nan))
+        level = np.log(_TARGET_OMEGA_H2)
+        if not np.nanmin(surface, initial=np.inf) < level < np.nanmax(surface, initial=-np.inf):
+            continue
+        own = chosen is here
+        lines = axes.contour(
+            raster.x,
+            raster.y,
+            surface,
+            levels=[level],
+            colors=BLACK,
+            linewidths=2.0 if own else 0.9,
+        )
+        word = rf"$\Omega h^2 = {_TARGET_OMEGA_H2:g}$" if own else title
+        axes.clabel(lines, fmt=lambda level: word, fontsize=8)  # noqa: B023
 
 
 def _draw_masses(axes, raster, points, good) -> None:
