@@ -96,7 +96,7 @@ def modules_of(entry: Mechanism) -> tuple[str, ...]:
 
     Raises ``ValueError`` for one that only the running script knows.
     """
-    if issubclass(entry.model, Composite):
+    if entry.combine is None and issubclass(entry.model, Composite):
         parts = [modules_of(entry_of(part)) for _, part in entry.model.layout.parts]
         return tuple(dict.fromkeys(name for names in parts for name in names))
     module = entry.model.__module__

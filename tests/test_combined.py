@@ -85,7 +85,7 @@ def test_radiation_of_species_adds():
     parts = [sterile.solve(model).spectrum() for model in (RELIC, HEAVY)]
     for epoch in ("bbn", "recombination"):
         total = sum(float(radiation(part, epoch).value) for part in parts)
-        # the rule of spectra.moment on two tables
+        # the rule of moments on two tables
         assert float(radiation(whole, epoch).value) == pytest.approx(total, rel=1e-7)
 
 

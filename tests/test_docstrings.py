@@ -1,5 +1,6 @@
 """Docstrings of public names: there, sections that parse, every argument described."""
 
+import dataclasses
 import importlib
 import inspect
 import re
@@ -49,7 +50,8 @@ def arguments(found) -> list[str]:
     if inspect.isclass(found):
         if issubclass(found, tuple):
             return list(found._fields)
-        return [name for name in getattr(found, "__dataclass_fields__", {}) if name[0] != "_"]
+        fields = dataclasses.fields(found) if dataclasses.is_dataclass(found) else ()
+        return [field.name for field in fields if field.name[0] != "_"]
     return list(inspect.signature(found).parameters)
 
 

@@ -162,7 +162,7 @@ class Details(eqx.Module):
         return _error(part_error(start, before, refinement))
 
 
-def LateThermalisation(start: Model, **own) -> Thermalised:  # noqa: N802 - as sterile.Sum
+def LateThermalisation(start: Model, **own: Any) -> Thermalised:  # noqa: N802 - as sterile.Sum
     """A model whose neutrinos, made by ``start``, thermalise among themselves.
 
     ``own``: mediator_states, process, coupling, mediator_mass_gev, interaction_temperature_gev;

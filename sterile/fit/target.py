@@ -19,10 +19,10 @@ class Target(eqx.Module):
     """Priors, likelihood terms, and the function that makes observables of parameters.
 
     With a likelihood for omega_h2 and no mass fixed elsewhere or the model's own, ln(Omega h^2) is
-    sampled in place of ln m_N: Omega h^2 = 275.9 (m_N/keV) Y_N is linear in m_N, so the change has
-    unit Jacobian, and the sheet of one per cent that the measurement cuts out of parameter space
-    becomes a slab.
-    The prior of the mass, if there is one, is that of the mass which follows; without one it is
+    sampled in place of ln m_N: Omega h^2 = 275.9 (m_N/keV) Y_N is linear in m_N, so the change
+    has unit Jacobian, and the sheet of one per cent that the measurement cuts out of parameter
+    space becomes a slab. The prior of the mass, if there is one, is that of the mass which
+    follows; without one it is
     flat in ln m_N.
 
     Attributes

@@ -1,6 +1,7 @@
 """Production by mixing in a plasma with lepton asymmetries, with their depletion (Shi-Fuller).
 
-N mixes with neutrinos and Nbar with antineutrinos; with D, P as in :mod:`nonresonant`,
+N mixes with neutrinos and Nbar with antineutrinos; with D, P as in
+:mod:`sterile.mixing.nonresonant`,
 
     df/dt = P (f_a - f),   P = (Gamma/4) D^2 s^2/[D^2 s^2 + Gamma^2/4 + (D c - V_T -+ V_L)^2],
     f_a = 1/(e^(p/T -+ mu_a/T) + 1),
@@ -10,12 +11,14 @@ flavour a loses: with Y_a = n_La/s and n = integral of p^2 f dp/(2 pi^2),
 
     dY_a = -d(n_N - n_Nbar)/s,
 
-while Y_b of the others stay. V_L and mu_a follow from the asymmetries (:mod:`redistribution`).
+while Y_b of the others stay. V_L and mu_a follow from the asymmetries
+(:mod:`sterile.mixing.redistribution`).
 
 Momenta are cells in ln q and f their mean. Over a step the distance from resonance is taken as
-bilinear, and the rate is averaged over cell and step in closed form (:mod:`resonance`): a
-crossing may be far narrower than both. Y_a at the end of a step is predicted, the step is made,
-and made again with what came out, so that what is lost is what was made, to rounding. Steps are
+bilinear, and the rate is averaged over cell and step in closed form
+(:mod:`sterile.mixing.resonance`): a crossing may be far narrower than both. Y_a at the end of a
+step is predicted, the step is made, and made again with what came out, so that what is lost is
+what was made, to rounding. Steps are
 even in ln T, and shorter where V_L runs away: resonances sweep through the momenta evenly.
 """
 
@@ -82,7 +85,8 @@ class Clock(NamedTuple):
 
     Attributes
     ----------
-    ends : ln g_s, then -V_T and V_L as logarithms, see :mod:`potentials`, and rho/T^4.
+    ends : ln g_s, then -V_T and V_L as logarithms, see
+        :mod:`sterile.mixing.potentials`, and rho/T^4.
     response, density, energy : :class:`Redistribution`.
     middle : ln of T dt/d(-ln T), then ln Gamma/T of each cell.
     """
