@@ -137,6 +137,7 @@ def test_what_a_physicist_may_want_anyway_is_a_warning():
 
 
 @pytest.mark.cli
+@pytest.mark.slow  # a minute of compiling each
 @pytest.mark.parametrize("kind", ["dodelson-widrow", "shi-fuller", "scalar-decay+mixing"])
 def test_the_example_of_each_kind_runs(tmp_path, kind):
     from sterile.catalogue import example

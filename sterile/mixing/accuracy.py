@@ -8,9 +8,13 @@ from sterile.contract import ErrorEstimate, Production
 
 # what no refinement shows, relative: the ends of the clock and of the momenta, splines in ln T
 FLOOR = 1e-5
+# where resonances sweep, differences come out small by chance
+RESONANT_FLOOR = 3e-4
 
 
-def difference(q: Array, f: Array, coarse_q: Array, coarse_f: Array) -> ErrorEstimate:
+def difference(
+    q: Array, f: Array, coarse_q: Array, coarse_f: Array, floor: float = FLOOR
+) -> ErrorEstimate:
     """Error of F (n,) at ``q`` from a coarser solution: the whole difference, a bound."""
     number, mean = _moments(q, f)
     coarse_number, coarse_mean = _moments(coarse_q, coarse_f)
@@ -19,15 +23,20 @@ def difference(q: Array, f: Array, coarse_q: Array, coarse_f: Array) -> ErrorEst
     shape = q**2 * f
     gap = jnp.max(jnp.abs(q**2 * other - shape)) / jnp.max(shape)
     return ErrorEstimate(
-        jnp.abs(coarse_number / number - 1.0) + FLOOR,
-        jnp.abs(coarse_mean / mean - 1.0) + FLOOR,
-        gap + FLOOR,
+        jnp.abs(coarse_number / number - 1.0) + floor,
+        jnp.abs(coarse_mean / mean - 1.0) + floor,
+        gap + floor,
     )
 
 
 def between(finer: Production, coarser: Production) -> ErrorEstimate:
     """Error of the finer of two productions of one model."""
     return difference(finer.q, finer.f, coarser.q, coarser.f)
+
+
+def between_resonant(finer: Production, coarser: Production) -> ErrorEstimate:
+    """The same of resonant mixing."""
+    return difference(finer.q, finer.f, coarser.q, coarser.f, RESONANT_FLOOR)
 
 
 def _moments(q, f):

@@ -90,7 +90,7 @@ SHI_FULLER = Mechanism(
     prepare=grids.prepare_resonant,
     smooth_grid=lambda model, plasma: grids.RESONANT,
     shared_grid=lambda models, plasma: grids.RESONANT,
-    refinement=Refinement(grids.finer, accuracy.between, accuracy.FLOOR),
+    refinement=Refinement(grids.finer, accuracy.between_resonant, accuracy.RESONANT_FLOOR),
     robust=grids.finer,
     numbers={
         **_THERMAL_SHARE,

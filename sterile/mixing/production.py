@@ -118,7 +118,11 @@ def solve_resonant(
         other = _evolve(model, plasma, coarse)
         coarse_f = jnp.sum(other.f, axis=0)
         error = accuracy.difference(
-            jnp.asarray(momenta(grid.cells)[0]), f, jnp.asarray(momenta(coarse.cells)[0]), coarse_f
+            jnp.asarray(momenta(grid.cells)[0]),
+            f,
+            jnp.asarray(momenta(coarse.cells)[0]),
+            coarse_f,
+            accuracy.RESONANT_FLOOR,
         )
     first, last = found.asymmetry_yield[0], found.asymmetry_yield[-1]
     made = found.yield_n[-1, 0] - found.yield_n[-1, 1]
