@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from sterile.bath import expansion
 from sterile.contract import Dataset, History, Production
 from sterile.mixing import accuracy, grids, nonresonant, resonant
 from sterile.mixing.background import HIGHEST_Q, background, momenta
@@ -61,10 +62,23 @@ def thermal_yield(plasma: Plasma, gstar_table=None) -> float:
     return resonant.YIELD_PER_NUMBER * 3.0 * _ZETA_3 / float(bath.ratio[0]) ** 3
 
 
+def _require_standard_expansion(plasma: Plasma) -> None:
+    if not expansion.is_standard(plasma):
+        raise ValueError(
+            "plasma with an extra fluid or a reheating temperature is not available for mixing, "
+            "which is solved in the standard expansion; remove fluid_... and "
+            "reheating_temperature_gev, or take another kind"
+        )
+
+
 def clock_of(
     model: DodelsonWidrow, plasma: Plasma, grid: Grid, highest: float = HIGHEST_Q
 ) -> nonresonant.Clock:
-    """The clock of non-resonant mixing; ``highest`` of its momenta."""
+    """The clock of non-resonant mixing; ``highest`` of its momenta.
+
+    Raises ``ValueError`` if the expansion is not the standard one.
+    """
+    _require_standard_expansion(plasma)
     return nonresonant.clock(
         grid.steps,
         grid.cells,
@@ -147,6 +161,7 @@ def solve_resonant(
 
 
 def _evolve(model, plasma, grid):
+    _require_standard_expansion(plasma)
     clock = resonant.clock(
         grid.cells,
         model.flavour,
