@@ -157,7 +157,7 @@ def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     rng = np.random.default_rng(0)
     # any table will do: gamma itself comes with the bath
     particle, count = _particle(stimulated, () if elastic else None), 12
-    thermal = scalar_step.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), None)
+    thermal = scalar_step.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), sterile.Plasma())
     if elastic:
         thermal = thermal._replace(elastic_gev=jnp.asarray(3e-14))
     operator = jnp.asarray(rng.uniform(0.5, 1.0, (count, count))) * 1e-14

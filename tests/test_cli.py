@@ -157,21 +157,6 @@ def test_json_errors_are_one_object(transfer):
     assert json.loads(out)["error"] in err
 
 
-def test_a_command_keeps_lapack_to_one_thread():
-    import scipy.linalg  # noqa: F401 - loads the library
-    from threadpoolctl import threadpool_info, threadpool_limits
-
-    from sterile import session
-
-    def threads():
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
-
-    with threadpool_limits(2, user_api="blas"):
-        assert set(threads()) == {2}
-        session.start()
-        assert set(threads()) == {1}
-
-
 def test_missing_words_and_unknown_commands(run):
     one_error_line(run("transfer"), "PSD.dat")
     one_error_line(run("bogus"), "bogus")
