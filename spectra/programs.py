@@ -36,7 +36,7 @@ from spectra.tracing import is_traced
 from spectra.tree_structure import NotPlain, structure_from, structure_of
 
 # XLA's options on CPUs. The newer fusion emitters double the compile time and gain nothing here
-EFFORTS: dict[str, dict[str, bool | int]] = {
+EFFORTS: dict[str, dict[str, Any]] = {
     "once": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0},
     "some": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1},
     "many": {"xla_cpu_use_fusion_emitters": False},
@@ -127,7 +127,7 @@ class _Made(NamedTuple):
 
 def _by_hand() -> bool:
     """Whether the user debugs: then JAX's own path shows what goes on."""
-    return bool(jax.config.jax_debug_nans or jax.config.jax_disable_jit)
+    return any(getattr(jax.config, flag) for flag in ("jax_debug_nans", "jax_disable_jit"))
 
 
 def _is_array(leaf: Any) -> bool:
@@ -221,7 +221,7 @@ def _read(path: Path) -> tuple[str, bytes] | None:
     return structure.decode(), data
 
 
-def _write(path: Path, structure: str, data: bytes) -> None:
+def _write(path: Path, structure: str, data: bytes | bytearray) -> None:
     packed = zlib.compress(structure.encode() + b"\n" + data, 6)
     content = _MAGIC + hashlib.sha256(packed).hexdigest().encode() + b"\n" + packed
     try:

@@ -26,8 +26,8 @@ def structure_of(tree: Any, packages: Sequence[str] = ("spectra", "sterile")) ->
     if isinstance(tree, eqx.Module):
         fields = [field.name for field in dataclasses.fields(tree)]
         kind, values = "module", {name: getattr(tree, name, None) for name in fields}
-    elif isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        kind, values = "named", tree._asdict()
+    elif isinstance(tree, tuple) and (fields := getattr(tree, "_fields", None)) is not None:
+        kind, values = "named", dict(zip(fields, tree))
     elif isinstance(tree, tuple | list):
         kind = "tuple" if isinstance(tree, tuple) else "list"
         return [kind, [structure_of(part, packages) for part in tree]]

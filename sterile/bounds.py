@@ -27,6 +27,7 @@ from sterile import xray
 from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
 from sterile.combined import Composite, is_one_species
+from sterile.combined.composite import MASS
 from sterile.contract import Production, abundance_per_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import HELICITY_STATES, Model, Plasma
@@ -283,7 +284,7 @@ def compile_verdicts(
     ``production``, ``fields``: of :func:`sterile.pipeline.compile_ahead`.
     """
     numbers = {name: getattr(production, name) for name in mechanism_of(model).numbers}
-    given = (fields[name] for name in ("spectrum", "omega_h2", "mass_kev"))
+    given = fields["spectrum"], fields["omega_h2"], fields["mass_kev"]
     limits = xray.shipped_limits() if _mixes(model) else None
     _report.ahead(model, Judged(*given, numbers, production.plasma), cosmology, limits)
 
@@ -322,7 +323,7 @@ def _mixes(model) -> bool:
     return hasattr(model, "sin2_2theta") or any(hasattr(part, "sin2_2theta") for part in parts)
 
 
-def _mixed_species(model, point):
+def _mixed_species(model, point) -> list[tuple[str, Any, Array, Array]]:
     """(suffix of its verdicts, model, mass [keV], abundance) of every species that mixes."""
     if hasattr(model, "sin2_2theta"):
         return [("", model, point.mass_kev, point.omega_h2)]
@@ -330,9 +331,10 @@ def _mixed_species(model, point):
         return []
     yields = [getattr(point, f"{prefix}yield_n") for prefix, _ in model.layout.parts]
     return [
-        (f" (part {i})", part, part.mass_kev, abundance_per_kev() * part.mass_kev * made)
+        (f" (part {i})", part, mass, abundance_per_kev() * mass * made)
         for i, (part, made) in enumerate(zip(model.parts, yields), start=1)
         if hasattr(part, "sin2_2theta")
+        for mass in [getattr(part, MASS)]
     ]
 
 

@@ -205,7 +205,7 @@ class Mechanism:
     plane: tuple[str, str] | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
     citations: tuple[str, ...] = ()
-    combine: Callable[[type[Model], Callable[[type[Model]], Any]], Any] | None = None
+    combine: Callable[[Any, Callable[[type[Model]], Any]], Any] | None = None
 
     @property
     def kind(self) -> str:

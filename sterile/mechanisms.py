@@ -131,4 +131,6 @@ def entry_of(model: type) -> Mechanism:
 
 @functools.cache
 def _combined(model: type[Model]) -> Mechanism:
-    return _registered[model.kind].combine(model, entry_of)
+    combine = _registered[model.kind].combine
+    assert combine is not None
+    return combine(model, entry_of)

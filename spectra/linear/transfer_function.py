@@ -123,7 +123,9 @@ def transfer(
     return _transfer(species, shares, cosmology, drive, coarse)
 
 
-def prepared(dm, cosmology, drive, k_h_mpc, composition):
+def prepared(
+    dm, cosmology, drive, k_h_mpc, composition
+) -> tuple[tuple[Spectrum, ...], Array, Cosmology, Drive]:
     """Species, shares, cosmology and the drive on ``k_h_mpc``, checked as :func:`transfer` says."""
     require_x64()
     if drive is None:

@@ -101,6 +101,8 @@ def _start(plasma: Plasma):
     """T_x, rho_x there [GeV^4], Gamma [GeV] and 3(1 + w)."""
     g = plasma.constant_g
     if plasma.reheating_temperature_gev is None:
+        assert plasma.fluid_density_ratio is not None and plasma.fluid_w is not None
+        assert plasma.fluid_width_gev is not None
         first = plasma.fluid_temperature_gev
         density = plasma.fluid_density_ratio * bath.energy_density_gev4(first, g)
         return first, density, plasma.fluid_width_gev, 3.0 * (1.0 + plasma.fluid_w)
@@ -234,6 +236,7 @@ def fluid_density_gev4(comoving_gev, plasma: Plasma) -> Array:
     """rho_x [GeV^4] of the extra fluid at c [GeV]; any shape."""
     release = plasma.release
     if release is None:
+        assert plasma.fluid_density_ratio is not None and plasma.fluid_w is not None
         first = bath.comoving_temperature_gev(plasma.fluid_temperature_gev, plasma.constant_g)
         density = bath.energy_density_gev4(plasma.fluid_temperature_gev, plasma.constant_g)
         power = 3.0 * (1.0 + plasma.fluid_w)

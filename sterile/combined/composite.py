@@ -8,9 +8,8 @@ combination of the classes of its parts, made on demand and remembered; its inst
 
 import dataclasses
 import functools
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
-import equinox as eqx
 import jax.numpy as jnp
 
 from sterile.models import Model
@@ -62,12 +61,17 @@ class Composite(Model):
 
     def __getattr__(self, name: str) -> Any:
         if name == MASS and not is_one_species(self):
-            return jnp.max(jnp.stack(jnp.broadcast_arrays(*(p.mass_kev for p in self.parts))), 0)
+            return jnp.max(
+                jnp.stack(jnp.broadcast_arrays(*(getattr(p, MASS) for p in self.parts))), 0
+            )
         if name in _SHARED and is_one_species(self):
             for fields in fields_of(self.layout):
                 if name in fields:
                     return getattr(self, fields[name])
         raise AttributeError(f"{type(self).__name__} has no {name!r}")
+
+
+_Kind = TypeVar("_Kind", bound=Composite)
 
 
 def fields_of(layout: Layout) -> list[dict[str, str]]:
@@ -101,7 +105,8 @@ def composite_of(base: type[Composite], layout: Layout) -> type[Composite]:
             (optional if has_default else required)[field] = _copied(stated)
     names = ", ".join(model.__name__ for _, model in layout.parts)
     fields = required | optional
-    return type(eqx.Module)(
+    # of the metaclass of its base
+    return type(
         f"{base.__name__}[{names}]",
         (base,),
         {
@@ -120,13 +125,15 @@ def _copied(stated: dataclasses.Field) -> Any:
     return dataclasses.field(metadata=stated.metadata, kw_only=True, **default)
 
 
-def combine(base: type[Composite], named: dict[str, Model], one_mass: bool, **own) -> Composite:
+def combine(base: type[_Kind], named: dict[str, Model], one_mass: bool, **own) -> _Kind:
     """The composite of models, ``named`` by their prefix, with fields of its ``own``."""
     layout = Layout(tuple((prefix, type(model)) for prefix, model in named.items()), one_mass)
     values = {}
     for model, fields in zip(named.values(), fields_of(layout)):
         values |= {field: getattr(model, name) for name, field in fields.items()}
-    return composite_of(base, layout)(**values, **own)
+    made = composite_of(base, layout)(**values, **own)
+    assert isinstance(made, base)
+    return made
 
 
 def _require_one_neutrino(model: Composite) -> None:

@@ -278,6 +278,8 @@ def optical_depths(model: Thermalised, plasma, number, q_mean):
 
     ``number``: n_N in units of T_gamma today; ``q_mean``: <q> of the start.
     """
+    assert model.interaction_temperature_gev is not None
+    assert model.coupling is not None and model.mediator_mass_gev is not None
     first = jnp.log(model.interaction_temperature_gev)
     last = jnp.minimum(math.log(_LAST_GEV), first)
     step = (first - last) / _TIMES

@@ -69,8 +69,8 @@ def merged_error(
 
     ``shares``: (n,) of the yield; ``peaks``: (n,) peaks of q^2 F over that of the sum.
     """
-    errors = [production.error for production in productions]
-    if any(error is None for error in errors):
+    errors = [production.error for production in productions if production.error is not None]
+    if len(errors) < len(productions):
         return None
     yields = jnp.stack([error.yield_n for error in errors])
     means = jnp.stack([error.q_mean for error in errors])

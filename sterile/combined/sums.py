@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from spectra.tracing import is_traced
-from sterile.combined.composite import Composite, combine, has_mass, is_one_species
+from sterile.combined.composite import MASS, Composite, combine, has_mass, is_one_species
 from sterile.combined.entries import combined_entry, part_error, part_name
 from sterile.combined.merging import merged_error, merged_history, merged_spectrum, worst
 from sterile.contract import ErrorEstimate, Mechanism, Production
@@ -92,7 +92,7 @@ def Sum(*parts: Model) -> Summed:  # noqa: N802 - makes an instance of a class m
         raise ValueError("Sum has no parts; give models, such as sterile.Sum(first, second)")
     for i, part in enumerate(parts, start=1):
         require_not_nested(f"part {i}", type(part), "sum")
-    masses = [part.mass_kev for part in parts if has_mass(type(part))]
+    masses = [getattr(part, MASS) for part in parts if has_mass(type(part))]
     one_mass = bool(masses) and _agree(masses)
     if not one_mass and masses and len(masses) < len(parts):
         without = next(i for i, part in enumerate(parts, start=1) if not has_mass(type(part)))
@@ -136,7 +136,7 @@ def _solve(entries, model: Summed, plasma, grid, error_estimate) -> Production:
     )
     # mass of each over that of the table: 1 for one species
     ratios = [
-        jnp.ones(()) if is_one_species(model) else part.mass_kev / model.mass_kev
+        jnp.ones(()) if is_one_species(model) else getattr(part, MASS) / model.mass_kev
         for part in model.parts
     ]
     scaled = [

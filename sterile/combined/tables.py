@@ -7,7 +7,7 @@ from sterile.combined.composite import MASS, Composite, Layout, composite_of, ha
 from sterile.models import Model
 
 
-def class_of(section: dict, base: type[Model], kind_class: Callable[[dict], type[Model]]):
+def class_of(section: dict, base: type[Composite], kind_class: Callable[[dict], type[Model]]):
     """The class of a [model] section of a composite kind.
 
     ``kind_class``: the class that a nested table names, as this function does for a flat kind.

@@ -1,6 +1,7 @@
 """How far off a solution is: beside it, the same model with fewer steps and cells."""
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from spectra.numerics import interpolate
@@ -13,7 +14,11 @@ RESONANT_FLOOR = 3e-4
 
 
 def difference(
-    q: Array, f: Array, coarse_q: Array, coarse_f: Array, floor: float = FLOOR
+    q: Array | np.ndarray,
+    f: Array,
+    coarse_q: Array | np.ndarray,
+    coarse_f: Array,
+    floor: float = FLOOR,
 ) -> ErrorEstimate:
     """Error of F (n,) at ``q`` from a coarser solution: the whole difference, a bound."""
     number, mean = _moments(q, f)

@@ -150,7 +150,9 @@ def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=Non
     if before is not None and hasattr(before.history, "yield_s"):
         then = jnp.log(before.history.temperature_gev)
         history = DecayHistory(
-            *vars(history).values(), jnp.interp(-log_t, -then, before.history.yield_s)
+            history.temperature_gev,
+            history.yield_n,
+            jnp.interp(-log_t, -then, before.history.yield_s),
         )
         yield_s_max = before.yield_s_max
     details = MixedDetails(
@@ -253,6 +255,7 @@ def shared_grid(models, plasma: Plasma) -> DecayGrid:
 
 def finer(grid: DecayGrid) -> DecayGrid:
     """Both finer."""
+    assert SCALAR_DECAY.refinement is not None
     return DecayGrid(SCALAR_DECAY.refinement.finer(grid.scalar), grids.finer(grid.mixing))
 
 
@@ -279,7 +282,8 @@ def warnings(model: ScalarDecayMixing, point, cosmology) -> list[str]:
 
 def datasets(found: Production) -> dict[str, Dataset]:
     """What a result file keeps: the scalar as it decays, and what mixing did."""
-    kept = SCALAR_DECAY.datasets(found.before)
+    assert isinstance(found.history, DecayHistory)
+    kept = dict(SCALAR_DECAY.datasets(found.before))
     kept["history/yield_s"] = Dataset(found.history.yield_s, "1", "scalars per entropy, n_S/s")
     return {
         **kept,

@@ -103,7 +103,7 @@ class ShiFuller(Model):
         if self.lepton_asymmetry.ndim == 1:
             return self.lepton_asymmetry
         own = np.array([flavour == self.flavour for flavour in FLAVOURS], dtype=float)
-        return own * self.lepton_asymmetry
+        return jnp.multiply(own, self.lepton_asymmetry)
 
 
 def _of_scalar(name: str) -> Any:

@@ -92,7 +92,7 @@ class Mixed(NamedTuple):
     made: Array
 
 
-def optical_depth(model, at: Clock) -> tuple[Array, Array]:
+def optical_depth(model, at: Clock) -> tuple[Array, np.ndarray]:
     """Depth of each step and f_a, (t, n)."""
     mass_squared = (model.mass_kev * _KEV_GEV) ** 2
     y = at.bath.ratio[:, None] * at.q

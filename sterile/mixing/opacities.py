@@ -54,6 +54,7 @@ def width(
         if kind == "loss":
             strength = strength / (1.0 + np.exp(-momentum))
         return strength * FERMI_GEV2**2 * momentum * temperature**4
+    assert table.q is not None
     low, high = np.log(table.q[0]), np.log(table.q[-1])
     inside = np.clip(np.log(momentum), low, high)
     temperatures = np.log(table.temperature_gev)

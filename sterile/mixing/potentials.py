@@ -30,8 +30,8 @@ FERMI_GEV2 = 1.0 / (math.sqrt(2.0) * HIGGS_VEV_GEV**2)
 # rho/T^4 of a neutrino and its antiparticle
 _NEUTRINO_DENSITY = 2.0 * 7.0 / 8.0 * math.pi**2 / 30.0
 # momenta of thermal integrals: Gauss-Legendre, to e^-60
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(200)
-_NODES, _WEIGHTS = 30.0 * (_NODES + 1.0), 30.0 * _WEIGHTS
+_LEGENDRE = np.polynomial.legendre.leggauss(200)
+_NODES, _WEIGHTS = 30.0 * (_LEGENDRE[0] + 1.0), 30.0 * _LEGENDRE[1]
 
 
 def thermal_average(mass_over_temperature, integrand):

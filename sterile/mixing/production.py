@@ -220,10 +220,11 @@ def datasets(production: Production) -> dict[str, Dataset]:
 
 def resonant_datasets(production: Production) -> dict[str, Dataset]:
     """What a result file keeps of resonant mixing."""
-    asymmetry = production.history.lepton_asymmetry
+    history = production.history
+    assert isinstance(history, AsymmetryHistory)
     return {
         **rate_dataset(production),
-        "history/lepton_asymmetry": Dataset(asymmetry, "1", "n_L/T^3 of e, mu, tau"),
+        "history/lepton_asymmetry": Dataset(history.lepton_asymmetry, "1", "n_L/T^3 of e, mu, tau"),
         "mixing/f_n": Dataset(production.f_n, "1", "occupation of N made of neutrinos"),
         "mixing/f_nbar": Dataset(production.f_nbar, "1", "occupation made of antineutrinos"),
     }

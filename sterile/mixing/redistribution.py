@@ -36,9 +36,9 @@ class Redistribution(NamedTuple):
     energy : (n, 3, 2): coefficients of x^2, x^4 in rho_b/T^4.
     """
 
-    response: np.ndarray
-    density: np.ndarray
-    energy: np.ndarray
+    response: np.ndarray | Array
+    density: np.ndarray | Array
+    energy: np.ndarray | Array
 
 
 def redistribution(

@@ -64,7 +64,7 @@ class Table(NamedTuple):
     step: float
     coefficients: np.ndarray
 
-    def __call__(self, log_temperature: Array) -> Array:
+    def __call__(self, log_temperature: Array | float) -> Array:
         """Values (...) at a scalar ln T."""
         position = (log_temperature - self.first) / self.step
         cell = jnp.clip(jnp.floor(position).astype(int), 1, self.coefficients.shape[0] - 3)
@@ -77,7 +77,9 @@ class Table(NamedTuple):
             4.0 - 6.0 * v**2 + 3.0 * v**3,
             u**3,
         )
-        return sum(weight / 6.0 * row for weight, row in zip(weights, rows))
+        found = sum(weight / 6.0 * row for weight, row in zip(weights, rows))
+        assert isinstance(found, Array)  # no empty sum
+        return found
 
 
 class Clock(NamedTuple):

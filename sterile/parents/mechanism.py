@@ -20,6 +20,7 @@ from sterile.scalar import (
     FREEZE_IN,
     FREEZE_OUT,
     Grid,
+    ScalarYields,
     accuracy,
     require_standard_clock,
     stretched,
@@ -172,13 +173,16 @@ class _Constant(eqx.Module):
 def _source(model: ParentDecay, grid: Grid):
     states = _SPINS[model.spin].states
     if model.origin == "at-rest":
+        assert model.parent_yield is not None
         # what cold(1) gives, in n/s: one number of a_T^3 per spin state
         one = states * jnp.sum(yield_weights(grid) * cold(1.0).occupation(np.exp(grid.log_q)))
         return cold(model.parent_yield / one)
     if model.origin == "thermal":
+        assert model.parent_temperature_ratio is not None
         return AlreadyThere(_Thermal(model.parent_temperature_ratio, _SPINS[model.spin].sign))
     if model.origin == "bath-decay":
         return FromDecay(model.bath_mass_gev, model.bath_width_gev, _of_y(model))
+    assert model.pair_amplitude is not None
     return FromPairs(_Constant(model.pair_amplitude))
 
 
@@ -262,6 +266,7 @@ def lifetime(model: ParentDecay, point, cosmology) -> dict[str, Verdict]:
 
 def _datasets(production: Production) -> dict[str, Dataset]:
     history = production.history
+    assert isinstance(history, ScalarYields)
     return {"history/yield_x": Dataset(history.yield_s, "1", "parents per entropy, n_P/s")}
 
 

@@ -66,11 +66,11 @@ class Snapshots(eqx.Module):
     q, f : (1198,) and (m, 1198), F from the decays until then.
     """
 
-    temperature_gev: Array
-    scalar_q: Array
-    scalar_f: Array
+    temperature_gev: np.ndarray
+    scalar_q: np.ndarray
+    scalar_f: np.ndarray
     q: Array
-    f: Array
+    f: np.ndarray
 
 
 def solve(

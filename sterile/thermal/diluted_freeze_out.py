@@ -176,6 +176,7 @@ def solve(model: DilutedFreezeOut, plasma, grid, error_estimate) -> Production:
             "give dilution"
         )
     if model.parent_mass_gev is None:
+        assert model.dilution is not None
         ratio = undiluted / jnp.cbrt(model.dilution)
         details = Details(
             model.dilution, jnp.asarray(jnp.nan), ratio, jnp.zeros(()), model.dilution[None]

@@ -53,7 +53,7 @@ def relic_momenta(ratio, nodes: int = THERMAL_NODES) -> Array:
     return ratio * jnp.asarray(np.geomspace(*Q_OVER_RATIO, nodes))
 
 
-def fermi_dirac(q, ratio, potential=0.0) -> Array:
+def fermi_dirac(q, ratio, potential: Array | float = 0.0) -> Array:
     """F = 2/(e^(q/ratio - eta) + 1), summed over two helicities; shape of ``q``."""
     # in the form that neither overflows nor has a derivative that does
     return 2.0 * jax.nn.sigmoid(potential - q / ratio)
