@@ -40,7 +40,7 @@ def main(output):
         top = 3.0 * float((production.q**2 * production.f).max())
         left.set(xlabel="$q$", ylabel="$q^2 F(q)$", xlim=(1e-2, 60.0), ylim=(1e-5 * top, top))
         right.set(xlabel=r"$k$ [$h$/Mpc]", ylabel=r"$T^2(k)$", xlim=(1.0, 300.0))
-        left.legend(fontsize="small")
+        left.legend(fontsize="small", loc="upper right")
         plots.save(figure, output)
     shares = [float(getattr(point, f"part_{i + 1}_share")) for i in range(len(model.parts))]
     print("shares", ", ".join(f"{share:.3f}" for share in shares))

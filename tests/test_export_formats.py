@@ -17,7 +17,7 @@ import spectra.structure.cold_transfers as cold_species_module
 from spectra import export
 from spectra.export import camb, gevolution
 from spectra.export import checks as _check
-from spectra.export import linear_state as _linear
+from spectra.export.linear_state import linear_state, power_of, total_column
 from spectra.structure.cold_transfers import COLUMNS, camb_species
 from spectra.structure.power import sigma8
 
@@ -34,7 +34,7 @@ def files(tmp_path_factory):
 @pytest.fixture(scope="module")
 def state():
     install_golden_tables()
-    return _linear.linear_state(decay_spectrum(), spectra.Cosmology(), START)
+    return linear_state(decay_spectrum(), spectra.Cosmology(), START)
 
 
 def findings(path, name, run=RUN):
@@ -136,7 +136,7 @@ def test_power_convention_of_camb():
     columns = {name: values for name, values, _ in golden_columns()}
     k = columns["k_h_mpc"]
     inside = (k > 1e-3) & (k < 300.0)
-    found = _linear.power_of(k[inside], columns["total"][inside], spectra.Cosmology())
+    found = power_of(k[inside], columns["total"][inside], spectra.Cosmology())
     expected = spectra.cold_power(k[inside], spectra.power_table(), z=START)
     # two runs of CAMB of different accuracy
     assert np.allclose(found, expected, rtol=2e-3)
@@ -597,5 +597,5 @@ def test_power_and_total_are_inverse():
     k, power = np.geomspace(1e-3, 10.0, 50), np.geomspace(1.0, 2.0, 50)
     cosmology = spectra.Cosmology()
     assert np.allclose(
-        camb.power_of(k, _linear.total_column(k, power, cosmology), cosmology), power, rtol=1e-12
+        camb.power_of(k, total_column(k, power, cosmology), cosmology), power, rtol=1e-12
     )

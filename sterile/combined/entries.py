@@ -129,11 +129,14 @@ def part_error(fine: Production, coarse: Production, refinement: Refinement | No
 
 
 def part_point(point, index: int, prefix: str, entry: Mechanism):
-    """A finished point as a part sees it: its own production and its own numbers."""
-    production = point.production
-    made = None if production is None else production.details.parts[index]
-    own = {name: point.numbers[prefix + name] for name in entry.numbers}
-    return dataclasses.replace(point, production=made, numbers=own)
+    """A finished point as a part sees it: its own production, where kept, and its own numbers."""
+    own: dict[str, Any] = {
+        "numbers": {name: point.numbers[prefix + name] for name in entry.numbers}
+    }
+    production = getattr(point, "production", None)
+    if production is not None:
+        own["production"] = production.details.parts[index]
+    return dataclasses.replace(point, **own)
 
 
 def _over_parts(entries, prefixes, name: str):
