@@ -166,15 +166,18 @@ def _make(function: Callable, leaves: list, tree: Any) -> _Made:
         future = _compilers.submit(traced.lower().compile, compiler_options=options)
         return _Made(future, result_tree[0], results)
     kept = _read(path)
+    if kept is not None:
+        try:
+            result_tree[0] = jax.tree.structure(structure_from(json.loads(kept[0]), _PACKAGES))
+        except ValueError:
+            kept = None
     if kept is None:
         exported = jax.export.export(jax.jit(flat), platforms=[platform])(shapes)
         result = jax.tree.unflatten(result_tree[0], range(result_tree[0].num_leaves))
         with contextlib.suppress(NotPlain):
             _write(path, json.dumps(structure_of(result)), exported.serialize())
     else:
-        structure, data = kept
-        exported = jax.export.deserialize(bytearray(data))
-        result_tree[0] = jax.tree.structure(structure_from(json.loads(structure), _PACKAGES))
+        exported = jax.export.deserialize(bytearray(kept[1]))
     results = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in exported.out_avals]
     return _Made(compiling(exported.call), result_tree[0], results)
 

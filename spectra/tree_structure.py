@@ -35,11 +35,20 @@ def structure_of(tree: Any, packages: Sequence[str] = ("spectra", "sterile")) ->
         return ["dict", {str(name): structure_of(part, packages) for name, part in tree.items()}]
     else:
         raise NotPlain(type(tree).__name__)
-    home = type(tree).__module__
-    if home.split(".")[0] not in packages or "<" in type(tree).__qualname__:
-        raise NotPlain(f"{home}.{type(tree).__qualname__}")
+    home, own_name = type(tree).__module__, type(tree).__qualname__
+    # a class made at run time, such as that of a sum, is not found by its name
+    if home.split(".")[0] not in packages or _found(home, own_name) is not type(tree):
+        raise NotPlain(f"{home}.{own_name}")
     parts = {name: structure_of(part, packages) for name, part in values.items()}
-    return [kind, f"{home}:{type(tree).__qualname__}", parts]
+    return [kind, f"{home}:{own_name}", parts]
+
+
+def _found(place: str, name: str) -> Any:
+    """What a loaded module calls by a name; None if nothing."""
+    found: Any = sys.modules.get(place)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def structure_from(plain: Any, packages: Sequence[str]) -> Any:
@@ -52,10 +61,7 @@ def structure_from(plain: Any, packages: Sequence[str]) -> Any:
         return tuple(parts) if kind == "tuple" else parts
     if kind == "dict":
         return {name: structure_from(part, packages) for name, part in rest[0].items()}
-    place, name = rest[0].split(":")
-    found = sys.modules.get(place)
-    for part in name.split("."):
-        found = getattr(found, part, None)
+    found = _found(*rest[0].split(":"))
     parts = {key: structure_from(part, packages) for key, part in rest[1].items()}
     if kind == "named" and isinstance(found, type) and issubclass(found, tuple):
         return found(**parts)

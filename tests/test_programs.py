@@ -16,6 +16,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 import spectra
+import sterile
 from spectra import programs, tree_structure
 from spectra.structure import scales
 from spectra.structure.scales import HalfMode
@@ -79,6 +80,28 @@ def test_what_is_not_whole_is_made_again_without_a_word(fresh, tmp_path, damage)
     assert len(traces) == 2
     make()(K, T, spectra.Cosmology())
     assert len(traces) == 2  # it was mended
+
+
+def test_a_structure_that_is_not_known_is_made_again(fresh, tmp_path):
+    make, traces = fresh
+    expected = make()(K, T, spectra.Cosmology())
+    (path,) = kept(tmp_path)
+    structure, data = programs._read(path)
+    programs._write(path, structure.replace("HalfMode", "HalfNode"), data)
+    assert eqx.tree_equal(make()(K, T, spectra.Cosmology()), expected)
+    assert len(traces) == 2
+
+
+def test_a_class_made_at_run_time_is_not_kept():
+    """Its name says neither what it holds nor whether the code behind it is the same."""
+    model = sterile.Sum(
+        sterile.ThermalRelic(7.0, temperature_ratio=0.05),
+        sterile.DilutedFreezeOut(7.0, decoupling_temperature_gev=1.0, dilution=100.0),
+    )
+    words = [jax.tree.map(str, tree) for tree in (model.parts, model)]
+    tree_structure.structure_of(words[0])
+    with pytest.raises(tree_structure.NotPlain, match="Summed"):
+        tree_structure.structure_of(words[1])
 
 
 def test_another_version_of_the_source_is_another_program(fresh, tmp_path, monkeypatch):
