@@ -26,8 +26,7 @@ from spectra.structure import Verdict, VerdictStatus, judged
 from sterile import xray
 from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
-from sterile.combined import Composite, is_one_species
-from sterile.combined.composite import MASS
+from sterile.combined import MASS, Composite, is_one_species
 from sterile.contract import Production, abundance_per_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import HELICITY_STATES, Model, Plasma

@@ -1,3 +1,4 @@
+from .composite import MASS as MASS
 from .composite import Composite as Composite
 from .composite import Layout as Layout
 from .composite import composite_of as composite_of
