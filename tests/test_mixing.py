@@ -339,3 +339,21 @@ def test_resonances_ten_times_as_wide_by_brute_force(tmp_path):
 def test_momenta_are_even_in_logarithms():
     q, step = background.momenta(400)
     np.testing.assert_allclose(np.diff(np.log(q)), step, rtol=1e-12)
+
+
+@pytest.mark.invariants
+def test_a_scalar_that_also_mixes_is_judged_as_both():
+    model = sterile.ScalarDecayMixing(100.0, 1e-8, 1e-9, mass_kev=7.1, sin2_2theta=5e-10)
+    point = sterile.evaluate(model)
+    alone = sterile.evaluate(model.scalar(), mass_kev=7.1)
+    assert set(point.numbers) == set(sterile.kinds()[model.kind].numbers)
+    report = sterile.bounds.verdicts(model, point)
+    # what is asked of the scalar, with its own numbers, and of the mixing
+    same = sterile.bounds.verdicts(model.scalar(), alone)
+    for name in same.keys() & {"scalar-lifetime", "scalar-entropy"}:
+        assert float(report[name].value) == pytest.approx(float(same[name].value), rel=1e-12)
+    assert "scalar-entropy" in report or "scalar-entropy" not in same
+    assert any(name.startswith("xray-") for name in report)
+    sterile.bounds.warnings(model, point)
+    # mixing adds more than it takes back here
+    assert float(point.omega_h2) > float(alone.omega_h2)

@@ -54,7 +54,7 @@ class MixedDetails(eqx.Module):
     mixing_share : share of Y_N made by mixing.
     survival : (n,) mean share of the earlier neutrinos left, at each momentum of the spectrum.
     f_mixing : (n,) F made by mixing.
-    yield_s_max : of scalar decay, else 0.
+    yield_s_max, density_ratio_max : of scalar decay, else 0.
     before : the production that was there, or None.
     """
 
@@ -63,6 +63,7 @@ class MixedDetails(eqx.Module):
     survival: Array
     f_mixing: Array
     yield_s_max: Array
+    density_ratio_max: Array
     before: Production | None
 
 
@@ -146,7 +147,7 @@ def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=Non
     earlier = jnp.interp(-log_t, -jnp.log(start.temperature_gev), start.made / start.made[-1])
     yields = by_mixing + from_before * earlier
     history = History(jnp.exp(log_t), yields)
-    yield_s_max = jnp.zeros(())
+    yield_s_max = density_ratio_max = jnp.zeros(())
     if before is not None and hasattr(before.history, "yield_s"):
         then = jnp.log(before.history.temperature_gev)
         history = DecayHistory(
@@ -154,13 +155,14 @@ def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=Non
             history.yield_n,
             jnp.interp(-log_t, -then, before.history.yield_s),
         )
-        yield_s_max = before.yield_s_max
+        yield_s_max, density_ratio_max = before.yield_s_max, before.density_ratio_max
     details = MixedDetails(
         thermal_share=yield_n / production.thermal_yield(plasma, mixing.gstar_table),
         mixing_share=from_mixing / yield_n,
         survival=survival,
         f_mixing=f_mixing,
         yield_s_max=yield_s_max,
+        density_ratio_max=density_ratio_max,
         before=before,
     )
     return production.assemble(
