@@ -6,6 +6,7 @@ combination of the classes of its parts, made on demand and remembered; its inst
 :func:`sterile.Sum` and :func:`sterile.LateThermalisation`.
 """
 
+import abc
 import dataclasses
 import functools
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -42,9 +43,9 @@ class Composite(Model):
     table: ClassVar[str]
 
     @classmethod
+    @abc.abstractmethod
     def tables_in(cls, section: dict) -> dict[str, dict]:
         """Prefix → table of every part in a [model] section."""
-        raise NotImplementedError
 
     def __check_init__(self):
         if hasattr(type(self), "layout"):

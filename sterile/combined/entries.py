@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
+from jax import Array
 
 from sterile.combined.composite import Composite, fields_of
 from sterile.combined.merging import distinct
@@ -118,6 +120,25 @@ def _refinement(entries: Sequence[Mechanism]) -> Refinement | None:
         return fine.details.error_against(coarse.details, own)
 
     return Refinement(finer, error, max(refinement.floor for refinement in known))
+
+
+class PartDetails(eqx.Module):
+    """What a combination says beside the spectrum.
+
+    Attributes
+    ----------
+    parts : :class:`sterile.Production` of every part; ``[p.spectrum() for p in parts]`` is what
+        ``spectra.transfer`` takes as several species.
+    numbers : name → scalar, ``part_1_share`` for example; each is an attribute, too.
+    """
+
+    parts: tuple[Production, ...]
+    numbers: dict[str, Array]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "numbers" or name not in self.numbers:
+            raise AttributeError(name)
+        return self.numbers[name]
 
 
 def part_error(fine: Production, coarse: Production, refinement: Refinement | None):

@@ -26,7 +26,6 @@ import dataclasses
 import math
 from typing import Any, ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -34,7 +33,7 @@ from jax import Array
 from spectra.numerics import integral_weights
 from sterile.bath import expansion
 from sterile.combined.composite import Composite, combine, has_mass, is_one_species
-from sterile.combined.entries import combined_entry, part_error
+from sterile.combined.entries import PartDetails, combined_entry, part_error
 from sterile.combined.merging import merged_spectrum, worst
 from sterile.combined.sums import require_not_nested
 from sterile.contract import ErrorEstimate, History, Mechanism, Production
@@ -139,22 +138,8 @@ class Thermalised(Composite):
         return {"start_": section[cls.table]}
 
 
-class Details(eqx.Module):
-    """What late thermalisation says beside the spectrum.
-
-    Attributes
-    ----------
-    parts : the start's :class:`sterile.Production`.
-    numbers : name → scalar.
-    """
-
-    parts: tuple[Production, ...]
-    numbers: dict[str, Array]
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "numbers" or name not in self.numbers:
-            raise AttributeError(name)
-        return self.numbers[name]
+class Details(PartDetails):
+    """What late thermalisation says beside the spectrum; its one part is the start."""
 
     def error_against(self, coarse: "Details", refinements) -> ErrorEstimate | None:
         """:class:`ErrorEstimate` from that of the start on the next coarser grid."""

@@ -1,16 +1,14 @@
 """One neutrino made in several ways, or several neutrinos at once: the spectra add up."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from spectra.tracing import is_traced
 from sterile.combined.composite import MASS, Composite, combine, has_mass, is_one_species
-from sterile.combined.entries import combined_entry, part_error, part_name
+from sterile.combined.entries import PartDetails, combined_entry, part_error, part_name
 from sterile.combined.merging import merged_error, merged_history, merged_spectrum, worst
 from sterile.contract import ErrorEstimate, Mechanism, Production
 from sterile.models import Model
@@ -49,23 +47,8 @@ class Summed(Composite):
         return {f"part_{i}_": table for i, table in enumerate(tables, start=1)}
 
 
-class Details(eqx.Module):
-    """What a sum says beside its spectrum.
-
-    Attributes
-    ----------
-    parts : :class:`sterile.Production` of every part; ``[p.spectrum() for p in parts]`` is what
-        ``spectra.transfer`` takes as several species.
-    numbers : name → scalar, ``part_1_share`` for example.
-    """
-
-    parts: tuple[Production, ...]
-    numbers: dict[str, Array]
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "numbers" or name not in self.numbers:
-            raise AttributeError(name)
-        return self.numbers[name]
+class Details(PartDetails):
+    """What a sum says beside the spectrum."""
 
     def error_against(self, coarse: "Details", refinements) -> ErrorEstimate | None:
         """:class:`ErrorEstimate` of the sum, from the parts' on the next coarser grids."""
