@@ -88,6 +88,7 @@ def evaluate(
     grid: Grid | None = None,
     power: PowerTable | None = None,
     error_estimate: bool = False,
+    hierarchies: str = "where needed",
 ) -> Point:
     """One model through the whole pipeline; works under jit, vmap and grad.
 
@@ -100,6 +101,8 @@ def evaluate(
     omega_h2 : the abundance that fixes the mass.
     power : of :func:`spectra.power_table`; give it where the cosmology is traced.
     error_estimate : static; whether ``production.error`` is wanted, as for :func:`sterile.solve`.
+    hierarchies : static, as for :func:`spectra.transfer`; a program of one's own compiles faster
+        with "never", and says of fast dark matter that they are needed.
 
     Returns
     -------
@@ -121,7 +124,13 @@ def evaluate(
     grid = choose_grid(model, plasma) if grid is None else grid
     power = power_table(cosmology) if power is None else power
     production = solve_compiled(model, plasma, grid, error_estimate)
-    return _point(production, cosmology, _target(model, mass_kev, omega_h2), drive, power)
+    target = _target(model, mass_kev, omega_h2)
+    if hierarchies == "where needed" and not is_traced((production, cosmology, target, drive)):
+        point = _point(production, cosmology, target, drive, power, "never")
+        if not bool(point.transfer.fast):
+            return point
+        hierarchies = "always"
+    return _point(production, cosmology, target, drive, power, hierarchies)
 
 
 def compile_ahead(
@@ -152,6 +161,7 @@ def compile_ahead(
         *_target(model, mass_kev, omega_h2),
         drive,
         power,
+        "never",
     )
 
 
@@ -195,8 +205,8 @@ def evaluate_many(
 
     calls = [arguments(*chunk) for chunk in chunks]
     for call in calls:
-        _evaluate_batch.ahead(*call)
-    solved = [_evaluate_batch(*call) for call in calls]
+        _evaluate_batch.ahead(*call, "never")
+    solved = [_evaluated(*call) for call in calls]
     _, first = np.unique(np.concatenate([part for _, part in chunks]), return_index=True)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[first], *solved)
 
@@ -211,19 +221,25 @@ def _chunks(rows: np.ndarray) -> list[np.ndarray]:
     return list(padded.reshape(-1, size))
 
 
+def _evaluated(*call) -> Point:
+    """A batch; few have fast dark matter, and only those wait for the program that solves it."""
+    point = _evaluate_batch(*call, "never")
+    return _evaluate_batch(*call, "where needed") if jnp.any(point.transfer.fast) else point
+
+
 @program
-def _evaluate_batch(models, cosmology, plasma, target, drive, grid, power):
+def _evaluate_batch(models, cosmology, plasma, target, drive, grid, power, hierarchies):
     def one(model):
         model = mechanism_of(model).with_abundance(model, target[1])
         production = solve_compiled(model, plasma, grid, False)
         mass = getattr(model, "mass_kev", target[0])
-        point = _point(production, cosmology, (mass, target[1]), drive, power)
+        point = _point(production, cosmology, (mass, target[1]), drive, power, hierarchies)
         return eqx.tree_at(lambda p: p.production, point, None)
 
     return jax.vmap(one)(models)
 
 
-def _point(production: Production, cosmology, target, drive, power) -> Point:
+def _point(production: Production, cosmology, target, drive, power, hierarchies) -> Point:
     """What follows from a production: structure by one program, whatever made the spectrum."""
     mechanism = mechanism_of(production.model)
     heaviest = mechanism.heaviest_mass_kev
@@ -238,6 +254,7 @@ def _point(production: Production, cosmology, target, drive, power) -> Point:
             *target,
             drive,
             power,
+            hierarchies,
         ),
         yield_n=production.yield_n,
         q_mean=production.q_mean,
@@ -248,15 +265,18 @@ def _point(production: Production, cosmology, target, drive, power) -> Point:
 
 
 @program
-def follow(q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power) -> dict:
+def follow(
+    q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power, hierarchies
+) -> dict:
     """From a spectrum F_N(q), (n,) each, to structure; the fields of :class:`Point` that it has.
 
     ``code``: status of the production. ``heaviest_kev``: largest mass that it can make [keV], or
-    None. ``mass_kev``: m_N [keV], or None: then ``omega_h2`` fixes it.
+    None. ``mass_kev``: m_N [keV], or None: then ``omega_h2`` fixes it. ``hierarchies``: as for
+    :func:`spectra.transfer`.
     """
     mass = relic_mass_kev(yield_n, omega_h2) if mass_kev is None else mass_kev
     spectrum = Spectrum(q, f, mass, 1.0)
-    curve = transfer(spectrum, cosmology, drive=drive)
+    curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
     half = half_mode(curve, cosmology)
     status = curve.status
     if heaviest_kev is not None:

@@ -17,6 +17,7 @@ from .served_cosmologies import ln_change as ln_change
 from .served_cosmologies import require_served as require_served
 from .served_cosmologies import serves as serves
 from .served_cosmologies import table_fields as table_fields
+from .fast_particles import cold_growth as cold_growth
 from .species import SpeciesTransfer as SpeciesTransfer
 from .species import species_transfer as species_transfer
 from .transfer_function import Transfer as Transfer

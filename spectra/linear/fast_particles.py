@@ -19,7 +19,6 @@ from spectra.linear.drive_tables import Drive, ThermalHistory
 from spectra.linear.hierarchy import Contents
 from spectra.linear.hierarchy_growth import MATCHED_K_H_MPC, contents_of, matter_growth
 from spectra.linear.remember import remembered
-from spectra.numerics import interpolate
 from spectra.programs import program
 
 WAYS = ("where needed", "never", "always")
@@ -29,8 +28,9 @@ _MOST_ENERGY, _MOST_FAST, _FAST = 5e-4, 2e-4, 1e-6
 _EQUALITY = 3.4e-4
 SHELLS, _E_FOLDS = 48, 7.5
 # in T: how well the hierarchies reproduce tight runs of CLASS, and what a ratio is regular to
-FAST_ERROR, _REGULAR = 2e-4, 0.03
-_DRIFT = 0.05  # of the correction above the hierarchies: what is not known of it
+FAST_ERROR, _REGULAR = 2e-4, 0.15
+# above the hierarchies: the part of the correction that is not known, and where errors double
+_DRIFT, _DRIFT_K_H_MPC = 0.05, 10.0
 
 
 class Shells(eqx.Module):
@@ -132,13 +132,13 @@ def joined(
     fast : (n + 5,) of :func:`fast_transfer`.
     """
     n = k_h_mpc.shape[0]
-    ln_matched = np.log(MATCHED_K_H_MPC)
-    ratios = (fast[n:] * slow_matched + _REGULAR**2) / (slow_matched**2 + _REGULAR**2)
-    place = jnp.clip(jnp.log(k_h_mpc), ln_matched[0], ln_matched[-1])
-    ratio = interpolate(place, jnp.asarray(ln_matched), ratios)
+    # a ratio of what is nearly nothing says nothing
+    weight = slow_matched**3 / (slow_matched**4 + _REGULAR**4)
+    ratios = 1.0 + (fast[n:] - slow_matched) * weight
+    ratio = jnp.interp(jnp.log(k_h_mpc), np.log(MATCHED_K_H_MPC), ratios)
     beyond = k_h_mpc > MATCHED_K_H_MPC[0]
     # what is slower than the slowest shell is counted as that
     crossed = k_h_mpc * drive.cosmology.h * shells.speed[2] * drive.distance[-1, 0]
     below = FAST_ERROR + shells.slower * crossed**2 / 6.0
-    above = FAST_ERROR + _DRIFT * jnp.abs((ratio - 1.0) * slow)
+    above = FAST_ERROR * (1.0 + k_h_mpc / _DRIFT_K_H_MPC) + _DRIFT * jnp.abs((ratio - 1.0) * slow)
     return jnp.where(beyond, slow * ratio, fast[:n]), jnp.where(beyond, above, below)

@@ -33,6 +33,8 @@ HALF_MODE_SOURCE = "half-mode test of Koenig, Merle & Totzauer 1609.01289"
 _PLAIN_BELOW_T2 = 0.99
 _SMALL_K_DEFICIT = 3e-3
 _SAMPLES = 128
+# below, the relics of the test are cold to 1e-4
+_FIRST_K_H_MPC = 0.1
 # inverse temperature of the soft minimum: it exceeds the minimum by log(128)/300 = 0.016 at most
 _SHARPNESS = 300.0
 
@@ -80,7 +82,7 @@ def _half_mode_numbers(transfer: Transfer, reference: Transfer) -> tuple[Array, 
     ln_k, t = jnp.log(transfer.k_h_mpc[order]), transfer.t[order]
     order = jnp.argsort(reference.k_h_mpc)
     ln_k_reference, t_reference = jnp.log(reference.k_h_mpc[order]), reference.t[order]
-    first = jnp.maximum(ln_k[0], ln_k_reference[0])
+    first = jnp.maximum(jnp.maximum(ln_k[0], ln_k_reference[0]), math.log(_FIRST_K_H_MPC))
     usable = (status_reference == 0) & jnp.all(jnp.isfinite(t))
     ln_k_half = jnp.log(jnp.where(usable, k_half, 1.0))
     usable = usable & (first < ln_k_half) & (ln_k_half <= ln_k[-1])

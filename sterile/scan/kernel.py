@@ -86,7 +86,7 @@ def shapes(setup: Setup, values: dict):
     """(path → shape of one point's array, verdict's name → its source), without computing."""
     row = {name: column[0] for name, column in values.items()}
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
-    table, found = eqx.filter_eval_shape(_one, setup, row, grid)
+    table, found, _ = eqx.filter_eval_shape(_one, setup, row, grid, "never")
     sources = {name: verdict.source for name, verdict in found.items()}
     return {path: leaf.shape for path, leaf in table.items()}, sources
 
@@ -94,17 +94,21 @@ def shapes(setup: Setup, values: dict):
 def solve(setup: Setup, values: dict, tight: bool = False) -> dict:
     """All arrays of n points that need one grid: path → (n, ...) on the host."""
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
-    found = _batch(setup, values, mechanism_of(setup.model).robust(grid) if tight else grid)
+    grid = mechanism_of(setup.model).robust(grid) if tight else grid
+    found, fast = _batch(setup, values, grid, "never")
+    if np.any(fast):
+        # few points have fast dark matter, and only those wait for the program that solves it
+        found, _ = _batch(setup, values, grid, "where needed")
     return {path: np.asarray(leaf) for path, leaf in found.items()}
 
 
 @program
-def _batch(setup, values, grid):
-    return jax.vmap(lambda row: _one(setup, row, grid)[0])(values)
+def _batch(setup, values, grid, hierarchies):
+    return jax.vmap(lambda row: _one(setup, row, grid, hierarchies)[::2])(values)
 
 
-def _one(setup, row, grid):
-    """One point: its table, path → array, and its verdicts."""
+def _one(setup, row, grid, hierarchies):
+    """One point: its table, path → array, its verdicts, and whether its dark matter is fast."""
     own = {name: value for name, value in row.items() if name in vars(setup.model)}
     model = dataclasses.replace(setup.model, **own)
     # a mass of the model's own is among its parameters
@@ -118,6 +122,7 @@ def _one(setup, row, grid):
         drive=setup.drive,
         grid=grid,
         power=setup.power,
+        hierarchies=hierarchies,
     )
     # whatever is wanted of it, one program
     table = {f"points/{name}": value for name, value in scalars_of(point).items()}
@@ -134,7 +139,7 @@ def _one(setup, row, grid):
             table[f"verdicts/{name}/status"] = verdict.status_code
             for part in ("value", "threshold", "margin"):
                 table[f"verdicts/{name}/{part}"] = getattr(verdict, part)
-    return table, found
+    return table, found, point.transfer.fast
 
 
 def verdicts_of(setup: Setup, point) -> dict:
