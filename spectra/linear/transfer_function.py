@@ -135,7 +135,7 @@ def prepared(
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
     if k_h_mpc is not None:
-        drive = at_wavenumbers(drive, _check_wavenumbers(k_h_mpc))
+        drive = at_wavenumbers(drive, check_wavenumbers(k_h_mpc))
     return species, shares, cosmology, drive
 
 
@@ -260,7 +260,8 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 
-def _check_wavenumbers(k_h_mpc) -> Array | np.ndarray:
+def check_wavenumbers(k_h_mpc) -> Array | np.ndarray:
+    """``k_h_mpc`` as an array (n,); ``ValueError`` where it leaves :data:`K_RANGE_H_MPC`."""
     k = k_h_mpc if is_traced(k_h_mpc) else np.asarray(k_h_mpc, dtype=float)
     if k.ndim != 1 or k.shape[0] == 0:
         raise ValueError(f"k_h_mpc has shape {k.shape}; give a one-dimensional array")

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra.psd import read_psd
+from spectra.psd import normalisation_factor, read_psd
 from spectra.spectrum import Spectrum, moment, q_mean, q_rms
 from sterile.contract import Choices, ErrorEstimate, History, Mechanism, Production
-from sterile.models import Model, file_name, in_range, parameter
+from sterile.models import Model, file_name, in_range, parameter, switch
 from sterile.status import Status
 from sterile.thermal.distributions import YIELD_PER_NUMBER
 
@@ -28,6 +28,8 @@ class SpectrumFile(Model):
     temperature_ratio : T_ref/T_gamma today [1], T_ref that of q; 1 for this package's own files,
         0.71377 for neutrinos.
     file : its name; in a configuration, from the folder that the program runs in.
+    normalisation : of the second column, as for :func:`spectra.read_psd`: "occupation", F itself,
+        or "class", F/(2 pi)^3.
     """
 
     kind: ClassVar[str] = "spectrum-file"
@@ -41,6 +43,7 @@ class SpectrumFile(Model):
         symbol=r"$T_{\rm ref}/T_\gamma$",
     )
     file: str = file_name("two columns, q and F(q) summed over helicities; # starts a comment")
+    normalisation: str = switch("what the second column is", "occupation", "class")
 
 
 class _Version(NamedTuple):
@@ -71,7 +74,7 @@ def prepare(models, plasma) -> Choices:
 def solve(model: SpectrumFile, plasma, grid, error_estimate) -> Production:
     """The file's F at q = p/T_gamma, with its normalisation; errors of ``spectra.read_psd``."""
     q, f = _table(_version(model.file) if grid is None else grid)
-    q = model.temperature_ratio * q
+    q, f = model.temperature_ratio * q, normalisation_factor(model.normalisation) * f
     table = Spectrum(q, f, 1.0, 1.0)
     number = moment(table, 0.0) / (2.0 * np.pi**2)
     yield_n = YIELD_PER_NUMBER * number
