@@ -167,7 +167,7 @@ def test_the_second_column_may_be_of_three_kinds(written):
         (1e-6, None),
         (1.0 / CLASS_FACTOR, "normalisation = class"),
         (0.2 / CLASS_FACTOR, "normalisation = class"),
-        (0.5 * CLASS_FACTOR, "without the .2 pi...3 of CLASS's convention it would be 0.06"),
+        (0.5 * CLASS_FACTOR, "without the .2 pi..3 of CLASS's convention it would be 0.06"),
         (3600.0, "over-close the universe; if the file gives a shape only"),
     ],
 )

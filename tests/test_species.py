@@ -93,7 +93,7 @@ def test_shares_in_the_other_convention_are_told():
     )
     with pytest.warns(UserWarning, match="species 0: .* say normalisation = class"):
         spectra.transfer(less, k_h_mpc=K, composition="cold-remainder")
-    with pytest.raises(ValueError, match="without the .2 pi...3 .* it would be 0.04"):
+    with pytest.raises(ValueError, match="without the .2 pi..3 .* it would be 0.04"):
         spectra.transfer(more, k_h_mpc=K, composition="cold-remainder")
 
 

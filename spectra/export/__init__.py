@@ -4,6 +4,7 @@ A format of one's own is a :class:`Format`, added by :func:`register`.
 """
 
 import difflib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from types import MappingProxyType
 from spectra.cosmology import Cosmology
 from spectra.export import (
     camb,
+    caveats,
     checks,
     class_code,
     gadget4,
@@ -23,9 +25,10 @@ from spectra.export import (
     tables,
     velocities,
 )
-from spectra.export.checks import Findings, Simulation, simulation
+from spectra.export.findings import Findings, Simulation, simulation
 from spectra.export.linear_state import LinearState, linear_state
 from spectra.export.writing import declared_format, with_companions, write_exports
+from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 
 
@@ -35,20 +38,23 @@ class Format:
 
     Attributes
     ----------
-    write : path and keyword arguments of :func:`write` but ``format`` → files written.
+    write : path, keyword arguments of :func:`write` but ``format``, and ``caveats``, sentences
+        about what is wrong with the spectrum → files written.
     check : path, :class:`Simulation` and cosmology → what a reader like the target's finds.
     z : redshift the target expects: a default, or None where the starting redshift must be given.
     other_z : whether it takes any other.
+    for_a_box : whether a check needs the simulation; else ``run`` may be None.
     """
 
     write: Callable[..., Sequence[Path]]
-    check: Callable[[Path, Simulation, Cosmology], Findings]
+    check: Callable[..., Findings]
     z: float | None = 0.0
     other_z: bool = True
+    for_a_box: bool = True
 
 
 _registered = {
-    "class": Format(class_code.write, class_code.check, other_z=False),
+    "class": Format(class_code.write, class_code.check, other_z=False, for_a_box=False),
     "camb": Format(camb.write, camb.check),
     "monofonic": Format(monofonic.write, monofonic.check),
     "music": Format(music.write, music.check, z=None),
@@ -104,15 +110,15 @@ class Report:
     problems : why the file is not safe; empty when it is.
     notes : what the user should know.
     k_min_h_mpc, k_max_h_mpc : the range the simulation needs [h/Mpc]: 2 pi/L, and sqrt(3) times
-        the Nyquist wavenumber of the particles.
+        the Nyquist wavenumber of the particles; None where none was given.
     """
 
     format: str
     file: Path
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-    k_min_h_mpc: float
-    k_max_h_mpc: float
+    k_min_h_mpc: float | None
+    k_max_h_mpc: float | None
 
     @property
     def safe(self) -> bool:
@@ -144,17 +150,20 @@ def write(
     """Write a spectrum for another code to read: all of the dark matter is of this spectrum.
 
     Beside each data file PATH go PATH.params.txt, lines for the target's parameter file, and
-    PATH.note.txt, what to switch off there.
+    PATH.note.txt, what to switch off there. What the transfer function knows to be wrong with the
+    spectrum is warned of (``UserWarning``) and stands in the note, and in the file where its
+    target skips comments.
 
     Parameters
     ----------
     path : where to: a file, but for ``class`` a directory (made if missing).
     format : one of :data:`FORMATS`.
     spectrum : what to write.
-    transfer : its transfer function; sets how far in k CLASS is asked to go.
+    transfer : its :func:`spectra.transfer`, whose status and estimated errors are looked at;
+        solved for when left out. It sets how far in k CLASS is asked to go.
     cosmology : the default one when left out.
     z : redshift of the table. Left out: today where the target expects that.
-    force : replace files that exist.
+    force : replace files that exist, and write a spectrum that would be refused.
 
     Returns
     -------
@@ -164,9 +173,10 @@ def write(
     ------
     ValueError
         If the format is unknown (the message names the nearest), cannot hold this spectrum, needs
-        or does not take a redshift, z is outside 0..200, a file exists and ``force`` is off, or
-        the path is not writable.
+        or does not take a redshift, z is outside 0..200, a file exists or T^2 is not known to
+        5 per cent and ``force`` is off, the path is not writable, or JAX is not in 64-bit mode.
     """
+    require_x64()
     name = canonical(format)
     target = FORMATS[name]
     z = target.z if z is None else float(z)
@@ -174,24 +184,35 @@ def write(
         raise ValueError(f"format {name} is read at the starting redshift; give z (--z)")
     if z != target.z and not target.other_z:
         raise ValueError(f"format {name} is always read at z = {target.z:g}; leave out z (--z)")
-    return target.write(
+    cosmology = Cosmology() if cosmology is None else cosmology
+    known = caveats.judged(spectrum, cosmology, transfer, force)
+    files = target.write(
         Path(path),
         spectrum=spectrum,
         transfer=transfer,
-        cosmology=Cosmology() if cosmology is None else cosmology,
+        cosmology=cosmology,
         z=z,
         force=force,
+        caveats=known,
     )
+    for sentence in known:
+        warnings.warn(f"{files[0]}: {sentence}", stacklevel=2)
+    return files
 
 
-def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None) -> Report:
+def check(
+    path, format: str, run: Simulation | None = None, cosmology: Cosmology | None = None
+) -> Report:
     """Read a file as its target would, and say whether it is safe for a simulation.
+
+    All that is wrong is listed, and what :func:`write` knew of the spectrum, from the note beside
+    the file.
 
     Parameters
     ----------
-    path : the data file (for ``class`` the directory).
+    path : the data file (for ``class`` the directory, or any psd file).
     format : one of :data:`FORMATS`.
-    run : from :func:`simulation`: box, particles, starting redshift.
+    run : from :func:`simulation`: box, particles, starting redshift; not needed for ``class``.
     cosmology : turns transfer functions into P(k); the default one when left out.
 
     Returns
@@ -201,20 +222,31 @@ def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None
     Raises
     ------
     ValueError, FileNotFoundError
-        If the format is unknown or there is no such file.
+        If the format is unknown, needs a simulation, or there is no such file; if JAX is not in
+        64-bit mode.
     """
+    require_x64()
     name, path = canonical(format), Path(path)
+    target = FORMATS[name]
+    if run is None and target.for_a_box:
+        raise ValueError(f"format {name} is checked for a simulation; give run=simulation(...)")
     cosmology = Cosmology() if cosmology is None else cosmology
-    findings = FORMATS[name].check(path, run, cosmology)
-    checks.check_linear(findings, run)
-    checks.note_cut(findings, run, cosmology)
+    findings = target.check(path, run, cosmology)
+    table = class_code.table_of(path) if name == "class" else path
+    insisted, told = caveats.declared_caveats(table)
+    findings.problems += insisted
+    findings.notes += told
+    if run is not None:
+        checks.check_shape(findings)
+        checks.check_linear(findings, run)
+        checks.note_cut(findings, run, cosmology)
     return Report(
         format=name,
         file=path,
         problems=tuple(findings.problems),
         notes=tuple(findings.notes),
-        k_min_h_mpc=run.fundamental,
-        k_max_h_mpc=3.0**0.5 * run.nyquist,
+        k_min_h_mpc=None if run is None else run.fundamental,
+        k_max_h_mpc=None if run is None else 3.0**0.5 * run.nyquist,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sterile import session
-from sterile.cli.options import Json, report_files
+from sterile.cli.options import Json, collected, report_files, say_warnings
 
 
 def export(
@@ -23,7 +23,12 @@ def export(
     z: Annotated[
         float | None, typer.Option("--z", help="Redshift of the table; with --check, of the start.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace files that exist; write a spectrum that would be refused."
+        ),
+    ] = False,
     check: Annotated[
         Path | None, typer.Option("--check", help="Read this file back instead of writing one.")
     ] = None,
@@ -64,7 +69,8 @@ def export(
     from spectra.status import Status
 
     q, f, k, t, t2 = (jnp.asarray(record.datasets[name]) for name in names)
-    with session.progress("export"):
+    warned: list[str] = []
+    with session.progress("export"), collected(warned):
         files = write(
             output,
             name,
@@ -74,14 +80,17 @@ def export(
             z=z,
             force=force,
         )
+    say_warnings(warned)
     report_files(files, as_json)
     return 0
 
 
 def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> int:
+    from spectra.export import FORMATS
+
     given = {"--box-mpc-h": box_mpc_h, "--particles": particles, "--z": z}
     missing = [option for option, value in given.items() if value is None]
-    if missing:
+    if missing and FORMATS[name].for_a_box:
         raise ValueError(f"--check needs {', '.join(missing)} as well")
     session.start("once")
     from spectra.export import check, simulation
@@ -92,7 +101,8 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
         from spectra.cosmology import Cosmology
 
         cosmology = Cosmology(**store.read(result_path).attributes["cosmology"])
-    report = check(path, name, simulation(box_mpc_h, particles, z), cosmology)
+    run = None if missing else simulation(box_mpc_h, particles, z)
+    report = check(path, name, run, cosmology)
     if as_json:
         print(
             json.dumps(
@@ -108,8 +118,10 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
             )
         )
     else:
-        needs = f"k from {report.k_min_h_mpc:.4g} to {report.k_max_h_mpc:.4g} h/Mpc"
-        print(f"{report.file}: {'safe' if report.safe else 'NOT safe'} for {name} ({needs})")
+        needs = ""
+        if run is not None:
+            needs = f" (k from {report.k_min_h_mpc:.4g} to {report.k_max_h_mpc:.4g} h/Mpc)"
+        print(f"{report.file}: {'safe' if report.safe else 'NOT safe'} for {name}{needs}")
         for label, lines in (("problem", report.problems), ("note", report.notes)):
             print("".join(f"  {label}: {line}\n" for line in lines), end="")
     return 0 if report.safe else 1
