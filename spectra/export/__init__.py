@@ -146,6 +146,8 @@ def write(
     cosmology: Cosmology | None = None,
     z: float | None = None,
     force: bool = False,
+    refused: Sequence[str] = (),
+    known: Sequence[str] = (),
 ) -> Sequence[Path]:
     """Write a spectrum for another code to read: all of the dark matter is of this spectrum.
 
@@ -164,6 +166,8 @@ def write(
     cosmology : the default one when left out.
     z : redshift of the table. Left out: today where the target expects that.
     force : replace files that exist, and write a spectrum that would be refused.
+    refused, known : sentences on what else is wrong with the spectrum, such as how it was made:
+        so wrong that it takes ``force``, or to be told with the rest.
 
     Returns
     -------
@@ -173,8 +177,9 @@ def write(
     ------
     ValueError
         If the format is unknown (the message names the nearest), cannot hold this spectrum, needs
-        or does not take a redshift, z is outside 0..200, a file exists or T^2 is not known to
-        5 per cent and ``force`` is off, the path is not writable, or JAX is not in 64-bit mode.
+        or does not take a redshift, z is outside 0..200, the path is not writable, or JAX is not
+        in 64-bit mode; without ``force``, if a file exists, there is a reason to refuse the
+        spectrum, or its T^2 is not known to 5 per cent.
     """
     require_x64()
     name = canonical(format)
@@ -185,17 +190,18 @@ def write(
     if z != target.z and not target.other_z:
         raise ValueError(f"format {name} is always read at z = {target.z:g}; leave out z (--z)")
     cosmology = Cosmology() if cosmology is None else cosmology
-    known = caveats.judged(spectrum, cosmology, transfer, force)
+    curve = caveats.estimated(spectrum, cosmology, transfer)
+    sentences = caveats.judged(curve, force, refused, known)
     files = target.write(
         Path(path),
         spectrum=spectrum,
-        transfer=transfer,
+        transfer=curve if transfer is None else transfer,
         cosmology=cosmology,
         z=z,
         force=force,
-        caveats=known,
+        caveats=sentences,
     )
-    for sentence in known:
+    for sentence in sentences:
         warnings.warn(f"{files[0]}: {sentence}", stacklevel=2)
     return files
 

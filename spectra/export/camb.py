@@ -9,7 +9,7 @@ from spectra.cosmology import Cosmology
 from spectra.export import checks
 from spectra.export.caveats import comment_lines
 from spectra.export.findings import Findings, Simulation
-from spectra.export.linear_state import linear_state, power_of, sigma8_of
+from spectra.export.linear_state import linear_state, power_of, sigma8_of, total_column
 from spectra.export.writing import table_text, with_companions, write_exports
 from spectra.structure import COLUMNS
 
@@ -17,7 +17,7 @@ _COLUMN_COUNT = len(COLUMNS)
 # columns that are zero nowhere: CAMB's name → place
 _MATTER = {"CDM": 1, "baryon": 2, "total": 6, "v_CDM": 10, "v_b": 11}
 _SAME_SIGN = {"overdensities": ("CDM", "baryon", "total"), "velocities": ("v_CDM", "v_b")}
-_NOTICEABLE = 0.03  # of the largest of them
+_NOTICEABLE = 0.03  # of cold dark matter's total
 _NAMES = "k/h CDM baryon photon nu mass_nu total no_nu total_de Weyl v_CDM v_b v_b-v_c".split()
 
 
@@ -25,6 +25,9 @@ def write(path: Path, *, spectrum, cosmology, z, force, caveats=(), **_) -> list
     """Write the table at redshift ``z``: every species times its own ratio, signed."""
     state = linear_state(spectrum, cosmology, z)
     columns = [state.columns[name] for name in COLUMNS]
+    if state.opposite_at is not None:
+        signs = f"dark matter and baryons have opposite signs at k = {state.opposite_at:.3g} h/Mpc"
+        caveats = (*caveats, f"{signs}: for readers that keep signs only")
     names = "#" + " ".join(f"{name:>17}" for name in _NAMES)
     # one line: readers skip one
     header = "   ".join([names, *comment_lines(caveats).splitlines()]) + "\n"
@@ -143,23 +146,24 @@ def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
                 findings.problems.append(
                     f"row {zeros[0] + 1}: {name} = 0 ({zeros.size} row(s)): a hole in the table"
                 )
-        _check_signs(findings, table)
+        _check_signs(findings, table, cosmology)
         checks.check_coverage(findings, table[0, 0], table[-1, 0], run, "readers extrapolate")
     why = f"the run starts at z = {run.z:g}"
     checks.check_redshift_of(findings, path, run.z, why)
     return findings
 
 
-def _check_signs(findings: Findings, table: np.ndarray) -> None:
+def _check_signs(findings: Findings, table: np.ndarray, cosmology: Cosmology) -> None:
     """Note where the species' overdensities have different signs, or their velocities.
 
-    Where one of them is small beside the rest, it passes through a zero of its T.
+    Where there is little power left beside cold dark matter's, they pass through zeros of T at
+    slightly different k.
     """
     for kind, names in _SAME_SIGN.items():
         values = table[:, [_MATTER[name] for name in names]]
-        size = np.abs(values)
         differ = (values.max(axis=1) > 0.0) & (values.min(axis=1) < 0.0)
-        noticed = differ & (size.min(axis=1) > _NOTICEABLE * size.max(axis=1))
+        smallest = np.abs(values).min(axis=1)
+        noticed = differ & (smallest > _NOTICEABLE * _cold_total(findings, cosmology))
         if noticed.any():
             findings.problems.append(
                 f"row {int(np.argmax(noticed)) + 1} ({noticed.sum()} row(s)): {' and '.join(names)}"
@@ -170,3 +174,14 @@ def _check_signs(findings: Findings, table: np.ndarray) -> None:
                 f"{kind} change sign at k = {table[differ, 0][0]:.3g} h/Mpc: for readers that keep "
                 "signs only"
             )
+
+
+def _cold_total(findings: Findings, cosmology: Cosmology) -> np.ndarray | float:
+    """The column total (n,) of cold dark matter of the file's large-scale amplitude; 0 if none."""
+    from spectra.structure import HIGHEST_Z, cold_power, power_table
+
+    z = checks.amplitude_redshift(findings)
+    if z is None:
+        return 0.0
+    power = cold_power(findings.k_h_mpc, power_table(), z=float(np.clip(z, 0.0, HIGHEST_Z)))
+    return total_column(findings.k_h_mpc, np.asarray(power), cosmology)

@@ -17,30 +17,41 @@ _HOT = 0.1  # loss of power at the solver's smallest k that is told beside it
 _INSISTED = "written because force was given, "
 
 
-def judged(spectrum: Spectrum, cosmology: Cosmology, curve, force: bool) -> tuple[str, ...]:
-    """Sentences about what the transfer function of ``spectrum`` knows of its own errors.
+def estimated(spectrum: Spectrum, cosmology: Cosmology, curve) -> Transfer:
+    """``curve``, or the transfer function solved for, where it is None or has no estimates."""
+    return transfer(spectrum, cosmology) if getattr(curve, "t2_error", None) is None else curve
+
+
+def judged(
+    curve: Transfer,
+    force: bool,
+    refused: Sequence[str] = (),
+    known: Sequence[str] = (),
+) -> tuple[str, ...]:
+    """Sentences about what is known to be wrong with a spectrum.
 
     Parameters
     ----------
-    curve : its :class:`spectra.Transfer`; solved for where it is left out, or has no estimates.
+    curve : its transfer function, with its status and its estimated errors.
     force : whether a spectrum that would be refused is to be written all the same.
+    refused, known : what the caller knows: enough to refuse it, or to be told.
 
     Raises
     ------
     ValueError
-        If T^2 is not finite or its estimated error is above 5 per cent, unless ``force``.
+        If there is a reason to refuse it, T^2 is not finite or its estimated error is above
+        5 per cent, unless ``force``.
     """
-    if getattr(curve, "t2_error", None) is None:
-        curve = transfer(spectrum, cosmology)
-    told, refused = _caveat(curve)
+    told, too_much = _caveat(curve)
+    own = [] if told is None else [told]
+    refused = [*refused, *(own if too_much else [])]
     if refused and not force:
         raise ValueError(
-            f"the spectrum is not exported: {told}; or use force (--force) to write it with this "
-            "warning"
+            f"the spectrum is not exported: {'; '.join(refused)}; or use force (--force) to write "
+            "it with this warning"
         )
-    if told is None:
-        return ()
-    return (f"{_INSISTED}but {told}" if refused else told,)
+    insisted = (f"{_INSISTED}but {sentence}" for sentence in refused)
+    return (*insisted, *known, *([] if too_much else own))
 
 
 def _caveat(curve: Transfer) -> tuple[str | None, bool]:

@@ -202,8 +202,6 @@ def choose_quadrature(q: np.ndarray, f: np.ndarray) -> tuple[float, str]:
 
 def _largest_k(transfer) -> float:
     """Where T^2 has fallen below 1e-2 for the first time [h/Mpc], between 10 and 100."""
-    if transfer is None:
-        return 50.0
     k, t2 = np.asarray(transfer.k_h_mpc), np.asarray(transfer.t2)
     dark = np.flatnonzero(t2 < 1e-2)
     return float(np.clip(k[dark[0]] if dark.size else k[-1], 10.0, 100.0))

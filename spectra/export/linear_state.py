@@ -101,19 +101,24 @@ class LinearState:
         a = 1.0 / (1.0 + self.z)
         return float(a * hubble_mpc(a, self.cosmology))
 
+    @property
+    def opposite_at(self) -> float | None:
+        """Smallest k [h/Mpc] where dark matter and baryons have opposite signs and still power."""
+        signs = np.sign([self.t_dark_matter, self.t_baryon])
+        size = np.minimum(np.abs(self.t_dark_matter), np.abs(self.t_baryon))
+        differ = (signs[0] != signs[1]) & (size > _NOTICEABLE)
+        return float(self.k_h_mpc[differ][0]) if differ.any() else None
+
     def positive_columns(self, format: str) -> dict[str, np.ndarray]:
         """:attr:`columns` as magnitudes, for targets that take their logarithm.
 
         Raises ``ValueError`` where that would lose physics: the species, or their velocities, have
         different signs at a wavenumber where there is still power.
         """
-        signs = np.sign([self.t_dark_matter, self.t_baryon])
-        size = np.minimum(np.abs(self.t_dark_matter), np.abs(self.t_baryon))
-        differ = (signs[0] != signs[1]) & (size > _NOTICEABLE)
-        if differ.any():
+        if self.opposite_at is not None:
             raise ValueError(
                 f"format {format} holds magnitudes only, but dark matter and baryons have opposite "
-                f"signs at k = {self.k_h_mpc[differ][0]:.3g} h/Mpc; use gevolution, or a format of "
+                f"signs at k = {self.opposite_at:.3g} h/Mpc; use gevolution, or a format of "
                 "total matter (gadget4, mp-gadget)"
             )
         cold, columns = self.cold, {}

@@ -9,6 +9,8 @@ import typer
 from sterile import session
 from sterile.cli.options import Json, collected, report_files, say_warnings
 
+_SPECTRUM_ERROR = 0.01  # of q^2 f by its peak: above it is told
+
 
 def export(
     result_path: Annotated[
@@ -57,32 +59,49 @@ def export(
     from spectra import store
 
     record = store.read(result_path)
-    names = ("spectrum/q", "spectrum/f", "transfer/k_h_mpc", "transfer/t", "transfer/t2")
+    names = ("spectrum/q", "spectrum/f")
     store.require(record, result_path, *names)
     session.start("once")
     import jax.numpy as jnp
 
     from spectra.cosmology import Cosmology
     from spectra.export import write
-    from spectra.linear import Transfer
     from spectra.spectrum import Spectrum
-    from spectra.status import Status
 
-    q, f, k, t, t2 = (jnp.asarray(record.datasets[name]) for name in names)
+    q, f = (jnp.asarray(record.datasets[name]) for name in names)
+    refused, known = _known_of(record)
     warned: list[str] = []
     with session.progress("export"), collected(warned):
+        # T^2 is solved for again: with its status and its errors, which files do not hold
         files = write(
             output,
             name,
             spectrum=Spectrum(q, f, **record.attributes["spectrum"]),
-            transfer=Transfer(k, t, t2, jnp.asarray(Status.SUCCESS, dtype=jnp.int32)),
             cosmology=Cosmology(**record.attributes["cosmology"]),
             z=z,
             force=force,
+            refused=refused,
+            known=known,
         )
     say_warnings(warned)
     report_files(files, as_json)
     return 0
+
+
+def _known_of(record) -> tuple[list[str], list[str]]:
+    """What the result says of how the spectrum was made: reasons to refuse it, and to be told."""
+    from sterile.status import Status, is_failure, message_of
+
+    summary = record.attributes.get("summary", {})
+    code = int(summary.get("status", 0))
+    told = []
+    if code >= Status.OUT_OF_RANGE:
+        if is_failure(code):
+            return [message_of(code)], []
+        told.append(message_of(code))
+    if summary.get("spectrum_error", 0.0) > _SPECTRUM_ERROR:
+        told.append(f"q^2 f is known to {summary['spectrum_error']:.1g} of its peak only")
+    return [], told
 
 
 def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> int:
