@@ -71,9 +71,9 @@ def usable_rows(findings: Findings, table: np.ndarray) -> np.ndarray | None:
     if not (positive | ~finite).all():
         _tell_row(findings, finite & ~positive, "a wavenumber is not a positive number")
     table = table[finite & positive]
-    falling = np.concatenate([[False], np.diff(table[:, 0]) <= 0.0]) if len(table) else []
-    if np.any(falling):
-        _tell_row(findings, np.asarray(falling), "k does not increase")
+    falling = np.diff(table[:, 0], prepend=-1.0) <= 0.0
+    if falling.any():
+        _tell_row(findings, falling, "k does not increase")
         table = table[np.unique(table[:, 0], return_index=True)[1]]
     if len(table) < _FEWEST_ROWS:
         findings.problems.append(f"{len(table)} usable row(s); the target needs a table")

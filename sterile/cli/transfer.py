@@ -104,12 +104,13 @@ def transfer(
             "lambda_fs_mpc": free_streaming(dm, cosmology),
             **structure_numbers(curve, power, cosmology),
         }
+    said = report.structure_warnings(curve, half) + report.spectrum_warnings(dm) + doubts
     result = report.json_object(
         scalars,
         status=int(curve.status) or int(half.status_t2),
         transfer=asked,
         verdicts=verdicts,
-        warnings=report.structure_warnings(curve, half) + report.spectrum_warnings(dm) + doubts,
+        warnings=said,
     )
     require_finite(result, "q_mean", "t2")
     # the table on stdout ends with the result's own
@@ -119,7 +120,7 @@ def transfer(
         output,
         as_json,
         lambda: report.record(
-            {**result, "warnings": [*result["warnings"], *unsaid]},
+            {**result, "warnings": said + unsaid},
             spectrum=dm,
             cosmology=cosmology,
             transfer=curve,
