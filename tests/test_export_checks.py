@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_cases import START, decay_spectrum, install_golden_tables
+from hypothesis import given
+from hypothesis import strategies as st
 
 import spectra
 from spectra import export
@@ -365,3 +367,19 @@ def test_words_that_streams_do_not_read():
     )
     for word in ("1_000", "1.0D-03", "1,0", "\ufeff1", "0x1p3", "\u0661"):
         assert checks.numbers(f"2 {word} 3") == [2.0]
+
+
+WORDS = st.sampled_from(
+    ["nan", "inf", "1e308", "-1e308", "1e-320", "1e400", "0", "-1", "-300", "300", "#", ":", "1:k"]
+    + ["\n", "\r", "\n\n", "\x0c", "\ufeff", "1,2", "1D3", "d_cdm", "1e-3", "2e-3", "5e-2", "0.1"]
+)
+TEXTS = [name for name in export.FORMATS if name not in ("hdf5", "velocities")]
+
+
+@given(name=st.sampled_from(TEXTS), words=st.lists(WORDS, max_size=60))
+def test_no_words_whatever_make_a_traceback(name, words, tmp_path_factory):
+    """Numbers that overflow among them: every one is told, and none of these is a table."""
+    path = tmp_path_factory.mktemp("any") / "t.dat"
+    path.write_text(" ".join(words), encoding="utf-8", newline="")
+    report = export.check(path, name, RUN)
+    assert not report.safe and all("\n" not in line for line in report.problems)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from spectra.cosmology import Cosmology
 from spectra.export import (
     camb,
@@ -237,6 +239,21 @@ def check(
     if run is None and target.for_a_box:
         raise ValueError(f"format {name} is checked for a simulation; give run=simulation(...)")
     cosmology = Cosmology() if cosmology is None else cosmology
+    # numbers of a file may be any: what overflows is told as a number that is none
+    with np.errstate(all="ignore"):
+        findings = _findings(target, name, path, run, cosmology)
+    return Report(
+        format=name,
+        file=path,
+        problems=tuple(findings.problems),
+        notes=tuple(findings.notes),
+        k_min_h_mpc=None if run is None else run.fundamental,
+        k_max_h_mpc=None if run is None else 3.0**0.5 * run.nyquist,
+    )
+
+
+def _findings(target: Format, name: str, path: Path, run, cosmology: Cosmology) -> Findings:
+    """Of the target's own check, of the note beside the file, and of what all checks share."""
     findings = target.check(path, run, cosmology)
     table = class_code.table_of(path) if name == "class" else path
     insisted, told = caveats.declared_caveats(table)
@@ -246,14 +263,7 @@ def check(
         checks.check_shape(findings)
         checks.check_linear(findings, run)
         checks.note_cut(findings, run, cosmology)
-    return Report(
-        format=name,
-        file=path,
-        problems=tuple(findings.problems),
-        notes=tuple(findings.notes),
-        k_min_h_mpc=None if run is None else run.fundamental,
-        k_max_h_mpc=None if run is None else 3.0**0.5 * run.nyquist,
-    )
+    return findings
 
 
 __all__ = [

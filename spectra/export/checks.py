@@ -33,12 +33,16 @@ _LARGE, _CROSSED = 0.3, 1.0
 
 
 def read_lines(path: Path) -> list[str]:
-    """Lines of a text file, each with its newline if it has one; bad bytes are replaced."""
+    """Lines of a text file, each with its newline if it has one; bad bytes are replaced.
+
+    Only newlines end lines, as for the targets' streams.
+    """
     if path.is_dir():
         raise ValueError(f"{path} is a directory; give the name of the data file")
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
-    return path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    text = path.read_bytes().decode("utf-8", errors="replace")
+    return [line for line in re.split(r"(?<=\n)", text) if line]
 
 
 def numbers(line: str) -> list[float]:
@@ -71,7 +75,7 @@ def usable_rows(findings: Findings, table: np.ndarray) -> np.ndarray | None:
     if not (positive | ~finite).all():
         _tell_row(findings, finite & ~positive, "a wavenumber is not a positive number")
     table = table[finite & positive]
-    falling = np.diff(table[:, 0], prepend=-1.0) <= 0.0
+    falling = np.asarray(np.diff(table[:, 0], prepend=-1.0) <= 0.0)
     if falling.any():
         _tell_row(findings, falling, "k does not increase")
         table = table[np.unique(table[:, 0], return_index=True)[1]]
@@ -180,8 +184,8 @@ def _amplitudes(findings: Findings) -> tuple[np.ndarray, np.ndarray, float] | No
     return None if found is None else (*_default_ln_power(found[0]), found[1])
 
 
-def amplitude_redshift(findings: Findings) -> float | None:
-    """Redshift at which P(k) has its large-scale amplitude in the default cosmology, or None."""
+def _amplitude(findings: Findings) -> float | None:
+    """ln(1 + z) at which P(k) has its large-scale amplitude in the default cosmology, or None."""
     found = _amplitudes(findings)
     if found is None:
         return None
@@ -189,7 +193,13 @@ def amplitude_redshift(findings: Findings) -> float | None:
     # P falls with z, as (1 + z)^-2 beyond the table
     within = np.interp(-here, -expected, ln_one_plus_z)
     beyond = min(expected[0] - here, 0.0) + max(expected[-1] - here, 0.0)
-    return float(np.expm1(within + 0.5 * beyond))
+    return float(within + 0.5 * beyond)
+
+
+def amplitude_redshift(findings: Findings) -> float | None:
+    """Redshift at which P(k) has its large-scale amplitude in the default cosmology, or None."""
+    found = _amplitude(findings)
+    return None if found is None else float(np.expm1(found))
 
 
 def check_shape(findings: Findings) -> None:
@@ -216,13 +226,13 @@ def check_linear(findings: Findings, run: Simulation) -> None:
     if found is None:
         return
     ln_one_plus_z, expected, here = found
-    growth = math.exp(float(np.interp(math.log1p(run.z), ln_one_plus_z, expected)) - here)
+    growth = np.exp(np.interp(math.log1p(run.z), ln_one_plus_z, expected) - here)
     k = findings.k_h_mpc
     inside = (k >= run.fundamental) & (k <= run.nyquist)
     if inside.sum() < 2:
         return
     delta2 = k[inside] ** 3 * findings.power[inside] / (2.0 * math.pi**2)
-    rms = math.sqrt(max(growth * np.trapezoid(delta2, np.log(k[inside])), 0.0))
+    rms = np.sqrt(growth * np.trapezoid(delta2, np.log(k[inside])))
     if rms > _CROSSED:
         findings.problems.append(
             f"at z = {run.z:g} the particles' density contrast is {rms:.2g} already: trajectories "
@@ -256,12 +266,13 @@ def check_amplitude(
     findings: Findings, expected: float, why: str, tolerance: float = REDSHIFT_TOLERANCE
 ) -> None:
     """Compare the amplitude of P(k) with that of redshift ``expected``."""
-    z = amplitude_redshift(findings)
-    if z is None:
+    ln_one_plus_z = _amplitude(findings)
+    if ln_one_plus_z is None:
         findings.notes.append("the file does not tell its redshift")
-    elif abs(math.log((1.0 + z) / (1.0 + expected))) > tolerance:
+    elif abs(ln_one_plus_z - math.log1p(expected)) > tolerance:
         findings.problems.append(
-            f"the amplitude is that of 1 + z = {1.0 + z:.4g} (default cosmology), but {why}"
+            f"the amplitude is that of 1 + z = {np.exp(ln_one_plus_z):.4g} (default cosmology), "
+            f"but {why}"
         )
 
 

@@ -116,8 +116,8 @@ def check_hdf5(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
         with h5py.File(path, "r") as file:
-            k, power = array(file, "k_h_mpc"), array(file, "power")
-    except (OSError, KeyError, RuntimeError) as error:
+            k, power = (np.asarray(array(file, name), dtype=float) for name in ("k_h_mpc", "power"))
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         findings.problems.append(f"not a table of this package ({str(error).splitlines()[0]})")
     else:
         if k.ndim == 1 and k.shape == power.shape:
@@ -129,7 +129,7 @@ def check_hdf5(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
 
 
 def _common(findings: Findings, run: Simulation, k, power) -> None:
-    table = checks.usable_rows(findings, np.column_stack([k, power]).astype(float))
+    table = checks.usable_rows(findings, np.column_stack([k, power]))
     if table is None:
         return
     k, power = table.T

@@ -123,16 +123,17 @@ def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
         with h5py.File(path, "r") as file:
-            q, cumulative, speed = (array(file, name) for name in ("q", "cumulative", "speed_km_s"))
+            names = ("q", "cumulative", "speed_km_s")
+            q, cumulative, speed = (np.asarray(array(file, name), dtype=float) for name in names)
             today, z = (number(file, name) for name in ("momentum_over_mass_today", "z"))
-    except (OSError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         findings.problems.append(f"not a velocity file ({str(error).splitlines()[0]})")
         return findings
     if not (q.shape == cumulative.shape == speed.shape and q.ndim == 1 and q.size > 3):
         findings.problems.append("q, cumulative and speed_km_s differ in length")
         return findings
-    if np.any(np.diff(q) <= 0.0) or np.any(np.diff(cumulative) < 0.0):
-        findings.problems.append("q or cumulative falls")
+    if not (np.all(np.diff(q) > 0.0) and np.all(np.diff(cumulative) >= 0.0) and q[0] > 0.0):
+        findings.problems.append("q or cumulative falls, or q is not positive")
         return findings
     if abs(cumulative[0]) > _TOLERANCE or abs(cumulative[-1] - 1.0) > _TOLERANCE:
         findings.problems.append("cumulative does not run from 0 to 1")
