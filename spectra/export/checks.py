@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, matter_density_msun_h
 from spectra.export.findings import Findings, Simulation
@@ -75,7 +76,7 @@ def usable_rows(findings: Findings, table: np.ndarray) -> np.ndarray | None:
     if not (positive | ~finite).all():
         _tell_row(findings, finite & ~positive, "a wavenumber is not a positive number")
     table = table[finite & positive]
-    falling = np.asarray(np.diff(table[:, 0], prepend=-1.0) <= 0.0)
+    falling = np.diff(table[:, 0], prepend=-1.0) <= 0.0
     if falling.any():
         _tell_row(findings, falling, "k does not increase")
         table = table[np.unique(table[:, 0], return_index=True)[1]]
@@ -100,9 +101,10 @@ def check_positive(findings: Findings, name: str, values: np.ndarray) -> None:
         _tell_row(findings, bad, f"{name} = {value:g}, of which the target takes the logarithm")
 
 
-def _tell_row(findings: Findings, bad: np.ndarray, what: str) -> None:
-    more = f" (and {bad.sum() - 1} more)" if bad.sum() > 1 else ""
-    findings.problems.append(f"row {int(np.argmax(bad)) + 1}{more}: {what}")
+def _tell_row(findings: Findings, bad: ArrayLike, what: str) -> None:
+    rows = np.flatnonzero(bad)
+    more = f" (and {rows.size - 1} more)" if rows.size > 1 else ""
+    findings.problems.append(f"row {rows[0] + 1}{more}: {what}")
 
 
 def check_coverage(

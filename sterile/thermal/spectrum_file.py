@@ -9,8 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra.psd import normalisation_factor, read_psd
-from spectra.spectrum import Spectrum, moment, q_mean, q_rms
+from spectra.psd import (
+    abundance_doubt,
+    moment_taken_for_f,
+    normalisation_factor,
+    read_psd,
+    rising_end,
+)
+from spectra.spectrum import Spectrum, moment, omega_h2, q_mean, q_rms
 from sterile.contract import Choices, ErrorEstimate, History, Mechanism, Production
 from sterile.models import Model, file_name, in_range, parameter, switch
 from sterile.status import Status
@@ -108,4 +114,16 @@ def _thinned(table: Spectrum) -> ErrorEstimate:
     )
 
 
-SPECTRUM_FILE = Mechanism(model=SpectrumFile, solve=solve, prepare=prepare)
+def warnings(model: SpectrumFile, point, cosmology) -> list[str]:
+    """What the file's column and its abundance tell about what it is."""
+    if point.production is None:  # a scan does not keep it
+        return []
+    q, f = np.asarray(point.production.q), np.asarray(point.production.f)
+    doubts = [rising_end(q, f), moment_taken_for_f(q, f)]
+    own = float(omega_h2(Spectrum(q, f, model.mass_kev, 1.0), cosmology))
+    if own <= float(cosmology.omega_dm):  # more is a verdict
+        doubts.append(abundance_doubt(own, float(cosmology.omega_dm)))
+    return [doubt for doubt in doubts if doubt is not None]
+
+
+SPECTRUM_FILE = Mechanism(model=SpectrumFile, solve=solve, prepare=prepare, warnings=warnings)
