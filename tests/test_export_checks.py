@@ -114,6 +114,7 @@ def zero_row(rows):
         (column(6, "0.0"), "total is zero on every row"),
         (column(1, "0.0"), "CDM is zero on every row"),
         (column(10, "0.0"), "v_CDM is zero on every row"),
+        (column(7, "0.0"), "no_nu is zero on every row"),
         (zero_row, "row 51: total = 0"),
         (entry(50, 2, "0.0"), "row 51: baryon = 0"),
         (negated(1), "CDM and baryon and total differ in sign"),
