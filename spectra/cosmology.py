@@ -15,6 +15,7 @@ from spectra.constants import (
     NEUTRINO_TEMPERATURE_RATIO,
     SPEED_OF_LIGHT_KM_S,
 )
+from spectra.precision import require_x64
 from spectra.tracing import is_traced
 
 _RANGES = {
@@ -30,7 +31,11 @@ _RANGES = {
 
 
 def as_float(value: ArrayLike | Sequence) -> Array:
-    """A float array of the session's default precision."""
+    """A float64 array; ``ValueError`` with the fix where JAX is not in 64-bit mode.
+
+    The public types pass what they are given through here, so that each says so first.
+    """
+    require_x64()
     return jnp.asarray(value, dtype=float)
 
 

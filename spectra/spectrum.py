@@ -197,8 +197,8 @@ def thermal_relic(
     -------
     Spectrum with F = 2/(e^q + 1) on ``nodes`` momenta, evenly in ln q, 1e-4 <= q <= 50.
     """
-    cosmology = Cosmology() if cosmology is None else cosmology
     mass = as_float(mass_kev)
+    cosmology = Cosmology() if cosmology is None else cosmology
     _check_scalar("mass_kev", mass)
     abundance = cosmology.omega_dm if omega_h2 is None else as_float(omega_h2)
     _check_scalar("omega_h2", abundance)

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from spectra.constants import CMB_TEMPERATURE_GEV
+from spectra.precision import require_x64
 from spectra.tracing import is_traced
 
 
@@ -57,7 +58,8 @@ class File(NamedTuple):
 
 
 def as_float(value: Any) -> Array:
-    """``value`` as a float64 array."""
+    """``value`` as a float64 array; ``ValueError`` where JAX is not in 64-bit mode."""
+    require_x64()
     return jnp.asarray(value, dtype=float)
 
 

@@ -129,7 +129,35 @@ def test_transfer_of_a_spectrum_too_cold_and_too_hot(transfer):
     assert "k_t2_half_h_mpc" not in hot and max(hot["t2"]) < 0.5
 
 
+@pytest.mark.parametrize(
+    "words, omega_h2, in_json, said",
+    [
+        # nobody claims that it is an abundance: 7.9 could be a shape
+        ((), 7.90, False, "over-close the universe"),
+        (("--normalisation", "occupation"), 7.90, True, "over-close the universe"),
+        (("--normalisation", "class"), 1959.0, True, "over-close the universe"),
+        (("--normalisation", "free"), 0.12, False, None),
+    ],
+)
+def test_transfer_says_what_an_abundance_means(words, omega_h2, in_json, said, transfer):
+    """(20 keV/94.1 eV) (Gamma(5/2)/3.606) (0.3321/0.71377)^3 = 7.9, and (2 pi)^3 times that."""
+    code, out, err = transfer("--json", *words)
+    answer = json.loads(out)
+    assert code == 0 and answer["omega_h2"] == pytest.approx(omega_h2, rel=2e-3)
+    told = [line for line in err.splitlines() if line.startswith("warning: ")]
+    assert len(told) == (said is not None) and all(said in line for line in told)
+    assert answer["warnings"] == ([told[0].removeprefix("warning: ")] if in_json else [])
+
+
+def test_transfer_says_that_no_convention_makes_it_right(transfer):
+    code, out, _ = transfer("--json", mass=2000.0)
+    answer = json.loads(out)
+    assert code == 0 and answer["omega_h2"] > 700.0
+    assert any("over-close" in warning for warning in answer["warnings"])
+
+
 BAD_OPTIONS = [
+    (["--normalisation", "klass"], "use one of occupation, class, free"),
     (["--mass-kev", "-1"], "mass_kev = -1"),
     (["--mass-kev", "nan"], "mass_kev = nan"),
     (["--mass-kev", "inf"], "mass_kev = inf"),

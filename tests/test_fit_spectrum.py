@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 
 import spectra
+from spectra.linear import K_RANGE_H_MPC
 from sterile.fit import FAMILIES, fit_spectrum
 from sterile.fit.families import tabulated
 
 K = np.geomspace(1.0, 60.0, 24)
+LOWEST, HIGHEST = K_RANGE_H_MPC
 
 
 def _member(family, velocity, **shape):
@@ -39,7 +41,14 @@ def test_tables_hold_their_spectrum(family):
     "arguments, words",
     [
         ((K, K[:3], 0.1), "two"),
-        ((K, np.full(24, np.nan), 0.1), "finite"),
+        ((K, np.full(24, np.nan), 0.1), "t2 = nan at place 0"),
+        ((K, np.where(K > 10.0, np.nan, 1.0), 0.1), "t2 = nan at place 13"),
+        ((np.where(K > 55.0, np.nan, K), np.ones(24), 0.1), "k_h_mpc = nan at place 23"),
+        ((K, np.ones(24), np.where(K > 10.0, np.inf, 0.1)), "sigma = inf at place 13"),
+        ((K, np.ones(24), np.full(7, 0.1)), "sigma has shape"),
+        # as spectra.transfer refuses them: what it holds there is an extrapolation
+        ((np.append(0.2 * LOWEST, K), np.ones(25), 0.1), "k_h_mpc = .* is outside"),
+        ((np.append(K, 2.0 * HIGHEST), np.ones(25), 0.1), "k_h_mpc = .* is outside"),
         ((K, np.ones(24), 0.0), "positive"),
         ((K, np.ones(24), 0.1, "gaussian"), "thermal"),
         ((K[:2], np.ones(2), 0.1, "two-bumps"), "more k"),

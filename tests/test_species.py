@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import spectra
+from spectra.psd import CLASS_FACTOR
 from spectra.spectrum import with_omega_h2
 from spectra.status import Status
 
@@ -80,6 +81,20 @@ def test_bad_species_are_refused():
     plenty = with_omega_h2(thermal(), 0.08)
     with pytest.raises(ValueError, match="omega_h2"):
         spectra.transfer([plenty, plenty], k_h_mpc=K, composition="cold-remainder")
+
+
+def test_shares_in_the_other_convention_are_told():
+    """A third of the dark matter, f in CLASS's normalisation read as an occupation number, and
+    the other way round."""
+    third = with_omega_h2(thermal(), 0.04)
+    less, more = (
+        spectra.Spectrum(third.q, third.f * factor, third.mass_kev, third.temperature_ratio)
+        for factor in (1.0 / CLASS_FACTOR, CLASS_FACTOR)
+    )
+    with pytest.warns(UserWarning, match="species 0: .* say normalisation = class"):
+        spectra.transfer(less, k_h_mpc=K, composition="cold-remainder")
+    with pytest.raises(ValueError, match="without the .2 pi..3 .* it would be 0.04"):
+        spectra.transfer(more, k_h_mpc=K, composition="cold-remainder")
 
 
 def test_today_is_the_transfer_function():

@@ -10,6 +10,7 @@ import pytest
 import spectra
 import sterile
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
+from spectra.psd import CLASS_FACTOR
 from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
 from sterile.thermal import DILUTED_FREEZE_OUT, fermi_dirac_of, release
@@ -197,5 +198,13 @@ def test_a_spectrum_from_a_file(tmp_path):
     np.savetxt(path, np.c_[q, 0.02 / (np.exp(q) + 1.0)], fmt="%.12e")
     again = sterile.evaluate(model)  # a file that is written again is read again
     assert float(again.yield_n) == pytest.approx(2.0 * float(point.yield_n), rel=1e-9)
+    # as CLASS would have it
+    of_class = sterile.solve(sterile.SpectrumFile(7.0, 0.71377, file=path, normalisation="class"))
+    assert float(of_class.yield_n / again.yield_n) == pytest.approx(CLASS_FACTOR, rel=1e-12)
+    assert not any("normalisation" in line for line in sterile.bounds.warnings(model, again))
+    scaled = 2.0 * 0.12 / float(again.omega_h2) / CLASS_FACTOR
+    np.savetxt(path, np.c_[q, scaled * 0.01 / (np.exp(q) + 1.0)], fmt="%.12e")
+    told = sterile.bounds.warnings(model, sterile.evaluate(model))
+    assert len(told) == 1 and "say normalisation = class" in told[0]
     with pytest.raises(FileNotFoundError, match="no such file"):
         sterile.solve(sterile.SpectrumFile(7.0, 1.0, file=tmp_path / "none.dat"))

@@ -12,7 +12,7 @@ from spectra import export
 from spectra.export import checks
 
 
-def write(path, *, spectrum, cosmology, z, force, **_):
+def write(path, *, spectrum, cosmology, z, force, caveats, **_):
     """Two columns at redshift ``z``, the suppression included."""
     state = export.linear_state(spectrum, cosmology, z)
     rows = np.log10(np.column_stack([state.k_h_mpc, state.power]))
@@ -24,6 +24,7 @@ def write(path, *, spectrum, cosmology, z, force, **_):
         z=z,
         parameters=f"PowerFile = {path.name}\nPowerRedshift = {z:g}",
         note="The table has the suppression: switch off any fit of a cut-off in pico.",
+        caveats=caveats,
     )
     return export.write_exports(files, force)
 
@@ -34,12 +35,12 @@ def check(path, run, cosmology):
     rows = [checks.numbers(line) for line in checks.read_lines(path)]
     if any(len(row) != 2 for row in rows):
         findings.problems.append("a line has not two numbers; pico stops there")
-        return findings
-    k, power = 10.0 ** np.array(rows).T
-    if checks.check_wavenumbers(findings, k):
-        findings.k_h_mpc, findings.power = k, power
+    table = 10.0 ** np.array([row for row in rows if len(row) == 2]).reshape(-1, 2)
+    table = checks.usable_rows(findings, table)  # a check goes on, to list all that is wrong
+    if table is not None:
+        findings.k_h_mpc, findings.power = k, _ = table.T
         checks.check_coverage(findings, k[0], k[-1], run, "pico has no power there")
-        checks.check_redshift_of(findings, path, run.z, f"pico starts at z = {run.z:g}")
+    checks.check_redshift_of(findings, path, run.z, f"pico starts at z = {run.z:g}")
     return findings
 
 

@@ -4,14 +4,18 @@ A format of one's own is a :class:`Format`, added by :func:`register`.
 """
 
 import difflib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+
 from spectra.cosmology import Cosmology
 from spectra.export import (
     camb,
+    caveats,
     checks,
     class_code,
     gadget4,
@@ -23,9 +27,10 @@ from spectra.export import (
     tables,
     velocities,
 )
-from spectra.export.checks import Findings, Simulation, simulation
+from spectra.export.findings import Findings, Simulation, simulation
 from spectra.export.linear_state import LinearState, linear_state
 from spectra.export.writing import declared_format, with_companions, write_exports
+from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 
 
@@ -35,20 +40,23 @@ class Format:
 
     Attributes
     ----------
-    write : path and keyword arguments of :func:`write` but ``format`` → files written.
+    write : path, keyword arguments of :func:`write` but ``format``, and ``caveats``, sentences
+        about what is wrong with the spectrum → files written.
     check : path, :class:`Simulation` and cosmology → what a reader like the target's finds.
     z : redshift the target expects: a default, or None where the starting redshift must be given.
     other_z : whether it takes any other.
+    for_a_box : whether a check needs the simulation; else ``run`` may be None.
     """
 
     write: Callable[..., Sequence[Path]]
-    check: Callable[[Path, Simulation, Cosmology], Findings]
+    check: Callable[..., Findings]
     z: float | None = 0.0
     other_z: bool = True
+    for_a_box: bool = True
 
 
 _registered = {
-    "class": Format(class_code.write, class_code.check, other_z=False),
+    "class": Format(class_code.write, class_code.check, other_z=False, for_a_box=False),
     "camb": Format(camb.write, camb.check),
     "monofonic": Format(monofonic.write, monofonic.check),
     "music": Format(music.write, music.check, z=None),
@@ -104,15 +112,15 @@ class Report:
     problems : why the file is not safe; empty when it is.
     notes : what the user should know.
     k_min_h_mpc, k_max_h_mpc : the range the simulation needs [h/Mpc]: 2 pi/L, and sqrt(3) times
-        the Nyquist wavenumber of the particles.
+        the Nyquist wavenumber of the particles; None where none was given.
     """
 
     format: str
     file: Path
     problems: tuple[str, ...]
     notes: tuple[str, ...]
-    k_min_h_mpc: float
-    k_max_h_mpc: float
+    k_min_h_mpc: float | None
+    k_max_h_mpc: float | None
 
     @property
     def safe(self) -> bool:
@@ -140,21 +148,28 @@ def write(
     cosmology: Cosmology | None = None,
     z: float | None = None,
     force: bool = False,
+    refused: Sequence[str] = (),
+    known: Sequence[str] = (),
 ) -> Sequence[Path]:
     """Write a spectrum for another code to read: all of the dark matter is of this spectrum.
 
     Beside each data file PATH go PATH.params.txt, lines for the target's parameter file, and
-    PATH.note.txt, what to switch off there.
+    PATH.note.txt, what to switch off there. What the transfer function knows to be wrong with the
+    spectrum is warned of (``UserWarning``) and stands in the note, and in the file where its
+    target skips comments.
 
     Parameters
     ----------
     path : where to: a file, but for ``class`` a directory (made if missing).
     format : one of :data:`FORMATS`.
     spectrum : what to write.
-    transfer : its transfer function; sets how far in k CLASS is asked to go.
+    transfer : its :func:`spectra.transfer`, whose status and estimated errors are looked at;
+        solved for when left out. It sets how far in k CLASS is asked to go.
     cosmology : the default one when left out.
     z : redshift of the table. Left out: today where the target expects that.
-    force : replace files that exist.
+    force : replace files that exist, and write a spectrum that would be refused.
+    refused, known : sentences on what else is wrong with the spectrum, such as how it was made:
+        so wrong that it takes ``force``, or to be told with the rest.
 
     Returns
     -------
@@ -164,9 +179,11 @@ def write(
     ------
     ValueError
         If the format is unknown (the message names the nearest), cannot hold this spectrum, needs
-        or does not take a redshift, z is outside 0..200, a file exists and ``force`` is off, or
-        the path is not writable.
+        or does not take a redshift, z is outside 0..200, the path is not writable, or JAX is not
+        in 64-bit mode; without ``force``, if a file exists, there is a reason to refuse the
+        spectrum, or its T^2 is not known to 5 per cent.
     """
+    require_x64()
     name = canonical(format)
     target = FORMATS[name]
     z = target.z if z is None else float(z)
@@ -174,24 +191,36 @@ def write(
         raise ValueError(f"format {name} is read at the starting redshift; give z (--z)")
     if z != target.z and not target.other_z:
         raise ValueError(f"format {name} is always read at z = {target.z:g}; leave out z (--z)")
-    return target.write(
+    cosmology = Cosmology() if cosmology is None else cosmology
+    curve = caveats.estimated(spectrum, cosmology, transfer)
+    sentences = caveats.judged(curve, force, refused, known)
+    files = target.write(
         Path(path),
         spectrum=spectrum,
-        transfer=transfer,
-        cosmology=Cosmology() if cosmology is None else cosmology,
+        transfer=curve if transfer is None else transfer,
+        cosmology=cosmology,
         z=z,
         force=force,
+        caveats=sentences,
     )
+    for sentence in sentences:
+        warnings.warn(f"{files[0]}: {sentence}", stacklevel=2)
+    return files
 
 
-def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None) -> Report:
+def check(
+    path, format: str, run: Simulation | None = None, cosmology: Cosmology | None = None
+) -> Report:
     """Read a file as its target would, and say whether it is safe for a simulation.
+
+    All that is wrong is listed, and what :func:`write` knew of the spectrum, from the note beside
+    the file.
 
     Parameters
     ----------
-    path : the data file (for ``class`` the directory).
+    path : the data file (for ``class`` the directory, or any psd file).
     format : one of :data:`FORMATS`.
-    run : from :func:`simulation`: box, particles, starting redshift.
+    run : from :func:`simulation`: box, particles, starting redshift; not needed for ``class``.
     cosmology : turns transfer functions into P(k); the default one when left out.
 
     Returns
@@ -201,21 +230,40 @@ def check(path, format: str, run: Simulation, cosmology: Cosmology | None = None
     Raises
     ------
     ValueError, FileNotFoundError
-        If the format is unknown or there is no such file.
+        If the format is unknown, needs a simulation, or there is no such file; if JAX is not in
+        64-bit mode.
     """
+    require_x64()
     name, path = canonical(format), Path(path)
+    target = FORMATS[name]
+    if run is None and target.for_a_box:
+        raise ValueError(f"format {name} is checked for a simulation; give run=simulation(...)")
     cosmology = Cosmology() if cosmology is None else cosmology
-    findings = FORMATS[name].check(path, run, cosmology)
-    checks.check_linear(findings, run)
-    checks.note_cut(findings, run, cosmology)
+    # numbers of a file may be any: what overflows is told as a number that is none
+    with np.errstate(all="ignore"):
+        findings = _findings(target, name, path, run, cosmology)
     return Report(
         format=name,
         file=path,
         problems=tuple(findings.problems),
         notes=tuple(findings.notes),
-        k_min_h_mpc=run.fundamental,
-        k_max_h_mpc=3.0**0.5 * run.nyquist,
+        k_min_h_mpc=None if run is None else run.fundamental,
+        k_max_h_mpc=None if run is None else 3.0**0.5 * run.nyquist,
     )
+
+
+def _findings(target: Format, name: str, path: Path, run, cosmology: Cosmology) -> Findings:
+    """Of the target's own check, of the note beside the file, and of what all checks share."""
+    findings = target.check(path, run, cosmology)
+    table = class_code.table_of(path) if name == "class" else path
+    insisted, told = caveats.declared_caveats(table)
+    findings.problems += insisted
+    findings.notes += told
+    if run is not None:
+        checks.check_shape(findings)
+        checks.check_linear(findings, run)
+        checks.note_cut(findings, run, cosmology)
+    return findings
 
 
 __all__ = [

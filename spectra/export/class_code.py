@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from spectra.cosmology import Cosmology
-from spectra.export import checks
-from spectra.export.writing import companion, table_text, write_exports
+from spectra.export.caveats import comment_lines
+from spectra.export.findings import Findings, Simulation
+from spectra.export.gadget4 import read_pairs
+from spectra.export.writing import companion, note_text, table_text, write_exports
+from spectra.psd import moment_taken_for_f, rising_end
 from spectra.spectrum import Spectrum
 
 _PSD, _INI = "psd.dat", "class.ini"
@@ -15,7 +18,8 @@ class.ini is complete: run CLASS in this directory. m_ncdm, T_ncdm and omega_ncd
 together, so that CLASS rescales f. Set no other non-cold species for the dark matter, leave the
 fluid approximation off, and do not multiply P(k) by a fitting formula for warm dark matter.
 """
-_LN_STEP = 0.005  # CLASS interpolates f linearly in q: relative error step^2/8 q^2 f''/f
+# CLASS interpolates f in q, by cubic splines (v3.4.1) or lines: error below step^2/8 q^2 f''
+_LN_STEP = 0.005
 _LOWEST_Q_OVER_MEAN = 1e-5  # below its first node CLASS takes f constant
 _TAIL_FRACTION = 1e-14  # of the peak of q^3 f; cut there, while f is still positive
 _FLOOR = 1e-30  # of the largest f; stands for zeros, of which CLASS takes a logarithmic slope
@@ -23,10 +27,21 @@ _QUADRATURE_TOLERANCE = 1e-4
 _LAGUERRE_NODES = (28, 36)
 _LAGUERRE_Q_MEANS = (3.15, 2.0, 5.0, 8.0)  # <q> to try when the file's own does not suit
 _TRAPEZOID_NODES = (100, 200, 400)
+# shares of the particles beyond the ends of a table; 6e-4 in CLASS's own example
+_MADE_UP, _MENTIONED = 5e-3, 1e-5
 _OMEGA_CDM = 1e-10  # the synchronous gauge needs some cold dark matter
 
 
-def write(folder: Path, *, spectrum: Spectrum, transfer, cosmology: Cosmology, force: bool, **_):
+def write(
+    folder: Path,
+    *,
+    spectrum: Spectrum,
+    transfer,
+    cosmology: Cosmology,
+    force: bool,
+    caveats=(),
+    **_,
+):
     """Write ``folder/psd.dat``, ``folder/class.ini`` and a note; see :func:`spectra.export.write`.
 
     The species is all of the dark matter, omega_ncdm = omega_dm, whatever f's
@@ -52,42 +67,72 @@ def write(folder: Path, *, spectrum: Spectrum, transfer, cosmology: Cosmology, f
         quadrature=quadrature,
     )
     # no header: CLASS reads a comment line as data
-    contents = {psd: table_text(q / scale, f), ini: text, companion(psd, "note"): _NOTE}
+    contents = {
+        psd: table_text(q / scale, f),
+        ini: comment_lines(caveats) + text,
+        companion(psd, "note"): note_text(_NOTE, caveats),
+    }
     return write_exports(contents, force)
 
 
-def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
-    """CLASS's reader of ``psd.dat`` in the directory ``path``: no header, no zeros, dense in q."""
-    findings = checks.Findings()
+def table_of(path: Path) -> Path:
+    """The psd file that ``path`` means: in a directory of :func:`write`, or itself."""
+    return path / _PSD if path.is_dir() else path
+
+
+def check(path: Path, run: Simulation | None, cosmology: Cosmology) -> Findings:
+    """CLASS's reader of ``psd.dat`` in the directory ``path``, or of any such file: pairs of
+    numbers, no header, no zeros at the end, most of the particles between its ends."""
+    findings = Findings()
     folder = path if path.is_dir() else path.parent
-    lines = checks.read_lines(folder / _PSD if path.is_dir() else path)
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        row = checks.numbers(line)
-        if len(row) != 2 or len(line.split()) != 2:
-            what = "a header or comment, read as data" if "#" in line else "not two numbers"
-            findings.problems.append(f"line {number}: {what}")
-            return findings
-        rows.append(row)
-    table = np.array(rows, dtype=float).reshape(-1, 2)
-    q, f = table.T
-    if q.size < 4 or np.any(np.diff(q) <= 0.0) or not np.all(np.isfinite(table)):
-        findings.problems.append("q does not increase from row to row")
-        return findings
+    pairs = read_pairs(table_of(path), findings, "a header or comment")
+    ended = pairs[np.isfinite(pairs).all(axis=1)]
+    if len(ended) < len(pairs):
+        findings.problems.append("an entry is not a number")
+    q, f = ended.T
+    if np.any(np.diff(q) <= 0.0):
+        findings.problems.append(
+            f"row {int(np.argmax(np.diff(q) <= 0.0)) + 2}: q does not increase"
+        )
+    if q.size < 4:
+        findings.problems.append(f"{q.size} usable row(s); CLASS needs a table")
+    elif np.all(np.diff(q) > 0.0):
+        _check_distribution(findings, q, f)
+    if not (folder / _INI).exists():
+        findings.notes.append(f"no {_INI} beside it: give m_ncdm, T_ncdm and omega_ncdm together")
+    return findings
+
+
+def _check_distribution(findings: Findings, q: np.ndarray, f: np.ndarray) -> None:
+    """What CLASS makes of f beyond the ends of the table: constant, and an exponential."""
+    if np.any(f < 0.0):
+        findings.problems.append(f"row {int(np.argmax(f < 0.0)) + 1}: f is negative")
     if f[-1] <= 0.0:
         findings.problems.append(
             "f ends with zeros, of which CLASS takes a logarithmic slope: it hangs"
         )
-    if np.any(f < 0.0):
-        findings.problems.append("f is negative")
-    weight = q**3 * f
-    if weight[0] > 1e-6 * weight.max():
-        findings.problems.append(f"the table begins at q = {q[0]:g}; CLASS takes f constant below")
-    if weight[-1] > 1e-6 * weight.max():
-        findings.problems.append(f"the table ends at q = {q[-1]:g}; CLASS makes up a tail beyond")
-    if not (folder / _INI).exists():
-        findings.notes.append(f"no {_INI} beside it: give m_ncdm, T_ncdm and omega_ncdm together")
-    return findings
+        return
+    for doubt in (rising_end(q, f), moment_taken_for_f(q[q > 0.0], f[q > 0.0])):
+        if doubt is not None:
+            findings.problems.append(doubt)
+    inside = np.trapezoid(q**2 * f, q)
+    decay = (f[-2] - f[-1]) / (f[-1] * (q[-1] - q[-2]))
+    if not (inside > 0.0 and decay > 0.0):
+        if f[-1] == f[-2]:
+            findings.problems.append("f does not fall at its last row: CLASS goes on for ever")
+        return
+    # CLASS goes on as f exp(-decay (q - q_last)): its integral of q^2
+    x = decay * q[-1]
+    beyond = f[-1] * (x**2 + 2.0 * x + 2.0) / decay**3 / inside
+    below = q[0] ** 3 * f[0] / 3.0 / inside
+    for share, what, says in (
+        (below, f"the table begins at q = {q[0]:g}", "CLASS takes f constant below, for"),
+        (beyond, f"the table ends at q = {q[-1]:g}", "CLASS makes up an exponential tail, of"),
+    ):
+        if share > _MADE_UP:
+            findings.problems.append(f"{what}; {says} {share:.1g} of the particles")
+        elif share > _MENTIONED:
+            findings.notes.append(f"{what}; {says} {share:.1g} of the particles")
 
 
 def psd_table(q: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,8 +202,6 @@ def choose_quadrature(q: np.ndarray, f: np.ndarray) -> tuple[float, str]:
 
 def _largest_k(transfer) -> float:
     """Where T^2 has fallen below 1e-2 for the first time [h/Mpc], between 10 and 100."""
-    if transfer is None:
-        return 50.0
     k, t2 = np.asarray(transfer.k_h_mpc), np.asarray(transfer.t2)
     dark = np.flatnonzero(t2 < 1e-2)
     return float(np.clip(k[dark[0]] if dark.size else k[-1], 10.0, 100.0))

@@ -6,11 +6,12 @@ import numpy as np
 
 from spectra.cosmology import Cosmology
 from spectra.export import checks
+from spectra.export.findings import Findings, Simulation
 from spectra.export.linear_state import linear_state, sigma8_of
 from spectra.export.writing import declared_redshift, table_text, with_companions, write_exports
 
 
-def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
+def write(path: Path, *, spectrum, cosmology, z, force, caveats=(), **_) -> list[Path]:
     """Write the spectrum at redshift ``z``: the start, or 0 to be normalised to sigma_8."""
     state = linear_state(spectrum, cosmology, z)
     h, omega_m = float(cosmology.h), float(cosmology.omega_b + cosmology.omega_dm)
@@ -22,6 +23,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
             delta2_text(state.k_h_mpc, state.power),
             format="gadget4",
             z=z,
+            caveats=caveats,
             parameters=f"""\
 PowerSpectrumType              2
 PowerSpectrumFile              {path.name}
@@ -51,48 +53,52 @@ def delta2_text(k_h_mpc: np.ndarray, power: np.ndarray) -> str:
     return table_text(np.log10(k_h_mpc), np.log10(k_h_mpc**3 * power / (2.0 * np.pi**2)))
 
 
-def read_pairs(path: Path, findings: checks.Findings) -> np.ndarray:
-    """Number pairs (n, 2) as ``fscanf`` finds them: up to the first word that is no number."""
-    words = "".join(checks.read_lines(path)).split()
+def read_pairs(path: Path, findings: Findings, what: str = "") -> np.ndarray:
+    """Number pairs (n, 2) as ``fscanf`` finds them: up to the first word that is no number.
+
+    ``what`` such a word is, if one is found. What stands below it is judged all the same.
+    """
+    lines = checks.read_lines(path)
+    words = "".join(lines).split()
     values = checks.numbers(" ".join(words))
     if len(values) < len(words):
         findings.problems.append(
-            f"reading stops at '{words[len(values)][:20]}', after {len(values) // 2} row(s)"
+            f"reading stops at '{words[len(values)][:20]}'{what and ', ' + what}, after "
+            f"{len(values) // 2} row(s)"
         )
+        pairs = (checks.numbers(line) for line in lines)
+        values = [value for pair in pairs if len(pair) == 2 for value in pair]
     elif len(values) % 2:
         findings.problems.append("an odd number of entries: the last row is not complete")
     return np.array(values[: len(values) // 2 * 2], dtype=float).reshape(-1, 2)
 
 
-def read_delta2(path: Path, findings: checks.Findings) -> bool:
-    """Fill in k and P from two logarithmic columns; False when there is no table."""
+def read_delta2(path: Path, findings: Findings) -> None:
+    """Fill in k and P from two logarithmic columns, as far as there is a table."""
     pairs = read_pairs(path, findings)
     # the target sorts the rows itself
     pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
-    if not np.all(np.isfinite(pairs)):
-        findings.problems.append("an entry is not a number")
-        return False
     if pairs.size and pairs[0, 0] >= 0.0:
         findings.problems.append("the first column is k, but the target wants log10 k")
-        return False
+        return
     with np.errstate(over="ignore"):
-        k, delta2 = 10.0 ** pairs[:, 0], 10.0 ** pairs[:, 1]
-    if not checks.check_wavenumbers(findings, k):
-        return False
-    if not np.all(np.isfinite(delta2)):
+        table = np.column_stack([10.0 ** pairs[:, 0], 10.0 ** pairs[:, 1]])
+    if not np.all(np.isfinite(table) | ~np.isfinite(pairs)):
         findings.problems.append("the second column is no logarithm")
-        return False
-    findings.k_h_mpc, findings.power = k, 2.0 * np.pi**2 * delta2 / k**3
-    return True
+        return
+    table = checks.usable_rows(findings, table)
+    if table is not None:
+        k, delta2 = table.T
+        findings.k_h_mpc, findings.power = k, 2.0 * np.pi**2 * delta2 / k**3
 
 
-def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
+def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     """N-GenIC's reader: no header, logarithms, the grid covered, at the start or today."""
-    findings = checks.Findings()
-    if not read_delta2(path, findings):
-        return findings
+    findings = Findings()
+    read_delta2(path, findings)
     k = findings.k_h_mpc
-    checks.check_coverage(findings, k[0], k[-1], run, "GADGET-4 has no power")
+    if k.size:
+        checks.check_coverage(findings, k[0], k[-1], run, "GADGET-4 has no power")
     if declared_redshift(path) == 0.0:
         findings.notes.append("a table of today: set ReNormalizeInputSpectrum to 1, with Sigma8")
     else:

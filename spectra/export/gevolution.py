@@ -6,6 +6,8 @@ import numpy as np
 
 from spectra.cosmology import Cosmology, omega_photon
 from spectra.export import checks
+from spectra.export.caveats import comment_lines
+from spectra.export.findings import Findings, Simulation
 from spectra.export.linear_state import LinearState, linear_state, primordial
 from spectra.export.writing import table_text, with_companions, write_exports
 
@@ -14,18 +16,20 @@ _NEEDED = ("d_tot", "t_tot", "d_cdm", "t_cdm", "d_b", "t_b")
 _LONGEST_LINE = 2047
 
 
-def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
+def write(path: Path, *, spectrum, cosmology, z, force, caveats=(), **_) -> list[Path]:
     """Write d_i and t_i at the starting redshift ``z``, signed."""
     state = linear_state(spectrum, cosmology, z)
     columns = newtonian_columns(state)
     # the only line with colons: gevolution looks for k, d and t behind each of them
-    header = "#" + " ".join(f"{f'{i}:{n}':>17}" for i, n in enumerate(_NAMES, start=1)) + "\n"
+    header = comment_lines(caveats)
+    header += "#" + " ".join(f"{f'{i}:{n}':>17}" for i, n in enumerate(_NAMES, start=1)) + "\n"
     return write_exports(
         with_companions(
             path,
             table_text(*(columns[name] for name in _NAMES), header=header),
             format="gevolution",
             z=z,
+            caveats=caveats,
             parameters=f"""\
 Tk file = {path.name}
 initial redshift = {z:.10g}
@@ -92,71 +96,81 @@ def newtonian_columns(state: LinearState) -> dict[str, np.ndarray]:
     }
 
 
-def read_columns(path: Path, findings: checks.Findings) -> dict[str, np.ndarray] | None:
-    """The columns gevolution needs, found and read as it does; None when it would stop."""
+def read_columns(path: Path, findings: Findings) -> dict[str, np.ndarray] | None:
+    """The columns gevolution needs, found and read as it does; None where there is no table.
+
+    It takes the characters right behind each colon of a line for a label, and reads lines until
+    it has seen k, d and t of a species; all lines that do not begin with # must be rows below.
+    """
     lines = checks.read_lines(path)
-    if any(len(line) > _LONGEST_LINE for line in lines):
-        findings.problems.append(f"a line is longer than {_LONGEST_LINE} characters")
-        return None
-    if lines and not lines[-1].endswith("\n"):
-        findings.problems.append("the last line has no newline: gevolution drops it")
-        lines = lines[:-1]
-    found: dict[str, int] = {}
-    for position, line in enumerate(lines):
-        labels = [label.lstrip() for label in line.split(":")[1:]]
-        for index, label in enumerate(labels):
-            if label.startswith("k"):
-                found["k"] = index
-            for name in _NEEDED:
-                if label.startswith(name):
-                    found.setdefault(name, index)
-        if labels and not {"k", *_NEEDED} <= set(found):
-            findings.problems.append(
-                f"line {position + 1} has a colon and is taken for the header, but has no column "
-                + ", ".join(name for name in ("k", *_NEEDED) if name not in found)
-            )
+    long = [number for number, line in enumerate(lines, start=1) if len(line) > _LONGEST_LINE]
+    if long:
+        findings.problems.append(
+            f"line {long[0]}: longer than {_LONGEST_LINE} characters, at which gevolution stops"
+        )
+    lines = checks.without_open_end(findings, lines, "gevolution")
+    places, header = _find_columns(lines, strip=False)
+    if header is None:
+        spaced, header = _find_columns(lines, strip=True)
+        if header is None:
+            missing = [name for name in ("k", *_NEEDED) if name not in places]
+            what = f"with columns like '1:k (h/Mpc)', but no {', '.join(missing)}"
+            if not places:
+                what = "with columns like '1:k (h/Mpc)'"
+            findings.problems.append(f"no header {what}: gevolution aborts")
             return None
-        if labels:
-            break
-    if not found:
-        findings.problems.append("no header with columns like '1:k (h/Mpc)': gevolution aborts")
-        return None
+        findings.problems.append(
+            f"line {header + 1}: a blank between the colon and the label; gevolution compares the "
+            "character right behind the colon, and aborts"
+        )
+        places = spaced
     rows = []
     for number, line in enumerate(lines, start=1):
         if line.startswith("#"):
             continue
         row = checks.numbers(line)
-        if len(row) <= max(found.values()):
+        if number <= header + 1 or len(row) <= max(places.values()):
             what = "an empty line" if not line.strip() else f"{len(row)} column(s)"
+            if number <= header + 1:
+                what = "a line without # before the end of the header"
             findings.problems.append(f"line {number}: {what}: gevolution aborts")
-            return None
-        rows.append(row[: max(found.values()) + 1])
-    table = np.array(rows, dtype=float).reshape(-1, max(found.values()) + 1)
-    columns = {name: table[:, index] for name, index in found.items()}
-    if not checks.check_wavenumbers(findings, columns["k"]):
-        return None
-    if not np.all(np.isfinite(table)):
-        findings.problems.append("an entry is not a number")
-        return None
-    return columns
+            continue
+        rows.append([row[places[name]] for name in ("k", *_NEEDED)])
+    table = checks.usable_rows(findings, np.array(rows, dtype=float).reshape(-1, 1 + len(_NEEDED)))
+    return None if table is None else dict(zip(("k", *_NEEDED), table.T))
 
 
-def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
+def _find_columns(lines: list[str], strip: bool) -> tuple[dict[str, int], int | None]:
+    """Label → column as far as found, and the line that completes every species, or None."""
+    found: dict[str, int] = {}
+    for position, line in enumerate(lines):
+        for index, label in enumerate(line.split(":")[1:]):
+            label = label.lstrip() if strip else label
+            if label.startswith("k"):
+                found["k"] = index
+            for name in _NEEDED:
+                if label[:1] == name[0] and label[2:].startswith(name[2:]):
+                    found[name] = index
+        if {"k", *_NEEDED} <= set(found):
+            return found, position
+    return found, None
+
+
+def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     """gevolution's reader: a header with numbered columns, k increasing, the grid covered."""
-    findings = checks.Findings()
+    findings = Findings()
     columns = read_columns(path, findings)
-    if columns is None:
-        return findings
-    k = columns["k"]
-    share = float(cosmology.omega_b / (cosmology.omega_b + cosmology.omega_dm))
-    matter = share * columns["d_b"] + (1.0 - share) * columns["d_cdm"]
-    findings.k_h_mpc = k
-    findings.power = 2.0 * np.pi**2 / k**3 * primordial(k, cosmology) * matter**2
-    if np.all(columns["t_cdm"] * columns["d_cdm"] >= 0.0):
-        findings.problems.append(
-            "t_cdm has the sign of d_cdm: matter would flow out of overdensities"
-        )
-    checks.check_coverage(findings, k[0], k[-1], run, "gevolution stops or crashes")
+    if columns is not None:
+        k = columns["k"]
+        share = float(cosmology.omega_b / (cosmology.omega_b + cosmology.omega_dm))
+        matter = share * columns["d_b"] + (1.0 - share) * columns["d_cdm"]
+        findings.k_h_mpc = k
+        findings.power = 2.0 * np.pi**2 / k**3 * primordial(k, cosmology) * matter**2
+        if np.all(columns["t_cdm"] * columns["d_cdm"] >= 0.0):
+            findings.problems.append(
+                "t_cdm has the sign of d_cdm: matter would flow out of overdensities"
+            )
+        checks.check_coverage(findings, k[0], k[-1], run, "gevolution stops or crashes", stops=True)
     why = f"gevolution takes the table at its initial redshift, z = {run.z:g}"
     checks.check_redshift_of(findings, path, run.z, why)
     return findings

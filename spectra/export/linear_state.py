@@ -9,10 +9,14 @@ from spectra.cosmology import Cosmology, hubble_mpc
 from spectra.spectrum import Spectrum
 from spectra.structure import HIGHEST_Z, PIVOT_MPC, cold_power, cold_species, power_table
 
-K_RANGE_H_MPC = (1e-4, 300.0)
+# of P_CDM: below the solver T is 1 but for k^2, above it there is power only of what is colder
+K_RANGE_H_MPC = (1e-4, 2000.0)
 # readers interpolate linearly in log-log: 0.01 keeps the acoustic oscillations to 1e-4
 _LN_STEP = 0.01
-_RATIO_RANGE_H_MPC, _RATIO_NODES = (0.1, 300.0), 281
+_RATIO_LN_STEP = 0.0286  # of the wavenumbers that the ratios are solved for
+# T^2 at the solver's largest k below which the table goes on, T as the power law of its last
+# e-fold; nothing is left there but numbers for those who ask
+_CUT = 1e-2
 # |T| below which there is no power to speak of; logarithms need some
 FLOOR = 1e-5
 _LARGEST_LOSS_AT_LOW_END = 0.02
@@ -27,7 +31,8 @@ class LinearState:
     Attributes
     ----------
     cosmology, z : of this state.
-    k_h_mpc : (n,) wavenumbers [h/Mpc], uniform in ln k, 1e-4 to 300.
+    k_h_mpc : (n,) wavenumbers [h/Mpc], uniform in ln k from 1e-4; to 2000 where the solver sees
+        the end of the power, else to the solver's largest.
     cold_power : (n,) P_CDM(k, z) of total matter [(Mpc/h)^3].
     t_matter, t_dark_matter, t_baryon, t_velocity_dark_matter, t_velocity_baryon : (n,) signed
         ratios to cold dark matter of :class:`spectra.SpeciesTransfer`.
@@ -58,13 +63,14 @@ class LinearState:
 
         table = cold_species(self.cosmology, self.z)
         ln_k, nodes = np.log(self.k_h_mpc), np.log(table["k_h_mpc"])
+        inside = np.clip(ln_k, nodes[0], nodes[-1])  # beyond CAMB's table the species go together
         total = total_column(self.k_h_mpc, self.cold_power, self.cosmology)
         columns = {"k_h_mpc": self.k_h_mpc}
         for name, values in table.items():
             if name in ("photon", "massless_neutrino", "massive_neutrino"):
-                columns[name] = np.interp(ln_k, nodes, values)
+                columns[name] = np.interp(ln_k, nodes, values, right=0.0)
             elif name != "k_h_mpc":
-                columns[name] = total * CubicSpline(nodes, values / table["total"])(ln_k)
+                columns[name] = total * CubicSpline(nodes, values / table["total"])(inside)
         return columns
 
     @cached_property
@@ -95,19 +101,24 @@ class LinearState:
         a = 1.0 / (1.0 + self.z)
         return float(a * hubble_mpc(a, self.cosmology))
 
+    @property
+    def opposite_at(self) -> float | None:
+        """Smallest k [h/Mpc] where dark matter and baryons have opposite signs and still power."""
+        signs = np.sign([self.t_dark_matter, self.t_baryon])
+        size = np.minimum(np.abs(self.t_dark_matter), np.abs(self.t_baryon))
+        differ = (signs[0] != signs[1]) & (size > _NOTICEABLE)
+        return float(self.k_h_mpc[differ][0]) if differ.any() else None
+
     def positive_columns(self, format: str) -> dict[str, np.ndarray]:
         """:attr:`columns` as magnitudes, for targets that take their logarithm.
 
         Raises ``ValueError`` where that would lose physics: the species, or their velocities, have
         different signs at a wavenumber where there is still power.
         """
-        signs = np.sign([self.t_dark_matter, self.t_baryon])
-        size = np.minimum(np.abs(self.t_dark_matter), np.abs(self.t_baryon))
-        differ = (signs[0] != signs[1]) & (size > _NOTICEABLE)
-        if differ.any():
+        if self.opposite_at is not None:
             raise ValueError(
                 f"format {format} holds magnitudes only, but dark matter and baryons have opposite "
-                f"signs at k = {self.k_h_mpc[differ][0]:.3g} h/Mpc; use gevolution, or a format of "
+                f"signs at k = {self.opposite_at:.3g} h/Mpc; use gevolution, or a format of "
                 "total matter (gadget4, mp-gadget)"
             )
         cold, columns = self.cold, {}
@@ -120,8 +131,8 @@ class LinearState:
 def linear_state(spectrum: Spectrum, cosmology: Cosmology, z: float) -> LinearState:
     """P(k) and the species' ratios at one redshift for a species that is all the dark matter.
 
-    The ratios are solved for at 281 wavenumbers from 0.1 to 300 h/Mpc and interpolated with cubic
-    splines; below, 1 - T falls as k^2.
+    The ratios are solved for on the solver's whole range of k and interpolated with cubic splines;
+    below, 1 - T falls as k^2; above, see :class:`LinearState`.
 
     Parameters
     ----------
@@ -133,38 +144,48 @@ def linear_state(spectrum: Spectrum, cosmology: Cosmology, z: float) -> LinearSt
     ------
     ValueError
         If z is outside 0..200, the ratios are not finite, or the spectrum is so hot that power is
-        missing at 0.1 h/Mpc already.
+        missing at the solver's smallest k already.
     """
     check_redshift(z)
     from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
+    from spectra.linear import K_RANGE_H_MPC as SOLVED
     from spectra.linear import species_transfer
 
-    nodes = np.geomspace(*_RATIO_RANGE_H_MPC, _RATIO_NODES)
+    count = int(np.ceil(np.log(SOLVED[1] / SOLVED[0]) / _RATIO_LN_STEP)) + 1
+    nodes = np.geomspace(*SOLVED, count)
     species = species_transfer(spectrum, cosmology, z=np.array([z]), k_h_mpc=nodes)
-    low, high = np.log(K_RANGE_H_MPC)
-    ln_k = np.linspace(low, high, int(np.ceil((high - low) / _LN_STEP)) + 1)
-    k = np.exp(ln_k)
-    k[-1] = K_RANGE_H_MPC[1]
-    below = k < _RATIO_RANGE_H_MPC[0]
-
-    def ratio(name: str) -> np.ndarray:
-        values = np.asarray(getattr(species, name))[0]
+    names = [name for name in LinearState.__dataclass_fields__ if name.startswith("t_")]
+    solved = {name: np.asarray(getattr(species, name))[0] for name in names}
+    for name, values in solved.items():
         if not np.all(np.isfinite(values)):
             raise ValueError(f"{name} at z = {z:g} is not finite; nothing was written")
-        loss = 1.0 - values[0]
-        if abs(loss) > _LARGEST_LOSS_AT_LOW_END:
+        if abs(1.0 - values[0]) > _LARGEST_LOSS_AT_LOW_END:
             raise ValueError(
                 f"{name} at z = {z:g} is {values[0]:.3g} at {nodes[0]:g} h/Mpc, where the table of "
                 "ratios begins; this spectrum is too hot to be exported as P(k)"
             )
-        inside = CubicSpline(np.log(nodes), values)(np.clip(ln_k, *np.log(nodes[[0, -1]])))
-        return np.where(below, 1.0 - loss * (k / nodes[0]) ** 2, inside)
+    ended = max(values[-1] ** 2 for values in solved.values()) < _CUT
+    first, last = K_RANGE_H_MPC[0], K_RANGE_H_MPC[1] if ended else SOLVED[1]
+    k = np.geomspace(first, last, int(np.ceil(np.log(last / first) / _LN_STEP)) + 1)
+    below, above = k < nodes[0], k > nodes[-1]
+    inside = np.log(np.clip(k, nodes[0], nodes[-1]))
+    tail = nodes > nodes[-1] / np.e
 
-    names = [name for name in LinearState.__dataclass_fields__ if name.startswith("t_")]
+    def ratio(values: np.ndarray) -> np.ndarray:
+        slope = np.polyfit(np.log(nodes[tail]), np.log(np.abs(values[tail]) + FLOOR), 1)[0]
+        spline = CubicSpline(np.log(nodes), values)(inside)
+        head = 1.0 - (1.0 - values[0]) * (k / nodes[0]) ** 2
+        end = values[-1] * (k / nodes[-1]) ** min(slope, 0.0)
+        return np.where(below, head, np.where(above, end, spline))
+
     power = cold_power(k, power_table(cosmology), cosmology, z)
     return LinearState(
-        cosmology, float(z), k, np.asarray(power), **{name: ratio(name) for name in names}
+        cosmology,
+        float(z),
+        k,
+        np.asarray(power),
+        **{name: ratio(values) for name, values in solved.items()},
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from spectra.cosmology import Cosmology
 from spectra.export import checks
+from spectra.export.findings import Findings, Simulation
 from spectra.export.linear_state import LinearState, linear_state
 from spectra.export.writing import with_companions, write_exports
 from spectra.files import array, hdf5_bytes
@@ -27,25 +28,35 @@ density at the same redshift; power = cold_power t_matter^2, but never below col
 """
 
 
-def write_csv(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
+def write_csv(path: Path, *, spectrum, cosmology, z, force, caveats=(), **_) -> list[Path]:
     """Write k, P and every ratio at redshift ``z``, comma-separated, one line of names."""
     state = linear_state(spectrum, cosmology, z)
     rows = np.column_stack([getattr(state, name) for name in _COLUMNS])
     lines = [",".join(_COLUMNS), *(",".join(f"{value:.10e}" for value in row) for row in rows)]
     text = "\n".join(lines) + "\n"
     return write_exports(
-        with_companions(path, text, format="csv", z=z, parameters=_parameters(state), note=_NOTE),
+        with_companions(
+            path,
+            text,
+            format="csv",
+            z=z,
+            parameters=_parameters(state),
+            note=_NOTE,
+            caveats=caveats,
+        ),
         force,
     )
 
 
-def write_hdf5(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
+def write_hdf5(path: Path, *, spectrum, cosmology, z, force, caveats=(), **_) -> list[Path]:
     """Write the same columns, the spectrum and the cosmology at redshift ``z``, with units."""
     state = linear_state(spectrum, cosmology, z)
 
     def fill(file: h5py.File) -> None:
         file.attrs["format"] = "sterile-spectra linear"
         file.attrs["z"] = state.z
+        if caveats:
+            file.attrs["warnings"] = "\n".join(caveats)
         for name, value in vars(cosmology).items():
             file.attrs[name] = float(value)
         for name, (unit, description) in _COLUMNS.items():
@@ -58,7 +69,13 @@ def write_hdf5(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
 
     return write_exports(
         with_companions(
-            path, hdf5_bytes(fill), format="hdf5", z=z, parameters=_parameters(state), note=_NOTE
+            path,
+            hdf5_bytes(fill),
+            format="hdf5",
+            z=z,
+            parameters=_parameters(state),
+            note=_NOTE,
+            caveats=caveats,
         ),
         force,
     )
@@ -69,49 +86,53 @@ def _parameters(state: LinearState) -> str:
     return "\n".join(f"{name} = {float(value):.10g}" for name, value in fields)
 
 
-def check_csv(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
+def check_csv(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     """The CSV table: one line of names, k increasing, P positive, the grid covered."""
-    findings = checks.Findings()
+    findings = Findings()
     lines = checks.read_lines(path)
     names = lines[0].strip().split(",") if lines else []
-    if not {"k_h_mpc", "power"} <= set(names):
+    if {"k_h_mpc", "power"} <= set(names):
+        rows = []
+        for number, line in enumerate(lines[1:], start=2):
+            row = checks.numbers(line.replace(",", " "))
+            if len(row) == len(names):
+                rows.append(row)
+            else:
+                findings.problems.append(
+                    f"line {number}: {len(row)} numbers, {len(names)} are expected"
+                )
+        table = np.array(rows, dtype=float).reshape(-1, len(names))
+        _common(findings, run, table[:, names.index("k_h_mpc")], table[:, names.index("power")])
+    else:
         findings.problems.append("the first line has no columns k_h_mpc and power")
-        return findings
-    rows = []
-    for number, line in enumerate(lines[1:], start=2):
-        row = checks.numbers(line.replace(",", " "))
-        if len(row) != len(names):
-            findings.problems.append(
-                f"line {number}: {len(row)} numbers, {len(names)} are expected"
-            )
-            return findings
-        rows.append(row)
-    table = np.array(rows, dtype=float).reshape(-1, len(names))
-    _common(findings, path, run, table[:, names.index("k_h_mpc")], table[:, names.index("power")])
+    checks.check_redshift_of(findings, path, run.z, f"the run starts at z = {run.z:g}")
     return findings
 
 
-def check_hdf5(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
+def check_hdf5(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     """The HDF5 table: as the CSV one."""
-    findings = checks.Findings()
+    findings = Findings()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
         with h5py.File(path, "r") as file:
-            k, power = array(file, "k_h_mpc"), array(file, "power")
-    except (OSError, KeyError, RuntimeError) as error:
+            k, power = (np.asarray(array(file, name), dtype=float) for name in ("k_h_mpc", "power"))
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         findings.problems.append(f"not a table of this package ({str(error).splitlines()[0]})")
-        return findings
-    _common(findings, path, run, k, power)
+    else:
+        if k.ndim == 1 and k.shape == power.shape:
+            _common(findings, run, k, power)
+        else:
+            findings.problems.append(f"k_h_mpc has shape {k.shape} and power {power.shape}")
+    checks.check_redshift_of(findings, path, run.z, f"the run starts at z = {run.z:g}")
     return findings
 
 
-def _common(findings: checks.Findings, path: Path, run: checks.Simulation, k, power) -> None:
-    if not checks.check_wavenumbers(findings, k):
+def _common(findings: Findings, run: Simulation, k, power) -> None:
+    table = checks.usable_rows(findings, np.column_stack([k, power]))
+    if table is None:
         return
+    k, power = table.T
     checks.check_positive(findings, "power", power)
-    if findings.problems:
-        return
     findings.k_h_mpc, findings.power = k, power
     checks.check_coverage(findings, k[0], k[-1], run, "there is no power to read")
-    checks.check_redshift_of(findings, path, run.z, f"the run starts at z = {run.z:g}")

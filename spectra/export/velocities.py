@@ -12,7 +12,7 @@ import numpy as np
 
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, photon_temperature_gev
-from spectra.export import checks
+from spectra.export.findings import Findings, Simulation
 from spectra.export.linear_state import check_redshift
 from spectra.export.writing import with_companions, write_exports
 from spectra.files import array, hdf5_bytes, number
@@ -24,7 +24,7 @@ _TAIL = 1e-14  # of the peak of q^3 f; cut there
 _TOLERANCE = 1e-6
 
 
-def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
+def write(path: Path, *, spectrum, cosmology, z, force, caveats=(), **_) -> list[Path]:
     """Write q, the share of particles below it, and their peculiar speed at redshift ``z``."""
     check_redshift(z)
     q, cumulative = distribution(spectrum)
@@ -40,6 +40,8 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
     def fill(file: h5py.File) -> None:
         file.attrs["format"] = "sterile-spectra velocities"
         file.attrs["z"] = z
+        if caveats:
+            file.attrs["warnings"] = "\n".join(caveats)
         file.attrs["momentum_over_mass_today"] = today
         file.attrs["mean_speed_km_s"] = mean
         file.attrs["rms_speed_km_s"] = rms
@@ -57,6 +59,7 @@ def write(path: Path, *, spectrum, cosmology, z, force, **_) -> list[Path]:
             hdf5_bytes(fill),
             format="velocities",
             z=z,
+            caveats=caveats,
             parameters=f"""\
 python -m spectra.export.snapshot {path.name} SNAPSHOT.hdf5 -o SNAPSHOT-warm.hdf5
 """,
@@ -113,23 +116,24 @@ def speed_moments(q, cumulative, today: float, z: float) -> tuple[float, float]:
     return float(share @ middle), math.sqrt(float(share @ middle**2))
 
 
-def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Findings:
+def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     """The file of :func:`write`: whole, monotone, its speeds those of its momenta."""
-    findings = checks.Findings()
+    findings = Findings()
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
         with h5py.File(path, "r") as file:
-            q, cumulative, speed = (array(file, name) for name in ("q", "cumulative", "speed_km_s"))
+            names = ("q", "cumulative", "speed_km_s")
+            q, cumulative, speed = (np.asarray(array(file, name), dtype=float) for name in names)
             today, z = (number(file, name) for name in ("momentum_over_mass_today", "z"))
-    except (OSError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         findings.problems.append(f"not a velocity file ({str(error).splitlines()[0]})")
         return findings
     if not (q.shape == cumulative.shape == speed.shape and q.ndim == 1 and q.size > 3):
         findings.problems.append("q, cumulative and speed_km_s differ in length")
         return findings
-    if np.any(np.diff(q) <= 0.0) or np.any(np.diff(cumulative) < 0.0):
-        findings.problems.append("q or cumulative falls")
+    if not (np.all(np.diff(q) > 0.0) and np.all(np.diff(cumulative) >= 0.0) and q[0] > 0.0):
+        findings.problems.append("q or cumulative falls, or q is not positive")
         return findings
     if abs(cumulative[0]) > _TOLERANCE or abs(cumulative[-1] - 1.0) > _TOLERANCE:
         findings.problems.append("cumulative does not run from 0 to 1")

@@ -1,6 +1,6 @@
 """Several files, written all or none; the two small ones beside every data file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from spectra.files import check_writable, write_together
 
 MARK = "# sterile-spectra export:"
+WARNING = "WARNING: "  # begins the lines of a note that a check reads
 
 
 def write_exports(contents: Mapping[Path, str | bytes], force: bool) -> list[Path]:
@@ -34,7 +35,14 @@ def write_exports(contents: Mapping[Path, str | bytes], force: bool) -> list[Pat
 
 
 def with_companions(
-    path: Path, content, *, format: str, z: float, parameters: str, note: str
+    path: Path,
+    content,
+    *,
+    format: str,
+    z: float,
+    parameters: str,
+    note: str,
+    caveats: Sequence[str] = (),
 ) -> dict[Path, str | bytes]:
     """The data file, ``PATH.params.txt`` for the target code and ``PATH.note.txt`` for its user.
 
@@ -44,6 +52,8 @@ def with_companions(
     format, z : what it is, so that a check can tell.
     parameters : lines for the target's parameter file.
     note : what to switch off there.
+    caveats : what is known to be wrong with the spectrum, of :func:`spectra.export.write`; they
+        stand above the note, where a check finds them.
 
     Returns
     -------
@@ -53,8 +63,13 @@ def with_companions(
     return {
         path: content,
         companion(path, "params"): f"{mark}\n{parameters.strip()}\n",
-        companion(path, "note"): f"{note.strip()}\n",
+        companion(path, "note"): note_text(note, caveats),
     }
+
+
+def note_text(note: str, caveats: Sequence[str]) -> str:
+    """The note for the target's user, below what is known to be wrong."""
+    return "".join(f"{WARNING}{caveat}\n" for caveat in caveats) + f"{note.strip()}\n"
 
 
 def companion(path: Path, kind: str) -> Path:

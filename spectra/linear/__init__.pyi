@@ -8,6 +8,7 @@ from .drive_tables import integration_weights as integration_weights
 from .drives import SHIPPED_FILE as SHIPPED_FILE
 from .drives import drive as drive
 from .drives import is_shared as is_shared
+from .fast_particles import cold_growth as cold_growth
 from .served_cosmologies import LINEAR_RANGE as LINEAR_RANGE
 from .served_cosmologies import MATCH_TOLERANCE as MATCH_TOLERANCE
 from .served_cosmologies import TABLE_FIELDS as TABLE_FIELDS
@@ -17,9 +18,10 @@ from .served_cosmologies import ln_change as ln_change
 from .served_cosmologies import require_served as require_served
 from .served_cosmologies import serves as serves
 from .served_cosmologies import table_fields as table_fields
-from .fast_particles import cold_growth as cold_growth
 from .species import SpeciesTransfer as SpeciesTransfer
 from .species import species_transfer as species_transfer
+from .transfer_function import K_RANGE_H_MPC as K_RANGE_H_MPC
 from .transfer_function import Transfer as Transfer
 from .transfer_function import at_wavenumbers as at_wavenumbers
+from .transfer_function import check_wavenumbers as check_wavenumbers
 from .transfer_function import transfer as transfer

@@ -1,5 +1,6 @@
 """Several dark-matter species as one distribution of velocities and a cold rest."""
 
+import warnings
 from functools import reduce
 from operator import add
 
@@ -9,6 +10,7 @@ from jax import Array
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear.deposit import log_velocity_histogram
+from spectra.psd import abundance_doubt
 from spectra.spectrum import Spectrum, omega_h2
 from spectra.tracing import is_traced
 
@@ -39,13 +41,23 @@ def species_shares(dm, composition, cosmology: Cosmology) -> tuple[tuple[Spectru
             "share of omega_dm of every species"
         )
     shares = jnp.stack([omega_h2(each, cosmology) for each in species]) / cosmology.omega_dm
-    if not is_traced(shares) and float(jnp.sum(shares)) > 1.0 + _ROUNDING:
-        raise ValueError(
-            f"the species have omega_h2 = {float(jnp.sum(shares) * cosmology.omega_dm):.4g}, more "
-            f"than cosmology omega_dm = {float(cosmology.omega_dm):.4g}; lower f, or use "
-            'composition="rescale"'
-        )
+    if not is_traced(shares):
+        _check_abundances(np.asarray(shares), float(cosmology.omega_dm))
     return species, shares
+
+
+def _check_abundances(shares: np.ndarray, omega_dm: float) -> None:
+    """Refuse more than all dark matter; warn of what the other convention of f would explain."""
+    doubts = [abundance_doubt(float(share) * omega_dm, omega_dm) for share in shares]
+    if float(shares.sum()) > 1.0 + _ROUNDING:
+        why = next((f" ({doubt})" for doubt in doubts if doubt is not None), "")
+        raise ValueError(
+            f"the species have omega_h2 = {float(shares.sum()) * omega_dm:.4g}, more than "
+            f'cosmology omega_dm = {omega_dm:.4g}; lower f, or use composition="rescale"{why}'
+        )
+    for place, doubt in enumerate(doubts):
+        if doubt is not None:
+            warnings.warn(f"species {place}: {doubt}", stacklevel=5)
 
 
 def _given_shares(composition, count: int) -> Array:

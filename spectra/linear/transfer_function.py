@@ -187,7 +187,7 @@ def prepared(
         low = _LOWER_K_H_MPC * (drive.k_h_mpc[0] / _LOWEST_DRIVEN_K_H_MPC)
         k, driven = jnp.concatenate([low, drive.k_h_mpc]), np.pad(nodes, (low.size, 0))
     else:
-        k = jnp.asarray(_check_wavenumbers(k_h_mpc))
+        k = jnp.asarray(check_wavenumbers(k_h_mpc))
         # and where the hierarchies and the drive's equations are compared
         all_k = jnp.append(jnp.maximum(k, _LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
         drive, driven = at_wavenumbers(drive, all_k), np.arange(k.shape[0])
@@ -343,7 +343,8 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
 
 
-def _check_wavenumbers(k_h_mpc) -> Array | np.ndarray:
+def check_wavenumbers(k_h_mpc) -> Array | np.ndarray:
+    """``k_h_mpc`` as an array (n,); ``ValueError`` where it leaves :data:`K_RANGE_H_MPC`."""
     k = k_h_mpc if is_traced(k_h_mpc) else np.asarray(k_h_mpc, dtype=float)
     if k.ndim != 1 or k.shape[0] == 0:
         raise ValueError(f"k_h_mpc has shape {k.shape}; give a one-dimensional array")

@@ -245,8 +245,9 @@ def cold_power(
     ------
     ValueError
         If the cosmology is not that of the table (:func:`check_cosmology`); NaN when that shows
-        only under tracing.
+        only under tracing; if JAX is not in 64-bit mode.
     """
+    require_x64()
     cosmology = table.cosmology if cosmology is None else cosmology
     check_cosmology(cosmology, table)
     table = power_at(table, cosmology)
@@ -282,6 +283,7 @@ def matter_power(
     transfer : k_h_mpc (n,) [h/Mpc], t (n,).
     table, cosmology : as for :func:`spectra.cold_power`; z = 0.
     """
+    require_x64()
     return transfer.t2 * cold_power(transfer.k_h_mpc, table, cosmology)
 
 

@@ -18,6 +18,7 @@ from spectra.cosmology import (
 )
 from spectra.linear import Transfer
 from spectra.numerics import integral_weights, interpolate
+from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.spectrum import Spectrum, q_mean, q_rms, thermal_relic
 from spectra.status import Status
@@ -67,8 +68,9 @@ def half_mode(transfer: Transfer, cosmology: Cosmology | None = None) -> HalfMod
     Raises
     ------
     ValueError
-        If the transfer function has fewer than 4 values of k.
+        If the transfer function has fewer than 4 values of k, or JAX is not in 64-bit mode.
     """
+    require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     return _half_mode(transfer.k_h_mpc, transfer.t, cosmology)
 
@@ -176,8 +178,9 @@ def free_streaming(
     Raises
     ------
     ValueError
-        If ``velocity`` is none of these.
+        If ``velocity`` is none of these, or JAX is not in 64-bit mode.
     """
+    require_x64()
     if velocity not in ("mean", "of-mean", "of-rms"):
         raise ValueError(
             f'free-streaming velocity = {velocity!r} is unknown; use "mean", "of-mean" or "of-rms"'

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Transfer
+from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.status import Status
 from spectra.tracing import is_traced
@@ -133,7 +134,13 @@ def fit_shape(transfer: Transfer, plateau: bool = False) -> tuple[Shape, Array]:
     -------
     Shape, and the rms of T^2 - T^2_fit (scalar): large when the form does not suit, as for
     oscillating or two-scale T. Where T never falls below 0.9 the parameters are not determined.
+
+    Raises
+    ------
+    ValueError
+        If JAX is not in 64-bit mode.
     """
+    require_x64()
     return _fit_shape(transfer.k_h_mpc, transfer.t, plateau)
 
 

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from sterile import session
-from sterile.cli.options import Json, report_files
+from sterile.cli.options import Json, collected, report_files, say_warnings
+
+_SPECTRUM_ERROR = 0.01  # of q^2 f by its peak: above it is told
 
 
 def export(
@@ -23,7 +25,12 @@ def export(
     z: Annotated[
         float | None, typer.Option("--z", help="Redshift of the table; with --check, of the start.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Replace files that exist; write a spectrum that would be refused."
+        ),
+    ] = False,
     check: Annotated[
         Path | None, typer.Option("--check", help="Read this file back instead of writing one.")
     ] = None,
@@ -52,36 +59,57 @@ def export(
     from spectra import store
 
     record = store.read(result_path)
-    names = ("spectrum/q", "spectrum/f", "transfer/k_h_mpc", "transfer/t", "transfer/t2")
+    names = ("spectrum/q", "spectrum/f")
     store.require(record, result_path, *names)
     session.start("once")
     import jax.numpy as jnp
 
     from spectra.cosmology import Cosmology
     from spectra.export import write
-    from spectra.linear import Transfer
     from spectra.spectrum import Spectrum
-    from spectra.status import Status
 
-    q, f, k, t, t2 = (jnp.asarray(record.datasets[name]) for name in names)
-    with session.progress("export"):
+    q, f = (jnp.asarray(record.datasets[name]) for name in names)
+    refused, known = _known_of(record)
+    warned: list[str] = []
+    with session.progress("export"), collected(warned):
+        # T^2 is solved for again: with its status and its errors, which files do not hold
         files = write(
             output,
             name,
             spectrum=Spectrum(q, f, **record.attributes["spectrum"]),
-            transfer=Transfer(k, t, t2, jnp.asarray(Status.SUCCESS, dtype=jnp.int32)),
             cosmology=Cosmology(**record.attributes["cosmology"]),
             z=z,
             force=force,
+            refused=refused,
+            known=known,
         )
+    say_warnings(warned)
     report_files(files, as_json)
     return 0
 
 
+def _known_of(record) -> tuple[list[str], list[str]]:
+    """What the result says of how the spectrum was made: reasons to refuse it, and to be told."""
+    from sterile.status import Status, is_failure, message_of
+
+    summary = record.attributes.get("summary", {})
+    code = int(summary.get("status", 0))
+    told = []
+    if code >= Status.OUT_OF_RANGE:
+        if is_failure(code):
+            return [message_of(code)], []
+        told.append(message_of(code))
+    if summary.get("spectrum_error", 0.0) > _SPECTRUM_ERROR:
+        told.append(f"q^2 f is known to {summary['spectrum_error']:.1g} of its peak only")
+    return [], told
+
+
 def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> int:
+    from spectra.export import FORMATS
+
     given = {"--box-mpc-h": box_mpc_h, "--particles": particles, "--z": z}
     missing = [option for option, value in given.items() if value is None]
-    if missing:
+    if missing and FORMATS[name].for_a_box:
         raise ValueError(f"--check needs {', '.join(missing)} as well")
     session.start("once")
     from spectra.export import check, simulation
@@ -92,7 +120,8 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
         from spectra.cosmology import Cosmology
 
         cosmology = Cosmology(**store.read(result_path).attributes["cosmology"])
-    report = check(path, name, simulation(box_mpc_h, particles, z), cosmology)
+    run = None if missing else simulation(box_mpc_h, particles, z)
+    report = check(path, name, run, cosmology)
     if as_json:
         print(
             json.dumps(
@@ -108,8 +137,10 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
             )
         )
     else:
-        needs = f"k from {report.k_min_h_mpc:.4g} to {report.k_max_h_mpc:.4g} h/Mpc"
-        print(f"{report.file}: {'safe' if report.safe else 'NOT safe'} for {name} ({needs})")
+        needs = ""
+        if run is not None:
+            needs = f" (k from {report.k_min_h_mpc:.4g} to {report.k_max_h_mpc:.4g} h/Mpc)"
+        print(f"{report.file}: {'safe' if report.safe else 'NOT safe'} for {name}{needs}")
         for label, lines in (("problem", report.problems), ("note", report.notes)):
             print("".join(f"  {label}: {line}\n" for line in lines), end="")
     return 0 if report.safe else 1

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import signal
-from collections.abc import Callable, Iterator
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +52,21 @@ def require_finite(result: dict, *names: str) -> None:
             f"the computation gave no finite {', '.join(missing)} (status {result['status']}); "
             "please report the input and the output of `sterile info`"
         )
+
+
+@contextlib.contextmanager
+def collected(sentences: list[str]) -> Iterator[None]:
+    """Append what is warned of inside to ``sentences``, instead of Python's own two lines each."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    sentences += [str(warning.message) for warning in caught]
+
+
+def say_warnings(sentences: Iterable[str]) -> None:
+    """One line each on stderr."""
+    for sentence in sentences:
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def finish(result: dict, output: Path | None, as_json: bool, make_record: Callable) -> None:

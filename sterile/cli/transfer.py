@@ -11,9 +11,11 @@ from sterile.cli.options import (
     Json,
     Out,
     check_output,
+    collected,
     finish,
     numbers,
     require_finite,
+    say_warnings,
 )
 
 
@@ -28,17 +30,28 @@ def transfer(
     k: Annotated[
         str | None, typer.Option(help="Wavenumbers K1,K2,... [h/Mpc] at which T² is wanted.")
     ] = None,
+    normalisation: Annotated[
+        str | None,
+        typer.Option(
+            help="What the second column is: occupation (F of all helicities; Ωh² is read so when "
+            "left out), class (F/(2π)³), or free (a shape only)."
+        ),
+    ] = None,
     output: Out = None,
     as_json: Json = False,
 ) -> None:
-    """T²(k), half-mode, free-streaming and verdicts of a tabulated spectrum."""
+    """T²(k), half-mode, free-streaming and verdicts of a tabulated spectrum.
+
+    They are those of the file's shape as all dark matter; its normalisation gives Ωh² alone.
+    """
     wavenumbers = numbers("--k", k) if k is not None else None
     check_output(output)
     session.start("once")
     from spectra.cosmology import Cosmology
     from spectra.linear import drive as drive_of
     from spectra.linear import transfer as transfer_of
-    from spectra.psd import read_psd
+    from spectra.psd import CLASS_FACTOR, abundance_doubt, read_psd
+    from spectra.spectrum import omega_h2 as omega_h2_of
     from spectra.spectrum import with_omega_h2
     from spectra.structure import (
         free_streaming,
@@ -51,8 +64,21 @@ def transfer(
     from spectra.structure import verdicts as verdicts_of
     from sterile import bounds, report
 
-    dm = read_psd(psd, mass_kev, temperature_ratio)
+    doubts: list[str] = []
+    with collected(doubts):
+        dm = read_psd(psd, mass_kev, temperature_ratio, normalisation or "occupation")
     cosmology = Cosmology() if omega_h2 is None else Cosmology(omega_dm=omega_h2)
+    unsaid: list[str] = []  # of an abundance that nobody claimed
+    if normalisation == "free":
+        dm = with_omega_h2(dm, cosmology.omega_dm, cosmology)
+    else:
+        own = float(omega_h2_of(dm, cosmology))
+        doubt = abundance_doubt(own, float(cosmology.omega_dm))
+        claimed = normalisation is not None or not (
+            1.0 < own / float(cosmology.omega_dm) < CLASS_FACTOR
+        )
+        if doubt is not None:
+            (doubts if claimed else unsaid).append(doubt)
     drive = drive_of(cosmology, progress=session.counter(NEW_COSMOLOGY))
     with session.progress("transfer function"):
         if wavenumbers is not None:
@@ -78,20 +104,23 @@ def transfer(
             "lambda_fs_mpc": free_streaming(dm, cosmology),
             **structure_numbers(curve, power, cosmology),
         }
+    said = report.structure_warnings(curve, half) + report.spectrum_warnings(dm) + doubts
     result = report.json_object(
         scalars,
         status=int(curve.status) or int(half.status_t2),
         transfer=asked,
         verdicts=verdicts,
-        warnings=report.structure_warnings(curve, half) + report.spectrum_warnings(dm),
+        warnings=said,
     )
     require_finite(result, "q_mean", "t2")
+    # the table on stdout ends with the result's own
+    say_warnings(doubts + unsaid if as_json else unsaid)
     finish(
         result,
         output,
         as_json,
         lambda: report.record(
-            result,
+            {**result, "warnings": said + unsaid},
             spectrum=dm,
             cosmology=cosmology,
             transfer=curve,

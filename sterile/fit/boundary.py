@@ -12,6 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
+from spectra.precision import require_x64
 from sterile.fit.curve import Curve, refined, zero_curves
 from sterile.fit.observables import (
     fitted_parameters,
@@ -89,6 +90,7 @@ def trace(
         If a name is unknown, the rectangle is not one, or it crosses an edge of the resonance
         regime, where the solver's method changes.
     """
+    require_x64()
     function, box = _function(
         of, plane, at, low, high, level, cosmology, plasma, mass_kev, omega_h2
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from spectra.precision import require_x64
 from sterile.fit import priors as prior_module
 from sterile.fit.chains import Sampler, sample
 from sterile.fit.target import Target, coordinates_of
@@ -55,6 +56,7 @@ def ranks(
     simulations : number of fits. ``draws``: kept of each, evenly among ``draws * thin``.
     sampler : how each chain is run. ``seed``: of truths, data and chains.
     """
+    require_x64()
     sampler = Sampler(warmup=150) if sampler is None else sampler
     random = np.random.default_rng(seed)
     rows, names = [], ()

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from spectra.precision import require_x64
 from sterile.fit.extra import require
 from sterile.fit.target import Target, potential, value_and_gradient
 
@@ -194,6 +195,7 @@ def sample(
     inverse_mass : (d, d) covariance that the mass matrix starts from; unity when left out.
     progress : called with the draws done and all of them.
     """
+    require_x64()
     sampler = Sampler() if sampler is None else sampler
     chain = begin(target, start, jax.random.PRNGKey(seed), sampler, inverse_mass)
     total = sampler.warmup + samples

@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+from spectra.precision import require_x64
+
 
 class Compared(NamedTuple):
     """Jacobians (m, d) of one function at one point.
@@ -65,6 +67,7 @@ def compare(
     reverse : whether reverse mode is looked at, which compiles longest.
     rounding : relative error of a value, which a difference divides by its step.
     """
+    require_x64()
     x = jnp.asarray(x, dtype=float)
     value, along, backward = _compiled(function)
     unit = np.eye(x.size)
@@ -91,6 +94,7 @@ def second_derivatives(
     ``function``: (d,) → (m,), at ``x`` (d,) along ``direction`` (d,); ``step``: of the differences.
     Returns two arrays (m,).
     """
+    require_x64()
     x, v = jnp.asarray(x, dtype=float), jnp.asarray(direction, dtype=float)
     slope, twice = _compiled_twice(function)
     wide, near = (

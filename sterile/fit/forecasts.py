@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spectra.precision import require_x64
 from sterile.fit import priors
 from sterile.fit.target import Target, coordinates_of, evaluate, values_at
 
@@ -67,6 +68,7 @@ def fisher(target: Target, values: Mapping[str, float]) -> Forecast:
     :class:`Forecast`, in natural coordinates. With the abundance sampled in place of the mass,
     "ln omega_h2" stands for ln m_N, which it equals but for the other coordinates' effect on Y_N.
     """
+    require_x64()
     names = tuple(f"ln {name}" if _logarithmic(target, name) else name for name in target.names)
     z = coordinates_of(target, values)
     jacobian, prior = (np.asarray(part) for part in _jacobian(target, z))

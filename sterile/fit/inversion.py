@@ -16,6 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
+from spectra.precision import require_x64
 from sterile.contract import Mechanism, abundance_per_kev
 from sterile.fit.observables import Pipeline, number_of, pipeline, require_parameter, scalars
 from sterile.fit.root import Sampled, roots
@@ -116,6 +117,7 @@ def solve_for(
         while it fixes the mass, the mechanism's method changes in the range, or the values are
         traced by jit or vmap.
     """
+    require_x64()
     entry = mechanism_of(at)
     own_mass = hasattr(at, "mass_kev")
     name, wanted = _check(target, vary, mass_kev is not None or own_mass, entry)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.precision import require_x64
 from sterile.fit import priors
 from sterile.fit.extra import require
 from sterile.fit.target import (
@@ -59,6 +60,7 @@ def maximum(target: Target, start: Array, stretch: bool = False) -> Maximum:
     log_normal), or with ``stretch`` in z: the mode that a sampler starts from. A bounded prior is a
     bound: z is its logit, and a maximum at an end is reported in ``at_bound``.
     """
+    require_x64()
     require("optimistix")
     z = jnp.asarray(_climb(target, jnp.asarray(start, dtype=float), stretch))
     value, gradient = value_and_gradient(target, z, stretch)

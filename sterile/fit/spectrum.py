@@ -11,9 +11,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, photon_temperature_gev
-from spectra.linear import Drive, at_wavenumbers, transfer
+from spectra.linear import K_RANGE_H_MPC, Drive, at_wavenumbers, check_wavenumbers, transfer
 from spectra.linear import drive as drive_of
 from spectra.numerics import integral_weights
+from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 from sterile.fit.extra import require
 from sterile.fit.families import FAMILIES, tabulated
@@ -22,8 +23,9 @@ from sterile.fit.forecasts import Forecast, forecast
 _STEPS = 120
 _TOLERANCE = 1e-9
 _KEV_GEV = 1e-6
-# velocities <p>/m today that the search may reach: beyond, T^2 is 1 or 0 on the whole k range
-_VELOCITY_RANGE = (1e-10, 1e-5)
+# velocities <p>/m today that the search may reach: beyond, T^2 is 1 or 0 on the whole k range (the
+# half-mode of the upper one is a third of the solver's smallest k)
+_VELOCITY_RANGE = (1e-10, 1e-6 / K_RANGE_H_MPC[0])
 
 
 class SpectrumFit(eqx.Module):
@@ -67,7 +69,7 @@ def fit_spectrum(
 
     Parameters
     ----------
-    k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300.
+    k_h_mpc : (n,) wavenumbers [h/Mpc], within the range of :func:`spectra.transfer`.
     t2 : (n,) ratio of matter power to that of cold dark matter, z = 0.
     sigma : (n,) or scalar, errors of ``t2``, uncorrelated.
     family : "thermal", "power-cutoff" (x^slope exp(-x^cutoff)) or "two-bumps".
@@ -83,9 +85,11 @@ def fit_spectrum(
     Raises
     ------
     ValueError
-        If shapes differ, there are fewer data than parameters, an error is not positive, a number
-        is not finite, or a name is unknown.
+        If shapes differ, there are fewer data than parameters, a wavenumber is outside the
+        solver's range, an error is not positive, a number is not finite, a name is unknown, or
+        JAX is not in 64-bit mode.
     """
+    require_x64()
     require("optimistix")
     k, data, errors = _checked(k_h_mpc, t2, sigma)
     if family not in FAMILIES:
@@ -210,9 +214,18 @@ def _checked(k_h_mpc, t2, sigma):
     k, data = np.asarray(k_h_mpc, dtype=float), np.asarray(t2, dtype=float)
     if k.ndim != 1 or data.shape != k.shape:
         raise ValueError(f"k_h_mpc has shape {k.shape} and t2 {data.shape}; give two (n,) arrays")
-    errors = np.broadcast_to(np.asarray(sigma, dtype=float), k.shape)
-    if not (np.isfinite(data).all() and np.isfinite(errors).all()):
-        raise ValueError("t2 and sigma must be finite; leave out what is not")
+    errors = np.asarray(sigma, dtype=float)
+    if errors.shape not in ((), k.shape):
+        raise ValueError(f"sigma has shape {errors.shape}; give one number or {k.shape}")
+    errors = np.broadcast_to(errors, k.shape)
+    for name, values in (("k_h_mpc", k), ("t2", data), ("sigma", errors)):
+        bad = np.flatnonzero(~np.isfinite(values))
+        if bad.size:
+            raise ValueError(
+                f"{name} = {values[bad[0]]:g} at place {bad[0]} must be finite; leave out the data "
+                "that are not"
+            )
+    check_wavenumbers(k)
     if not (errors > 0.0).all():
         raise ValueError(f"sigma = {errors.min():g} must be positive")
     return k, data, errors

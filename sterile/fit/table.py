@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.precision import require_x64
 from sterile.fit import priors as prior_module
 from sterile.fit.priors import Prior
 
@@ -62,6 +63,7 @@ def tabulate(
     nodes : Chebyshev nodes a parameter; nodes^d evaluations.
     checks : random points at which the table is compared with ``observe``; ``seed``: theirs.
     """
+    require_x64()
     priors = prior_module.in_order(priors)
     compiled = eqx.filter_jit(lambda o, v: [o(v, names)[name] for name in names])
 

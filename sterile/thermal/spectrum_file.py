@@ -9,10 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra.psd import read_psd
-from spectra.spectrum import Spectrum, moment, q_mean, q_rms
+from spectra.psd import (
+    abundance_doubt,
+    moment_taken_for_f,
+    normalisation_factor,
+    read_psd,
+    rising_end,
+)
+from spectra.spectrum import Spectrum, moment, omega_h2, q_mean, q_rms
 from sterile.contract import Choices, ErrorEstimate, History, Mechanism, Production
-from sterile.models import Model, file_name, in_range, parameter
+from sterile.models import Model, file_name, in_range, parameter, switch
 from sterile.status import Status
 from sterile.thermal.distributions import YIELD_PER_NUMBER
 
@@ -28,6 +34,8 @@ class SpectrumFile(Model):
     temperature_ratio : T_ref/T_gamma today [1], T_ref that of q; 1 for this package's own files,
         0.71377 for neutrinos.
     file : its name; in a configuration, from the folder that the program runs in.
+    normalisation : of the second column, as for :func:`spectra.read_psd`: "occupation", F itself,
+        or "class", F/(2 pi)^3.
     """
 
     kind: ClassVar[str] = "spectrum-file"
@@ -41,6 +49,7 @@ class SpectrumFile(Model):
         symbol=r"$T_{\rm ref}/T_\gamma$",
     )
     file: str = file_name("two columns, q and F(q) summed over helicities; # starts a comment")
+    normalisation: str = switch("what the second column is", "occupation", "class")
 
 
 class _Version(NamedTuple):
@@ -71,7 +80,7 @@ def prepare(models, plasma) -> Choices:
 def solve(model: SpectrumFile, plasma, grid, error_estimate) -> Production:
     """The file's F at q = p/T_gamma, with its normalisation; errors of ``spectra.read_psd``."""
     q, f = _table(_version(model.file) if grid is None else grid)
-    q = model.temperature_ratio * q
+    q, f = model.temperature_ratio * q, normalisation_factor(model.normalisation) * f
     table = Spectrum(q, f, 1.0, 1.0)
     number = moment(table, 0.0) / (2.0 * np.pi**2)
     yield_n = YIELD_PER_NUMBER * number
@@ -105,4 +114,16 @@ def _thinned(table: Spectrum) -> ErrorEstimate:
     )
 
 
-SPECTRUM_FILE = Mechanism(model=SpectrumFile, solve=solve, prepare=prepare)
+def warnings(model: SpectrumFile, point, cosmology) -> list[str]:
+    """What the file's column and its abundance tell about what it is."""
+    if point.production is None:  # a scan does not keep it
+        return []
+    q, f = np.asarray(point.production.q), np.asarray(point.production.f)
+    doubts = [rising_end(q, f), moment_taken_for_f(q, f)]
+    own = float(omega_h2(Spectrum(q, f, model.mass_kev, 1.0), cosmology))
+    if own <= float(cosmology.omega_dm):  # more is a verdict
+        doubts.append(abundance_doubt(own, float(cosmology.omega_dm)))
+    return [doubt for doubt in doubts if doubt is not None]
+
+
+SPECTRUM_FILE = Mechanism(model=SpectrumFile, solve=solve, prepare=prepare, warnings=warnings)
