@@ -24,7 +24,7 @@ from spectra.programs import program
 WAYS = ("where needed", "never", "always")
 # of omega_dm: energy beyond the mass at equality, and the share of particles faster than 1e-6 c;
 # below, T of the two ways agrees to 3e-4 (docs/hot.md)
-_MOST_ENERGY, _MOST_FAST, _FAST = 5e-4, 2e-4, 1e-6
+_MOST_ENERGY, _MOST_FAST, _FAST = 1e-3, 2e-4, 1e-6
 _EQUALITY = 3.4e-4
 SHELLS, _E_FOLDS = 48, 7.5
 # in T: how well the hierarchies reproduce tight runs of CLASS, and what a ratio is regular to

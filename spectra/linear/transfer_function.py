@@ -154,7 +154,7 @@ def transfer(
         hierarchies = "always"
     cold = None
     if hierarchies != "never" and drive.tangents is None:
-        cold = cold_growth(drive, jnp.sort(k.h_mpc))
+        cold = cold_growth(drive, (jnp if is_traced(k.h_mpc) else np).sort(k.h_mpc))
     return _transfer(*given, cold, hierarchies)
 
 
@@ -182,16 +182,23 @@ def prepared(
     if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
-    nodes = np.arange(drive.k_h_mpc.shape[0])
+    # plain arrays where nothing is traced: what depends on them alone is then no part of a program
     if k_h_mpc is None:
-        low = _LOWER_K_H_MPC * (drive.k_h_mpc[0] / _LOWEST_DRIVEN_K_H_MPC)
-        k, driven = jnp.concatenate([low, drive.k_h_mpc]), np.pad(nodes, (low.size, 0))
+        own = drive.k_h_mpc if is_traced(drive.k_h_mpc) else np.asarray(drive.k_h_mpc)
+        low = _LOWER_K_H_MPC * (own[0] / _LOWEST_DRIVEN_K_H_MPC)
+        k = (jnp if is_traced(own) else np).concatenate([low, own])
+        driven = np.pad(np.arange(own.shape[0]), (low.size, 0))
     else:
-        k = jnp.asarray(check_wavenumbers(k_h_mpc))
+        k = check_wavenumbers(k_h_mpc)
         # and where the hierarchies and the drive's equations are compared
-        all_k = jnp.append(jnp.maximum(k, _LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
+        all_k = (jnp if is_traced(k) else np).append(
+            jnp.maximum(k, _LOWEST_DRIVEN_K_H_MPC)
+            if is_traced(k)
+            else np.maximum(k, _LOWEST_DRIVEN_K_H_MPC),
+            MATCHED_K_H_MPC,
+        )
         drive, driven = at_wavenumbers(drive, all_k), np.arange(k.shape[0])
-    return species, shares, cosmology, drive, Wavenumbers(k, jnp.asarray(driven))
+    return species, shares, cosmology, drive, Wavenumbers(k, driven)
 
 
 @program
