@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -18,10 +19,13 @@ from spectra.spectrum import Spectrum
 from sterile.fit.extra import require
 from sterile.fit.families import FAMILIES, tabulated
 from sterile.fit.forecasts import Forecast, forecast
+from sterile.fit.limits import Limit
 
 _STEPS = 120
 _TOLERANCE = 1e-9
 _KEV_GEV = 1e-6
+# unbounded coordinates beyond are at an end of the range: derivatives stay numbers
+_FARTHEST = 30.0
 # velocities <p>/m today that the search may reach: beyond, T^2 is 1 or 0 on the whole k range
 _VELOCITY_RANGE = (1e-10, 1e-5)
 
@@ -36,7 +40,7 @@ class SpectrumFit(eqx.Module):
     spectrum : the :class:`spectra.Spectrum`, with the mass and abundance that were given.
     t2 : (n,) at the data's wavenumbers.
     chi_square : sum of squared residuals; n minus the number of parameters is expected.
-    forecast : errors and correlations of the logarithms or logits, see ``coordinates``.
+    forecast : errors and correlations of ln velocity and of the shape, inside the family's ranges.
     warnings : sentences: directions the data do not fix, parameters at a bound, a poor fit.
     """
 
@@ -109,7 +113,7 @@ def fit_spectrum(
     _, z = min(found, key=lambda each: each[0])
     residuals, jacobian, model = (np.asarray(part) for part in _look(problem, z))
     values = {name: float(v) for name, v in _values(family, names, z).items()}
-    made = forecast(_coordinates(names), {"data": jacobian.T @ jacobian})
+    made = forecast(_coordinates(names), {"data": jacobian}, _limits(family, values))
     chi_square = float(np.sum(residuals**2))
     return SpectrumFit(
         family=family,
@@ -155,7 +159,14 @@ def _descend(problem, z):
 
 @eqx.filter_jit
 def _look(problem, z):
-    return problem.residuals(z), jax.jacfwd(problem.residuals)(z), problem.model(z)
+    """Residuals (n,), their derivatives (n, p) by natural coordinates, the model (n,)."""
+    z = jnp.clip(z, -_FARTHEST, _FARTHEST)
+    slopes = jax.jacfwd(problem.residuals)(z)
+    widths = [
+        high - low for low, high in map(partial(_range, problem.family), _names(problem.family))
+    ]
+    stretch = jnp.asarray(widths) * jax.nn.sigmoid(z) * jax.nn.sigmoid(-z)
+    return problem.residuals(z), slopes / stretch, problem.model(z)
 
 
 def _spectrum(family, values, mass_kev, cosmology) -> Spectrum:
@@ -195,7 +206,17 @@ def _to_unbounded(family, name, value) -> Array:
 
 
 def _coordinates(names):
-    return tuple(f"logit {'ln ' if name == 'velocity' else ''}{name}" for name in names)
+    return tuple(f"ln {name}" if name == "velocity" else name for name in names)
+
+
+def _limits(family, values) -> list[Limit]:
+    """The family's ranges, from the best fit."""
+    limits = []
+    for row, (name, value) in zip(np.eye(len(values)), values.items()):
+        low, high = _range(family, name)
+        s = math.log(value) if name == "velocity" else value
+        limits.append(Limit(row, low - s, high - s))
+    return limits
 
 
 def _first_velocity(k, data) -> float:
