@@ -15,6 +15,8 @@ class Status(enum.IntEnum):
     COSMOLOGY_MISMATCH = 3
     SPECTRUM_UNRESOLVED = 4
     NON_FINITE = 5
+    SPECTRUM_RELATIVISTIC = 6
+    HIERARCHIES_NEEDED = 7
 
 
 MESSAGES = {
@@ -31,8 +33,16 @@ MESSAGES = {
         "the drive was made for another cosmology; build it with spectra.drive(cosmology)"
     ),
     Status.SPECTRUM_UNRESOLVED: (
-        "the momentum table does not resolve or cover the spectrum: too few momenta, particles "
-        "beyond its ends, or momenta outside the solver's velocity range; refine or extend it"
+        "the momentum table does not resolve or cover the spectrum: too few momenta, or particles "
+        "beyond its ends; refine or extend it"
+    ),
+    Status.SPECTRUM_RELATIVISTIC: (
+        "particles are faster than a hundredth of the speed of light today: they are no dark "
+        "matter, and count as free-streamed away"
+    ),
+    Status.HIERARCHIES_NEEDED: (
+        "dark matter is too fast for the equations of slow particles, which were asked for; leave "
+        'hierarchies = "where needed"'
     ),
     Status.NON_FINITE: "a result is not finite; check the input spectrum and cosmology",
 }

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -23,19 +24,36 @@ def log_velocity_histogram(dm: Spectrum, cosmology: Cosmology, drive) -> tuple[A
     f itself whatever the table's spacing, lines narrower than the grid included; the number is
     conserved to rounding. Below the grid counts as its lowest velocity.
     """
-    ln_q, weight = particle_quadrature(dm.q, dm.f)
-    total = jnp.sum(weight)
-    unit = dm.temperature_ratio * photon_temperature_gev(cosmology) / (dm.mass_kev * _KEV_GEV)
+    ln_u, share = velocity_points(dm, cosmology)
     ny = drive.sinc.shape[0]
-    place = (ln_q + jnp.log(unit) - drive.ln_u_first) / drive.dy
+    place = (ln_u - drive.ln_u_first) / drive.dy
     above = place > ny - 4.0
-    place = jnp.clip(place, 2.0, ny - 4.0)
+    number, _ = spread(place, jnp.where(above, 0.0, share), ny)
+    return number, jnp.sum(jnp.where(above, share, 0.0))
+
+
+def velocity_points(dm: Spectrum, cosmology: Cosmology) -> tuple[Array, Array]:
+    """Points in ln u of :func:`particle_quadrature`, and the share of the particles at each."""
+    ln_q, weight = particle_quadrature(dm.q, dm.f)
+    unit = dm.temperature_ratio * photon_temperature_gev(cosmology) / (dm.mass_kev * _KEV_GEV)
+    return ln_q + jnp.log(unit), weight / jnp.sum(weight)
+
+
+def spread(place: Array, share: Array, count: int) -> tuple[Array, Array]:
+    """``share`` (n,) at ``place`` (n,), in units of the spacing, on ``count`` nodes (count,).
+
+    The second result is its derivative along the nodes: its sum against a smooth function is less
+    that against the function's derivative. What is beyond the nodes is put at their ends.
+    """
+    place = jnp.clip(place, 2.0, count - 4.0)
     node = jnp.floor(place)
-    share = jnp.where(above, 0.0, weight / total)
-    spread = share[:, None] * blended_six(place - node)
+    part = place - node
+    weights, slopes = jax.jvp(blended_six, (part,), (jnp.ones_like(part),))
     index = node.astype(jnp.int32)[:, None] + jnp.arange(-2, 4)
-    number = jnp.zeros(ny).at[index].add(spread, mode="promise_in_bounds")
-    return number, jnp.sum(jnp.where(above, weight / total, 0.0))
+    return tuple(
+        jnp.zeros(count).at[index].add(share[:, None] * each, mode="promise_in_bounds")
+        for each in (weights, -slopes)
+    )
 
 
 def blended_six(t: Array) -> Array:

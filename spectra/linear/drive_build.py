@@ -255,8 +255,44 @@ def build_tables(cosmology, settings, derivatives, progress, workers=None):
         "dy": settings.dy,
         "cold_today": np.ones(len(settings.k_h_mpc)),
     }
+    tables |= thermal_tables(fields, settings if derivatives else None)
     tables["cold_today"] = np.asarray(cold_overdensity(assemble(tables, cosmology)))
     return tables
+
+
+# the first scale factor is early enough for helium to be ionised twice; the last is today
+_THERMAL_LN_A = np.linspace(math.log(5e-5), 0.0, 2000)
+
+
+def thermal_tables(cosmology: dict, settings: Settings | None) -> dict:
+    """kappa' and c_b^2 of a cosmology's fields, with derivatives where ``settings`` are given."""
+
+    def table(fields):
+        thermo = thermodynamics_of(fields)
+        order = np.argsort(thermo["z"])[::-1]
+        ln_a = -np.log1p(thermo["z"][order])
+        opacity = np.log(np.maximum(thermo["kappa' [Mpc^-1]"][order], 1e-30))
+        return [np.interp(_THERMAL_LN_A, ln_a, v) for v in (opacity, thermo["c_b^2"][order])]
+
+    opacity, sound_squared = table(cosmology)
+    made = {
+        "ln_opacity": opacity.astype(np.float32),
+        "sound_squared": sound_squared.astype(np.float32),
+        "thermal_ln_a": _THERMAL_LN_A[0],
+        "thermal_step": _THERMAL_LN_A[1] - _THERMAL_LN_A[0],
+    }
+    if settings is None:
+        return made
+    step = settings.tangent_step
+    up, down = (
+        [
+            table({**cosmology, name: cosmology[name] * math.exp(side * step)})[0]
+            for name in TANGENT_FIELDS
+        ]
+        for side in (1.0, -1.0)
+    )
+    slopes = (np.array(up) - np.array(down)) / (2.0 * step)
+    return made | {"tangent_ln_opacity": slopes.astype(np.float32)}
 
 
 def _tangents(moved, settings, scale):

@@ -24,7 +24,7 @@ from spectra.linear.served_cosmologies import (
 from spectra.linear.taper import sinc_table
 from spectra.programs import program
 
-LOWEST_U, HIGHEST_U = 1e-12, 1e-5
+LOWEST_U, HIGHEST_U = 1e-12, 1e-2
 _GREGORY = np.array(  # end-corrected trapezoid, six points a side
     [19087 / 60480, 84199 / 60480, 18869 / 30240, 37621 / 30240, 55031 / 60480, 61343 / 60480]
 )
@@ -43,6 +43,23 @@ class Tangents(eqx.Module):
     baryon_external: Array
     baryon_weights: Array
     baryon_pressure: Array
+    ln_opacity: Array
+
+
+class ThermalHistory(eqx.Module):
+    """How photons and baryons are coupled, uniform in ln a; nx counts the nodes.
+
+    Attributes
+    ----------
+    ln_opacity : (nx,) ln of the scattering rate kappa' [1/Mpc], conformal.
+    sound_squared : (nx,) c_b^2 of baryons.
+    ln_a_first, ln_a_step : of the nodes, scalars.
+    """
+
+    ln_opacity: Array
+    sound_squared: Array
+    ln_a_first: Array
+    ln_a_step: Array
 
 
 class Drive(eqx.Module):
@@ -75,6 +92,7 @@ class Drive(eqx.Module):
     sinc : (ny, nx) kernel of free streaming between the ln u and the ln(k s) grid.
     ln_u_first : ln u of the first momentum node; window_start : its index where ln(k_first u)
         is the first node of the ln(k u) grid.
+    thermal_history : of photons and baryons, for dark matter too fast for ``response``.
     tangents : derivatives in the cosmology, or None.
     """
 
@@ -101,6 +119,7 @@ class Drive(eqx.Module):
     baryon_pressure: Array
     sinc: Array
     ln_u_first: Array
+    thermal_history: ThermalHistory
     tangents: Tangents | None
     dy: float = eqx.field(static=True)
     window_start: int = eqx.field(static=True)
@@ -211,6 +230,12 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
             ln_distance_first=jnp.asarray(ln_first),
             sinc=jnp.asarray(sinc_table(ln_u[:, None] + ln_ks[None, :], dy)),
             ln_u_first=jnp.asarray(ln_u[0]),
+            thermal_history=ThermalHistory(
+                *(
+                    jnp.asarray(np.asarray(tables[name], dtype=float))
+                    for name in ("ln_opacity", "sound_squared", "thermal_ln_a", "thermal_step")
+                )
+            ),
             tangents=tangents,
             dy=dy,
             window_start=window_start,
@@ -265,6 +290,9 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
         "cold_today": jnp.ones(source.k_h_mpc.shape),
         "tangents": None,
     }
+    history = source.thermal_history
+    opacity = history.ln_opacity + jnp.tensordot(change, tangents.ln_opacity, 1)
+    changed["thermal_history"] = eqx.tree_at(lambda h: h.ln_opacity, history, opacity)
     names = tuple(changed)
     return eqx.tree_at(
         lambda d: tuple(getattr(d, name) for name in names),

@@ -12,10 +12,11 @@ from jax.typing import ArrayLike
 from spectra.cosmology import Cosmology
 from spectra.linear.drive_tables import Drive
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
+from spectra.linear.fast_particles import too_fast
 from spectra.linear.mixture import velocity_histogram
 from spectra.linear.transfer_function import (
-    FAST_FRACTION,
     TABLE_ERROR,
+    continued,
     ends_error,
     prepared,
     solved_at_cosmology,
@@ -87,14 +88,14 @@ def species_transfer(
         If a redshift is outside 0..200, and as :func:`spectra.transfer` does.
     """
     z = _check_redshifts(z)
-    species, shares, cosmology, drive = prepared(dm, cosmology, drive, k_h_mpc, composition)
-    return _species_transfer(species, shares, cosmology, z, drive)
+    species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    return _species_transfer(species, shares, cosmology, z, drive, k)
 
 
 @program
-def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
+def _species_transfer(species, shares, cosmology, z, drive, k) -> SpeciesTransfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
-    number, fast = velocity_histogram(species, shares, cosmology, drive)
+    number, gone = velocity_histogram(species, shares, cosmology, drive)
     cold = 1.0 - jnp.sum(shares)
     modes, slow = external_modes(number, drive)
     external = external_overdensity(modes, slow + cold, drive)
@@ -103,19 +104,19 @@ def _species_transfer(species, shares, cosmology, z, drive) -> SpeciesTransfer:
     of_cold, cold_growth = _at_redshifts(z, cold_overdensities(drive), drive)
     dark_matter, baryon = warm
     cold_matter = total_matter(of_cold[0], of_cold[1], drive.cosmology)
-    matter = total_matter(dark_matter, baryon, drive.cosmology) / cold_matter
-    size = jnp.abs(matter)
-    missing = jnp.max(2.0 * size * ends_error(species, shares, fast, size))
-    unresolved = (fast > FAST_FRACTION) | (missing > TABLE_ERROR)
+    ratios = (
+        warm[0] / of_cold[0],
+        warm[1] / of_cold[1],
+        total_matter(dark_matter, baryon, drive.cosmology) / cold_matter,
+        warm_growth[0] / cold_growth[0],
+        warm_growth[1] / cold_growth[1],
+    )
+    ratios = tuple(continued(ratio, k, drive) for ratio in ratios)
+    size = jnp.abs(ratios[2])
+    missing = jnp.max(2.0 * size * ends_error(species, shares, gone, size))
+    unresolved, needed = missing > TABLE_ERROR, too_fast(number, drive)
     return SpeciesTransfer(
-        z=z,
-        k_h_mpc=drive.k_h_mpc,
-        t_dark_matter=warm[0] / of_cold[0],
-        t_baryon=warm[1] / of_cold[1],
-        t_matter=matter,
-        t_velocity_dark_matter=warm_growth[0] / cold_growth[0],
-        t_velocity_baryon=warm_growth[1] / cold_growth[1],
-        status=solver_status(unresolved, matter, foreign),
+        z, k.h_mpc, *ratios, status=solver_status(ratios[2], foreign, gone, unresolved, needed)
     )
 
 

@@ -28,6 +28,15 @@ from spectra.linear.drive_tables import Drive, at_cosmology, interpolate_wavenum
 from spectra.linear.drives import drive as drive_of
 from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
+from spectra.linear.fast_particles import (
+    WAYS,
+    cold_growth,
+    fast_transfer,
+    joined,
+    shells_of,
+    too_fast,
+)
+from spectra.linear.hierarchy_growth import MATCHED_K_H_MPC
 from spectra.linear.mixture import species_shares, velocity_histogram
 from spectra.linear.remember import remembered
 from spectra.linear.served_cosmologies import (
@@ -44,9 +53,12 @@ from spectra.spectrum import Spectrum
 from spectra.status import Status
 from spectra.tracing import is_traced
 
-K_RANGE_H_MPC = (0.1, 300.0)
-# number fraction beyond u = 1e-5 that is noticed; those particles count as free-streamed away
-FAST_FRACTION = 1e-3
+K_RANGE_H_MPC = (0.005, 300.0)
+# the lowest k of a drive; below, T - 1 goes as k^2 unless dark matter is fast
+_LOWEST_DRIVEN_K_H_MPC = 0.1
+_LOWER_K_H_MPC = np.geomspace(K_RANGE_H_MPC[0], _LOWEST_DRIVEN_K_H_MPC, 27)[:-1]
+# share of particles beyond u = 1e-2 that is noticed; they count as free-streamed away
+FAST_FRACTION = 1e-4
 # in T: how well the tables of the drive and the equations reproduce tight Boltzmann-code runs. It
 # grows where waves enter the horizon before the first time node, their gravity counted as cold
 _DRIVE_ERROR, _DRIVE_ERROR_K_H_MPC = 1e-4, 100.0
@@ -70,6 +82,8 @@ class Transfer(eqx.Module):
         solver was not at work.
     table_error : (n,) estimated error of t2 from the momentum table: from every second momentum,
         and from what a power law below and an exponential above the table would hold.
+    fast : bool, whether dark matter is fast: hierarchies of multipoles are needed. None where the
+        solver was not at work.
     """
 
     k_h_mpc: Array
@@ -78,6 +92,7 @@ class Transfer(eqx.Module):
     status: Array
     t2_error: Array | None = None
     table_error: Array | None = None
+    fast: Array | None = None
 
 
 def transfer(
@@ -86,8 +101,13 @@ def transfer(
     drive: Drive | None = None,
     k_h_mpc: ArrayLike | Sequence[float] | None = None,
     composition: str | Array = "rescale",
+    hierarchies: str = "where needed",
 ) -> Transfer:
     """T(k) and T^2(k) of a spectrum, or of several species at once, at z = 0.
+
+    Most dark matter is slow when structure begins to grow: one substitution, a millisecond. Where
+    it is not, photons, neutrinos, baryons and shells of dark matter are followed together, in about
+    a second (:mod:`spectra.linear.fast_particles`).
 
     Differentiable (forward and reverse) in f, q, mass, temperature, shares and, if the drive has
     derivatives, h, omega_b, omega_dm and n_eff of the cosmology; works under jit and vmap, where
@@ -100,11 +120,15 @@ def transfer(
     cosmology : :class:`spectra.Cosmology`; the default one when left out. A drive with derivatives
         serves cosmologies within 3 % of its own, to first order.
     drive : from :func:`spectra.drive`; the one of ``cosmology`` when left out.
-    k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.1..300, any order; the drive's own 71 (logarithmic
-        over that range) when left out. Each k is solved for, T is not interpolated.
+    k_h_mpc : (n,) wavenumbers [h/Mpc] within 0.005..300, any order; 97 (the drive's own 71, from
+        0.1 on, and 26 below, logarithmic) when left out. Each k is solved for, T is not
+        interpolated; below 0.1, T - 1 of slow dark matter is continued as k^2.
     composition : "rescale": the species are all of omega_dm, several in the ratio of their own
         abundances; "cold-remainder": each has its own abundance, the rest of omega_dm is cold;
         numbers, scalar or (ns,): the share of omega_dm of each, the rest is cold.
+    hierarchies : static. "where needed"; "never" leaves them out, and where they would be needed
+        the status is ``Status.HIERARCHIES_NEEDED``; "always". Under jit the first compiles both
+        ways, and each model takes its own.
 
     Returns
     -------
@@ -118,15 +142,39 @@ def transfer(
         the species are more than all dark matter, or JAX is not in 64-bit mode. Under tracing a
         foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
     """
-    species, shares, cosmology, drive = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    if hierarchies not in WAYS:
+        raise ValueError(f"hierarchies = {hierarchies!r} is unknown; use one of {WAYS}")
+    species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
     coarse = coarser(drive) if drive.tangents is None else None
-    return _transfer(species, shares, cosmology, drive, coarse)
+    given = (species, shares, cosmology, drive, coarse, k)
+    if hierarchies == "where needed" and not is_traced(given):
+        slow = _transfer(*given, None, "never")
+        if not bool(slow.fast):
+            return slow
+        hierarchies = "always"
+    cold = None
+    if hierarchies != "never" and drive.tangents is None:
+        cold = cold_growth(drive, jnp.sort(k.h_mpc))
+    return _transfer(*given, cold, hierarchies)
+
+
+class Wavenumbers(eqx.Module):
+    """``h_mpc`` (n,) [h/Mpc] and ``driven`` (n,) the nodes of the drive that stand for them."""
+
+    h_mpc: Array
+    driven: Array
+
+
+def continued(t: Array, k: Wavenumbers, drive: Drive) -> Array:
+    """Ratios (..., nk) on the drive's wavenumbers at ``k``; below the first, t - 1 goes as k^2."""
+    below = jnp.minimum(k.h_mpc / drive.k_h_mpc[k.driven], 1.0) ** 2
+    return 1.0 - below * (1.0 - t[..., k.driven])
 
 
 def prepared(
     dm, cosmology, drive, k_h_mpc, composition
-) -> tuple[tuple[Spectrum, ...], Array, Cosmology, Drive]:
-    """Species, shares, cosmology and the drive on ``k_h_mpc``, checked as :func:`transfer` says."""
+) -> tuple[tuple[Spectrum, ...], Array, Cosmology, Drive, Wavenumbers]:
+    """Species, shares, cosmology, the drive and ``k_h_mpc``, checked as :func:`transfer` says."""
     require_x64()
     if drive is None:
         drive = drive_of(None if is_traced(cosmology) else cosmology)
@@ -134,25 +182,63 @@ def prepared(
     if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
-    if k_h_mpc is not None:
-        drive = at_wavenumbers(drive, _check_wavenumbers(k_h_mpc))
-    return species, shares, cosmology, drive
+    nodes = np.arange(drive.k_h_mpc.shape[0])
+    if k_h_mpc is None:
+        low = _LOWER_K_H_MPC * (drive.k_h_mpc[0] / _LOWEST_DRIVEN_K_H_MPC)
+        k, driven = jnp.concatenate([low, drive.k_h_mpc]), np.pad(nodes, (low.size, 0))
+    else:
+        k = jnp.asarray(_check_wavenumbers(k_h_mpc))
+        # and where the hierarchies and the drive's equations are compared
+        all_k = jnp.append(jnp.maximum(k, _LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
+        drive, driven = at_wavenumbers(drive, all_k), np.arange(k.shape[0])
+    return species, shares, cosmology, drive, Wavenumbers(k, jnp.asarray(driven))
 
 
 @program
-def _transfer(species, shares, cosmology, drive: Drive, coarse: Drive | None) -> Transfer:
+def _transfer(
+    species,
+    shares,
+    cosmology,
+    drive: Drive,
+    coarse: Drive | None,
+    k: Wavenumbers,
+    cold,
+    hierarchies,
+) -> Transfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
     coarse = coarser(drive) if coarse is None else coarse
-    number, fast = velocity_histogram(species, shares, cosmology, drive)
+    number, gone = velocity_histogram(species, shares, cosmology, drive)
     modes, slow = external_modes(number, drive)
-    cold = 1.0 - jnp.sum(shares)
+    rest = 1.0 - jnp.sum(shares)
     kernel = kernel_table(number, drive)
-    t = _matter_ratio(modes, slow, kernel, cold, drive)
-    fixed = (species, shares, cosmology, coarse, t, (modes, slow, kernel), fast)
-    t2_error, table_error = _errors(*jax.lax.stop_gradient(fixed))
-    unresolved = (fast > FAST_FRACTION) | (jnp.max(table_error) > TABLE_ERROR)
-    status = solver_status(unresolved, t, foreign)
-    return Transfer(drive.k_h_mpc, t, t * t, status, t2_error, table_error)
+    t_driven = _matter_ratio(modes, slow, kernel, rest, drive)
+    fixed = (species, shares, cosmology, coarse, t_driven, (modes, slow, kernel), gone)
+    error, table_error = (each[k.driven] for each in _errors(*jax.lax.stop_gradient(fixed)))
+    t = continued(t_driven, k, drive)
+    fast = too_fast(number, drive)
+    if hierarchies != "never":
+        order = jnp.argsort(k.h_mpc)
+        shells = shells_of(species, shares, cosmology, number, drive)
+        cold = cold_growth(drive, k.h_mpc[order]) if cold is None else cold
+        needed = None if hierarchies == "always" else fast
+        followed = fast_transfer(k.h_mpc[order], shells, rest, cold, drive, needed)
+        matched = jnp.argmin(jnp.abs(drive.k_h_mpc - MATCHED_K_H_MPC[:, None]), axis=1)
+        followed, uncertain = (
+            jnp.zeros_like(t).at[order].set(each)
+            for each in joined(t[order], t_driven[matched], followed, k.h_mpc[order], shells, drive)
+        )
+        needed = fast if hierarchies == "where needed" else True
+        t = jnp.where(needed, followed, t)
+        error = jnp.where(needed, jax.lax.stop_gradient(uncertain), error)
+    size = jnp.abs(jax.lax.stop_gradient(t))
+    t2_error, table_error = (
+        jnp.minimum(2.0 * size * each + each**2, 1.0) for each in (error + table_error, table_error)
+    )
+    unresolved = jnp.max(table_error) > TABLE_ERROR
+    status = solver_status(
+        t, foreign, gone, unresolved, fast if hierarchies == "never" else jnp.asarray(False)
+    )
+    return Transfer(k.h_mpc, t, t * t, status, t2_error, table_error, fast)
 
 
 def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:
@@ -163,7 +249,7 @@ def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:
 
 
 def _errors(species, shares, cosmology, coarse, t, full, fast):
-    """``t2_error`` and ``table_error`` of :class:`Transfer`."""
+    """Errors of T on the drive's wavenumbers: of the solver, and of the momentum table."""
     cold = 1.0 - jnp.sum(shares)
     number, _ = velocity_histogram([thinned(each) for each in species], shares, cosmology, coarse)
     thin = (*external_modes(number, coarse), kernel_table(number, coarse))
@@ -176,10 +262,7 @@ def _errors(species, shares, cosmology, coarse, t, full, fast):
     # a fourth-order rule is off by a fifteenth of the change, but only once it has converged
     table = _envelope(of_thin - of_full) + ends_error(species, shares, fast, size)
     drive = _DRIVE_ERROR * (1.0 + (coarse.k_h_mpc / _DRIVE_ERROR_K_H_MPC) ** 2)
-    solver = _envelope(of_full - t) + drive
-    return tuple(
-        jnp.minimum(2.0 * size * error + error**2, 1.0) for error in (solver + table, table)
-    )
+    return _envelope(of_full - t) + drive, table
 
 
 def _envelope(change: Array) -> Array:
@@ -202,17 +285,17 @@ def ends_error(species, shares, fast, size) -> Array:
     return _GROWTH * (slow * deficit + jnp.minimum(lost * size, heat * deficit) + fast * size)
 
 
-def solver_status(unresolved, t, foreign) -> Array:
-    """int32 :class:`spectra.status.Status` of results ``t`` (any shape)."""
-    return jnp.where(
-        ~jnp.all(jnp.isfinite(t)),
-        Status.NON_FINITE,
-        jnp.where(
-            foreign,
-            Status.COSMOLOGY_MISMATCH,
-            jnp.where(unresolved, Status.SPECTRUM_UNRESOLVED, Status.SUCCESS),
-        ),
-    ).astype(jnp.int32)
+def solver_status(t, foreign, gone, unresolved, needed) -> Array:
+    """int32 :class:`spectra.status.Status` of results ``t`` (any shape).
+
+    ``gone``: share of dark matter beyond the velocities that are solved for; ``needed``: whether
+    hierarchies are, and were left out; other arguments are bools.
+    """
+    status = jnp.where(unresolved, Status.SPECTRUM_UNRESOLVED, Status.SUCCESS)
+    status = jnp.where(needed, Status.HIERARCHIES_NEEDED, status)
+    status = jnp.where(gone > FAST_FRACTION, Status.SPECTRUM_RELATIVISTIC, status)
+    status = jnp.where(foreign, Status.COSMOLOGY_MISMATCH, status)
+    return jnp.where(~jnp.all(jnp.isfinite(t)), Status.NON_FINITE, status).astype(jnp.int32)
 
 
 def solved_at_cosmology(cosmology: Cosmology, drive: Drive) -> tuple[Cosmology, Drive, Array]:

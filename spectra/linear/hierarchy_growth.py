@@ -1,0 +1,183 @@
+"""Growth of matter by the hierarchies of :mod:`spectra.linear.hierarchy`, from early on to today.
+
+Wavenumbers are solved in groups of neighbours, each with as many steps as its largest one needs.
+Steps are short in ln a, 0.05, and in phase: 0.3 in k tau until radiation has decoupled and streams
+freely, from when on it follows the metric, and 0.7 in k int v d tau of twice the mean shell.
+"""
+
+import math
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from spectra.constants import SPEED_OF_LIGHT_KM_S
+from spectra.cosmology import Cosmology, omega_photon, omega_radiation
+from spectra.linear.drive_tables import ThermalHistory
+from spectra.linear.hierarchy import (
+    STAGES,
+    Contents,
+    background,
+    beginning,
+    matter_overdensity,
+    stepped,
+)
+
+# up to the first of these every wavenumber is solved for; at all of them is known what the drive's
+# equations, which take over, do not know: nodes of the drive, an octave apart
+MATCHED_K_H_MPC = 0.1 * 3000.0 ** (np.arange(21, 46, 6) / 70.0)
+_TOGETHER = 8  # wavenumbers of a group: their states fit the cache
+_STEP_LN_A, _STEP_PHASE, _STEP_PATH = 0.05, 0.3, 0.7
+_FIRST_PHASE, _LATEST_START = 0.01, 1e-7
+_HIGHEST_SPEED = 0.02  # of shells whose streaming fits the steps there are
+# radiation streams freely once the horizon holds this phase and it has decoupled (CLASS's defaults
+# are 45 and about here). Long before, its waves are too short to move matter
+_FREE_PHASE, _FREE_SCALE_FACTOR, _SHORT_PHASE = 45.0, 2.5e-3, 400.0
+_STEPS_TOGETHER = 25  # a gradient keeps the states between such blocks only
+
+
+def contents_of(cosmology: Cosmology, cold_share, speed, number, gradient) -> Contents:
+    """:class:`Contents` of a flat universe; the last four in units of omega_dm."""
+    hundred_squared = (100.0 / SPEED_OF_LIGHT_KM_S) ** 2
+    hubble_squared = cosmology.h**2 * hundred_squared
+    photon = omega_photon(cosmology) * hubble_squared
+    radiation = omega_radiation(cosmology) * hubble_squared
+    dark, baryon = cosmology.omega_dm * hundred_squared, cosmology.omega_b * hundred_squared
+    return Contents(
+        photon=photon,
+        neutrino=radiation - photon,
+        baryon=baryon,
+        dark_energy=hubble_squared - radiation - dark - baryon,
+        cold=cold_share * dark,
+        speed=speed,
+        number=number * dark,
+        gradient=gradient * dark,
+    )
+
+
+def _counted(k: Array, contents: Contents, speed: Array) -> tuple[Array, Array, Array]:
+    """ln a (n,), the steps taken until then (nk, n), and ln a where radiation is free (nk,).
+
+    ``speed``: u = q/m of a shell whose streaming is followed to the end.
+    """
+    ln_a = jnp.linspace(math.log(1e-9), 0.0, 4001)
+    a = jnp.exp(ln_a)
+    matter = contents.baryon + contents.cold + jnp.sum(contents.number)
+    radiation = contents.photon + contents.neutrino
+    # dark matter counts as cold, so that steps are those of the run it is compared with
+    per_e_fold = a / jnp.sqrt(radiation + matter * a + contents.dark_energy * a**4)
+    pieces = 0.5 * (per_e_fold[1:] + per_e_fold[:-1]) * jnp.diff(ln_a)
+    # radiation dominates at first: tau = 1 / aH
+    time = per_e_fold[0] + jnp.concatenate([jnp.zeros(1), jnp.cumsum(pieces)])
+    phase = k[:, None] * time
+    first = jnp.minimum(
+        jax.vmap(lambda x: jnp.interp(_FIRST_PHASE, x, ln_a))(phase), math.log(_LATEST_START)
+    )
+    free, short = (
+        jax.vmap(lambda x: jnp.interp(reached, x, ln_a, right=1.0))(phase)  # noqa: B023
+        for reached in (_FREE_PHASE, _SHORT_PHASE)
+    )
+    free = jnp.minimum(jnp.maximum(free, math.log(_FREE_SCALE_FACTOR)), short)
+    followed = k[:, None] * per_e_fold * (ln_a < free[:, None])
+    streamed = k[:, None] * per_e_fold * speed / jnp.hypot(speed, a)
+    density = jnp.hypot(1.0 / _STEP_LN_A, followed / _STEP_PHASE)
+    density = jnp.hypot(density, streamed / _STEP_PATH)
+    count = jnp.cumsum(0.5 * (density[:, 1:] + density[:, :-1]) * jnp.diff(ln_a), axis=1)
+    count = jnp.pad(count, ((0, 0), (1, 0)))
+    begun = jax.vmap(lambda at, values: jnp.interp(at, ln_a, values))(first, count)
+    return ln_a, count - begun[:, None], free
+
+
+@cache
+def _most_blocks() -> int:
+    """Blocks of steps for the largest wavenumber, with room for other cosmologies."""
+    with jax.ensure_compile_time_eval():
+        cosmology = Cosmology()
+        k = jnp.asarray(MATCHED_K_H_MPC[-1:]) * cosmology.h
+        contents = contents_of(cosmology, 1.0, *(jnp.zeros(0),) * 3)
+        _, count, _ = _counted(k, contents, jnp.asarray(_HIGHEST_SPEED))
+        return math.ceil(1.1 * float(count[0, -1]) / _STEPS_TOGETHER)
+
+
+def _time_nodes(k: Array, contents: Contents, speed: Array) -> tuple[Array, Array, Array]:
+    """Of one group: ln a (n + 1, nk) at the nodes, radiation is free (n, nk), blocks to take."""
+    ln_a, count, free = jax.lax.stop_gradient(_counted(k, contents, speed))
+    most = _most_blocks()
+    blocks = jnp.minimum(jnp.ceil(jnp.max(count[:, -1]) / _STEPS_TOGETHER), most)
+    part = jnp.minimum(jnp.arange(most * _STEPS_TOGETHER + 1) / (blocks * _STEPS_TOGETHER), 1.0)
+    nodes = jax.vmap(lambda values: jnp.interp(part * values[-1], values, ln_a), out_axes=1)(count)
+    return nodes, nodes[:-1] >= free, blocks.astype(jnp.int32)
+
+
+def _at_stages(ln_a: Array, history: ThermalHistory) -> tuple[Array, Array]:
+    """kappa' [1/Mpc] and c_b^2 at ``ln_a`` (any shape).
+
+    Earlier than the tables everything is ionised: kappa' goes as a^-2, c_b^2 as 1/a.
+    """
+    place = (ln_a - history.ln_a_first) / history.ln_a_step
+    last = history.ln_opacity.shape[0] - 2
+    cell = jnp.clip(jnp.floor(place), 0, last).astype(jnp.int32)
+    part = jnp.clip(place - cell, 0.0, 1.0)
+    early = jnp.minimum(ln_a - history.ln_a_first, 0.0)
+
+    def read(table):
+        return (1.0 - part) * table[cell] + part * table[cell + 1]
+
+    return (
+        jnp.exp(read(history.ln_opacity) - 2.0 * early),
+        read(history.sound_squared) * jnp.exp(-early),
+    )
+
+
+def matter_growth(k_h_mpc: Array, h: Array, contents: Contents, history: ThermalHistory) -> Array:
+    """delta of all matter today, for a curvature eta = 2 early on, (n + 5,).
+
+    Parameters
+    ----------
+    k_h_mpc : (n,) wavenumbers [h/Mpc], increasing. The result at them is meant up to the first of
+        ``MATCHED_K_H_MPC``; at those it follows.
+    h : Hubble constant in 100 km/s/Mpc, scalar.
+    contents : what fills the universe; without any shells dark matter is cold.
+    history : coupling of photons and baryons.
+    """
+    all_shells = jnp.maximum(jnp.sum(contents.number), jnp.finfo(float).tiny)
+    typical = 2.0 * jnp.sum(contents.number * contents.speed) / all_shells
+    typical = jnp.minimum(typical, _HIGHEST_SPEED)
+    n, first = k_h_mpc.shape[0], MATCHED_K_H_MPC[0]
+    room = -n % _TOGETHER
+    own = jnp.pad(k_h_mpc, (0, room), mode="edge")
+    matched = np.pad(MATCHED_K_H_MPC, (0, _TOGETHER - len(MATCHED_K_H_MPC)), mode="edge")
+    k = jnp.append(jnp.minimum(own, first), matched).reshape(-1, _TOGETHER)
+    wanted = jnp.append(jnp.any(own.reshape(-1, _TOGETHER) <= first, axis=1), True)
+
+    def group(given):
+        k_h_mpc, wanted = given
+        k = k_h_mpc * h
+        nodes, streaming, count = _time_nodes(k, contents, typical)
+        step = jnp.diff(nodes, axis=0)
+        at = nodes[:-1, None] + jnp.asarray(STAGES)[:, None] * step[:, None]
+        coupling = _at_stages(at, history)
+        steps = (nodes[:-1], step, *coupling, streaming)
+        blocks = jax.tree.map(lambda x: x.reshape(-1, _STEPS_TOGETHER, *x.shape[1:]), steps)
+
+        @jax.checkpoint
+        def run(state, block):
+            def one(state, given):
+                return stepped(contents, state, k, *given), None
+
+            return jax.lax.scan(one, state, block)[0]
+
+        def block(state, numbered):
+            needed, given = numbered
+            return jax.lax.cond(needed, run, lambda state, _: state, state, given), None
+
+        needed = (jnp.arange(_most_blocks()) < count) & wanted
+        state, _ = jax.lax.scan(block, beginning(contents, k, nodes[0]), (needed, blocks))
+        last = (x[-1, -1] for x in coupling)
+        today = background(contents, k, nodes[-1], step[-1], *last, streaming[-1])
+        return matter_overdensity(contents, today, state, k)
+
+    grown = jax.lax.map(group, (k, wanted)).ravel()
+    return jnp.delete(grown, np.arange(n, n + room))[: n + len(MATCHED_K_H_MPC)]
