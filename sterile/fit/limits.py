@@ -113,10 +113,10 @@ def _inverse(rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _inside(lower, limits, weak) -> np.ndarray:
     """Covariance (r, r) of standard normal z with every lower[i] . z between its limits.
 
-    ``lower``: (m, r), lower triangular; ``weak``: (m,) precisions of the limited combinations to be
-    taken out of the density again.
+    ``lower``: (m, r), lower triangular, a row a limit; ``weak``: (m,) precisions of the limited
+    combinations, to be taken out of the density again.
     """
-    m, r = lower.shape
+    r = lower.shape[1]
     points = qmc.Sobol(r, scramble=False).random_base2(_LOG2_POINTS) + 0.5 ** (_LOG2_POINTS + 1)
     z = ndtri(points)
     weights = np.ones(len(z))
