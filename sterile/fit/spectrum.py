@@ -104,7 +104,8 @@ def fit_spectrum(
     cosmology = Cosmology() if cosmology is None else cosmology
     drive = drive_of(cosmology) if drive is None else drive
     drive = eqx.tree_at(lambda d: d.tangents, drive, None)
-    problem = _Problem(*map(jnp.asarray, (k, data, errors)), drive, cosmology, family)
+    data_k, data_t2, sigmas = (jnp.asarray(part) for part in (k, data, errors))
+    problem = _Problem(data_k, data_t2, sigmas, drive, cosmology, family)
     for name in start or {}:
         if name not in names:
             raise ValueError(f"start: '{name}' is no parameter of {family}; {', '.join(names)}")
