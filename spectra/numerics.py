@@ -52,7 +52,7 @@ def lagrange_stencil(x_new: Array, x: Array) -> tuple[Array, Array]:
     size = min(_STENCIL, x.shape[0])
     cell = jnp.searchsorted(x, x_new, side="right") - 1
     first = jnp.clip(cell - (size // 2 - 1), 0, x.shape[0] - size)
-    nodes = first[:, None] + jnp.arange(size)
+    nodes = first[:, None] + jnp.arange(size, dtype=first.dtype)[None, :]
     return nodes, _lagrange_weights(x_new, x[nodes])
 
 

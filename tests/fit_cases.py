@@ -6,13 +6,15 @@ import jax.numpy as jnp
 
 
 class Toy(eqx.Module):
-    """Freeze-in as powers: Y_N ~ lambda^2, velocity ~ 1/(m_N sqrt(y)). No mass of its own."""
+    """Freeze-in as powers: Y_N ~ lambda^2 y^tilt, velocity ~ 1/(m_N sqrt(y)). No own mass."""
 
     scale: jax.Array
+    tilt: float = 0.0
     mass_kev: None = None
 
     def __call__(self, values, names):
         ln_yield = 2.0 * jnp.log(values["portal_coupling"] / 1e-8) + jnp.log(2.5e-5 * self.scale)
+        ln_yield = ln_yield + self.tilt * jnp.log(values.get("yukawa", 1e-9) / 1e-9)
         if "mass_kev" in values:
             mass = values["mass_kev"]
         else:

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 from spectra.constants import HIGGS_MASS_GEV, HIGGS_VEV_GEV, HIGGS_WIDTH_GEV
-from sterile.scalar import amplitudes
+from sterile.scalar import amplitudes, collisions
 
 # W_X/lambda^2 from an independent implementation (scalar reference calculation), lambda = 1e-8
 # where the t and u channels of hh do not matter. m_S = 30 uses the reference's own off-shell
@@ -266,6 +266,68 @@ def test_off_shell_and_breit_wigner_agree_far_away():
     s = 200.0**2
     full = amplitudes.breit_wigner(s, HIGGS_WIDTH_GEV).squared
     assert float(amplitudes.off_shell_squared(s, 100.0) / full) == pytest.approx(1.0, abs=3e-9)
+
+
+@pytest.mark.analytic
+def test_principal_part_beside_a_delta_function():
+    # -d/dx of (1 - (1 - 2u^2) e^(-u^2))/x: over an even test function of scale L its integral is
+    # that of the principal part of 1/x^2 to (g/L)^4
+    gamma, scale = 400.0, 4000.0
+
+    def integrand(x):
+        bell = np.exp(-((x / scale) ** 2))
+        return float(amplitudes.principal_part_squared(HIGGS_MASS_GEV**2 + x, gamma)) * bell
+
+    found = 2.0 * quad(integrand, 0.0, 8.0 * scale, points=[gamma, 4.0 * gamma], limit=200)[0]
+    # f.p. integral of e^(-x^2/L^2)/x^2 = -2 sqrt(pi)/L; (g/L)^4 = 1e-4, times 3/8 of its moments
+    assert found == pytest.approx(-2.0 * np.sqrt(np.pi) / scale, rel=1e-3)
+    # slow pairs see 1/x^2: e^(-25)
+    far = amplitudes.principal_part_squared(HIGGS_MASS_GEV**2 - 5.0 * gamma, gamma)
+    assert float(far) == pytest.approx(1.0 / (5.0 * gamma) ** 2, rel=2e-9)
+    # smooth where it is the limit of 0/0
+    at = HIGGS_MASS_GEV**2 + gamma * np.array([-1e-5, -1e-7, 0.0, 1e-7, 1e-5])
+    np.testing.assert_allclose(
+        amplitudes.principal_part_squared(at, gamma), -3.0 / gamma**2, rtol=1e-8
+    )
+    slope = jax.grad(lambda s: amplitudes.principal_part_squared(s, gamma))
+    assert float(slope(HIGGS_MASS_GEV**2)) == 0.0
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("scalar_mass", [150.0, 100.0, 20.0])
+def test_table_of_omega_against_quadrature(scalar_mass):
+    # from below the lowest threshold to far above the highest, where Omega grows like s
+    resonance = "narrow" if scalar_mass < 61.0 else "none"
+    threshold = 4.0 * scalar_mass**2
+    mass, coupling = jnp.asarray(scalar_mass), jnp.asarray(1e-9)
+    s_max = jnp.asarray(1e5 * threshold)
+    table = collisions.cross_section_table(mass, coupling, s_max, resonance)
+    node, weight = np.polynomial.legendre.leggauss(40)
+    heavy = [4.0 * m**2 for m in (80.379, 91.1876, 125.25, 172.7)]
+    around = [HIGGS_MASS_GEV**2 + side * 2e3 for side in (-2.0, -1.0, 0.0, 1.0, 2.0)]
+    edges = [e for e in (threshold, *around, *heavy) if e >= threshold]
+
+    def exact(s):
+        ends = np.log([*(e for e in edges if e < s), s])
+        # squares: channels open like square roots
+        u = (np.arange(16)[:, None] + 0.5 * (node + 1.0)).ravel() / 16.0
+        du = np.tile(0.5 * weight, 16) / 16.0
+        log_s = ends[:-1, None] + np.diff(ends)[:, None] * u**2
+        ds = np.exp(log_s) * np.diff(ends)[:, None] * 2.0 * u * du
+        w = collisions.w_hat_smooth(np.exp(log_s), mass, coupling, resonance)
+        return float(np.sum(np.asarray(w) * ds))
+
+    ratios = np.array([1.01, 1.3, 2.0, 5.0, 10.0, 30.0, 100.0, 1e3, 1e4])
+    found = np.asarray(collisions.omega_above(table, jnp.asarray(ratios - 1.0)))
+    expected = np.array([exact(ratio * threshold) for ratio in ratios])
+    # a cubic across cells of up to 0.3 in ln s, of what is left of Omega/s
+    if resonance == "none":
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    else:
+        # the resonance, m_h^2 = 9.8 4m_S^2, is resolved to 1e-4 of what is left of it, which is
+        # 1e-3 of the decay
+        assert np.abs(found - expected)[:5].max() < 2e-4 * np.abs(expected[:5]).max()
+        np.testing.assert_allclose(found[5:], expected[5:], rtol=1e-6)
 
 
 @pytest.mark.gradients

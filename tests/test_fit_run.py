@@ -265,6 +265,29 @@ def test_command(toy, tmp_path, monkeypatch, capsys):
     assert jnp.isfinite(store.load(output).groups["sample_stats"]["lp"]).all()
 
 
+@pytest.mark.cli
+def test_errors_of_what_follows_are_printed(toy, tmp_path, monkeypatch, capsys):
+    config, output = tmp_path / "fit.toml", tmp_path / "fit.h5"
+    config.write_text(
+        '[model]\nkind = "scalar-decay"\nscalar_mass_gev = 100.0\nyukawa = 1e-9\n'
+        '[fit]\nmethod = "fisher"\n[fit.prior.portal_coupling]\nlog_uniform = [1e-9, 1e-7]\n'
+        "[fit.prior.mass_kev]\nlog_normal = [7.0, 0.4]\n"
+        "[fit.likelihood.omega_h2]\nmean = 0.12\nsigma = 0.0012\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["sterile", "fit", str(config), "-o", str(output)])
+    assert cli.run() == 0
+    page = capsys.readouterr().out
+    summary = store.load(output).summary
+    # lambda_fs = 0.3/m to 20 % and the prior's 40 %
+    expected = (0.2**-2 * (0.3 / 0.05 / summary["maximum"]["mass_kev"]) ** 2 + 0.4**-2) ** -0.5
+    assert summary["sigma"]["ln mass_kev"] == pytest.approx(expected, rel=1e-6)
+    assert summary["sigma"]["ln portal_coupling"] == pytest.approx(
+        np.hypot(expected, 0.01) / 2.0, rel=1e-3
+    )
+    (line,) = [line for line in page.splitlines() if line.startswith("mass_kev")]
+    assert f"sigma(ln mass_kev) = {expected:.3g}" in line
+
+
 @pytest.mark.invariants
 def test_one_grid_serves_the_box_of_the_priors():
     def grid(**changes):

@@ -24,6 +24,8 @@ from sterile.fit import (
 from sterile.fit import priors as prior_module
 from sterile.fit.chains import Sampler, advance, begin, pack, unpack
 from sterile.fit.evidence import bridge, effective_size, mixture, split_r_hat
+from sterile.fit.forecasts import forecast
+from sterile.fit.limits import Limit
 from sterile.fit.metric import local_covariance
 from sterile.fit.target import coordinates_of, evaluate, potential, values_at
 
@@ -125,20 +127,139 @@ def test_a_direction_that_nothing_measures_is_named():
     target = Target(TOY, free, (Normal("yield_n", 2.5e-5, 1e-6),))
     made = fisher(target, {"portal_coupling": 1e-8, "yukawa": 1e-9})
     assert made.degenerate == ({"ln yukawa": 1.0},)
-    assert np.isinf(made.sigma[1]) and np.isfinite(made.sigma[0])
-    assert "ln yukawa" in made.warnings[0]
+    # a flat prior's own standard deviation; 1e-6 is the quadrature
+    assert made.sigma[1] == pytest.approx(math.log(1e3) / math.sqrt(12.0), rel=1e-6)
+    # sigma_Y/(dY/dln lambda): ends 115 standard deviations away change nothing
+    assert made.sigma[0] == pytest.approx(1e-6 / (2.0 * 2.5e-5), rel=1e-9)
+    assert made.warnings == ("not measured: ln yukawa; its error is the width of its prior",)
+
+
+@pytest.mark.analytic
+def test_fisher_of_the_shipped_problem():
+    # runs/fit-fisher.toml on powers: ln m = ln Omega - 2 ln lambda - 1e-5 ln y, its priors and
+    # errors; y is measured by nothing, but shares every derivative of lambda
+    terms = (Normal("omega_h2", 0.12, 0.0012),)
+    priors = {
+        "portal_coupling": Prior("log_uniform", 1e-9, 1.2e-8),
+        "yukawa": Prior("log_uniform", 1e-10, 1e-7),
+        "mass_kev": Prior("log_normal", 20.0, 0.1),
+        "n_s": Prior("normal", 0.9649, 0.0042),
+    }
+    target = Target(Toy(jnp.asarray(1.0), 1e-5), priors, terms)
+    at = {"portal_coupling": 9.3e-9, "yukawa": 1e-9, "omega_h2": 0.12, "n_s": 0.9649}
+    made = fisher(target, at)
+    sigma = dict(zip(made.names, made.sigma))
+    width = math.log(1e3) / math.sqrt(12.0)
+    # y adds (1e-5 width/2)^2; an end at 5 sigma takes 4e-5 away
+    assert sigma["ln portal_coupling"] == pytest.approx(math.hypot(0.1, 0.01) / 2.0, rel=1e-4)
+    assert sigma["ln yukawa"] == pytest.approx(width, rel=1e-4)
+    assert sigma["n_s"] == pytest.approx(0.0042, rel=1e-9)
+    assert sigma["ln omega_h2"] == pytest.approx(0.01, rel=1e-4)
+    assert made.derived == {"ln mass_kev": pytest.approx(0.1, rel=1e-4)}
+    assert made.degenerate == ({"ln yukawa": 1.0},)
 
 
 @pytest.mark.analytic
 def test_fisher_of_a_degenerate_pair():
-    # only lambda^2 m is measured: the direction d ln m = -2 d ln lambda is free
+    # only lambda^2 m is measured: ln m = -2 ln lambda + const is free as far as the priors reach,
+    # which for the mass's is half as far in ln lambda
     priors = {
         "portal_coupling": Prior("log_uniform", 1e-9, 1e-7),
         "mass_kev": Prior("log_uniform", 1.0, 100.0),
     }
-    target = Target(TOY, priors, (Normal("lambda_fs_mpc", 0.05, 0.01),))
-    made = fisher(target, {"portal_coupling": 1e-8, "mass_kev": 7.0})
+    target = Target(TOY, priors, (Normal("omega_h2", 0.12, 0.0012),))
+    made = fisher(target, {"portal_coupling": 1e-8, "omega_h2": 0.12})
     assert len(made.degenerate) == 1 and set(made.degenerate[0]) == {"ln portal_coupling"}
+    width = math.log(1e2) / math.sqrt(12.0)
+    # the abundance's 1 % blurs the ends: (0.01/1.3)^2 of the variance
+    assert made.sigma[0] == pytest.approx(width / 2.0, rel=3e-4)
+    assert made.derived == {"ln mass_kev": pytest.approx(width, rel=3e-4)}
+
+
+# a + b measured to eps, both flat within -1/2 .. 1/2: the marginal of a is a difference of error
+# functions
+@pytest.mark.analytic
+@pytest.mark.parametrize("units", [(1.0, 1.0), (1e-9, 1e6)])
+@pytest.mark.parametrize("eps", [3.0, 0.3, 1e-2, 1e-4, 1e-8])
+def test_degeneracies_end_where_the_priors_do(eps, units):
+    def marginal(a):
+        return stats.norm.cdf((a + 0.5) / eps) - stats.norm.cdf((a - 0.5) / eps)
+
+    moments = [
+        integrate.quad(weight, -0.5, 0.5, points=[0.0], limit=400)[0]
+        for weight in (marginal, lambda a: a**2 * marginal(a))
+    ]
+    made = forecast(
+        ("a", "b"),
+        {"sum": np.array([units]) / eps},
+        [Limit(row * units, -0.5, 0.5) for row in np.eye(2)],
+    )
+    # 5e-4: the quadrature of a corner, 2^15 points
+    expected = math.sqrt(moments[1] / moments[0]) / np.array(units)
+    np.testing.assert_allclose(made.sigma, expected, rtol=5e-4)
+    # the difference is what only the ends know; they narrow the sum, at eps = 3, by 98 %
+    assert len(made.degenerate) == 1 and set(made.degenerate[0]) == {"a", "b"}
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("units", [np.ones(3), np.array([1e-9, 1e5, 1e-3])])
+def test_what_nothing_bounds_is_infinite_and_the_rest_is_right(units):
+    # a + b is measured, c has a sigma of 1/4 and a covariance with the sum
+    rows = np.array([[1e6, 1e6, 0.0], [0.0, 0.0, 4.0]]) * units
+    made = forecast(("a", "b", "c"), {"data": rows}, derived={"a + b": units * [1.0, 1.0, 0.0]})
+    assert np.isinf(made.sigma[:2]).all() and np.isinf(np.diag(made.covariance)[:2]).all()
+    assert made.sigma[2] * units[2] == pytest.approx(0.25, rel=1e-12)
+    # no infinity beside a finite number: covariances with what is unknown are undefined
+    assert np.isnan(made.covariance[:2, 2]).all() and np.isnan(made.covariance[0, 1])
+    (direction,) = made.degenerate
+    ratio = direction["b"] * units[1] / (direction["a"] * units[0])
+    assert set(direction) == {"a", "b"} and ratio == pytest.approx(-1.0, rel=1e-9)
+    assert "give it a prior" in made.warnings[0]
+    # near degeneracy, with nothing to bound it: closed form of [[1, 1], [1, 1 + e]]/s
+    for small in (1e-3, 1e-9):
+        near = np.array([[1.0, 1.0], [0.0, small]]) * units[:2]
+        made = forecast(("a", "b"), {"data": near})
+        assert made.degenerate == ()
+        np.testing.assert_allclose(
+            made.sigma * units[:2], [math.hypot(1.0, 1.0 / small), 1.0 / small], rtol=1e-6
+        )
+
+
+@pytest.mark.analytic
+def test_an_end_cuts_a_gaussian():
+    # scipy's truncated normal; 5e-5 is the tail beyond the last of 2^15 points
+    for low in (0.0, -0.4, -3.0):
+        made = forecast(("a",), {"data": np.array([[10.0]])}, [Limit(np.ones(1), low / 10.0, 4.0)])
+        assert made.sigma[0] == pytest.approx(0.1 * stats.truncnorm(low, 40.0).std(), rel=5e-5)
+
+
+@pytest.mark.analytic
+def test_truncated_gaussians_against_a_lattice():
+    # two rows for three coordinates, one of them a prior on a combination
+    rows = np.array([[3.0, 1.0, -2.0], [0.2, -1.0, 0.5]])
+    limits = [
+        Limit(np.array([1.0, 0.0, 0.0]), -0.2, 0.9),
+        Limit(np.array([0.0, 1.0, 0.0]), -0.5, 0.3),
+        Limit(np.array([0.0, 0.5, 1.0]), -0.4, 0.6),
+    ]
+    made = forecast(("a", "b", "c"), {"data": rows}, limits)
+    u = np.stack(
+        np.meshgrid(
+            *[
+                limit.low + (limit.high - limit.low) * (np.arange(120) + 0.5) / 120
+                for limit in limits
+            ],
+            indexing="ij",
+        ),
+        axis=-1,
+    ).reshape(-1, 3)
+    x = u @ np.linalg.inv(np.stack([limit.row for limit in limits])).T
+    weight = np.exp(-0.5 * np.sum((x @ rows.T) ** 2, axis=1))
+    exact = np.cov(x.T, aweights=weight, ddof=0)
+    # midpoint rule 1e-5, points 1e-3
+    np.testing.assert_allclose(made.sigma, np.sqrt(np.diag(exact)), rtol=2e-3)
+    scale = np.sqrt(np.outer(np.diag(exact), np.diag(exact)))
+    np.testing.assert_allclose(made.covariance / scale, exact / scale, atol=3e-3)
 
 
 @pytest.mark.invariants
@@ -301,3 +422,19 @@ def test_first_mass_matrix_is_the_inverse_hessian():
     middle = {"portal_coupling": 1e-8, "yukawa": 1e-9, "omega_h2": 0.12}
     widths = np.linalg.eigvalsh(local_covariance(flat, coordinates_of(flat, middle)))
     assert np.all(widths > 0.0) and np.all(widths <= 4.0 + 1e-9)
+
+
+@pytest.mark.analytic
+def test_first_mass_matrix_of_a_near_degeneracy():
+    # lambda is measured to 1 %, y shares 1e-5 of its slope: no part of it may leak into lambda's
+    target = Target(
+        Toy(jnp.asarray(1.0), 1e-5),
+        PRIORS | {"yukawa": Prior("log_uniform", 1e-10, 1e-8)},
+        (Normal("yield_n", 2.5e-5, 2.5e-7), Normal("omega_h2", 0.12, 0.0012)),
+    )
+    start = coordinates_of(target, {"portal_coupling": 1.05e-8, "yukawa": 1e-9, "omega_h2": 0.1205})
+    found = local_covariance(target, start)
+    top = maximum(target, start, stretch=True).z
+    hessian = np.asarray(jax.hessian(lambda z: potential(target, z))(top))
+    # as above; steps of 1e-3 see the logit's curvature, 1e-3
+    assert np.allclose(np.linalg.eigvals(found @ hessian), 1.0, atol=0.05)

@@ -334,8 +334,8 @@ def _ln_shape(ln_k: Array, table: PowerTable, z) -> Array:
     spacing = (nodes[-1] - nodes[0]) / (nodes.shape[0] - 1)
     place = (jnp.clip(ln_k, nodes[0], nodes[-1]) - nodes[0]) / spacing
     first = jnp.clip(jnp.floor(place).astype(jnp.int32) - 2, 0, nodes.shape[0] - 6)
-    weights = lagrange_six(place - first - 2.0)
-    inside = jnp.sum(weights * row[first[..., None] + jnp.arange(6)], axis=-1)
+    weights = lagrange_six(place - first.astype(float) - 2.0)
+    inside = jnp.sum(weights * row[jnp.stack([first + j for j in range(6)], axis=-1)], axis=-1)
     below = jnp.minimum(ln_k - nodes[0], 0.0)  # W ~ k
     beyond = jnp.maximum(ln_k - nodes[-1], 0.0)
     slope = (25 * row[-1] - 48 * row[-2] + 36 * row[-3] - 16 * row[-4] + 3 * row[-5]) / (

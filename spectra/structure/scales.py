@@ -210,8 +210,9 @@ def _free_streaming(dm: Spectrum, cosmology: Cosmology, velocity: str) -> Array:
     def add_panel(total, panel):
         panel_ln_a, panel_measure = panel
         a = jnp.exp(panel_ln_a)
-        velocity = velocity_today / jnp.hypot(velocity_today, a[:, None])
-        mean_velocity = jnp.sum(number * velocity, axis=1)
+        now = velocity_today[None, :]
+        velocity = now / jnp.hypot(now, a[:, None])
+        mean_velocity = jnp.sum(number[None, :] * velocity, axis=1)
         return total + jnp.sum(panel_measure * mean_velocity / (a * hubble_mpc(a, cosmology))), None
 
     a_first = math.exp(_LN_A_FIRST)

@@ -60,7 +60,7 @@ def vev_squared(temperature_gev, transition_gev):
     position = jnp.clip(temperature_gev / transition_gev, 0.0, 1.0) * _NODES
     index = jnp.minimum(position.astype(jnp.int32), _NODES - 1)
     c0, c1, c2, c3 = jnp.moveaxis(cells[index], -1, 0)
-    u = position - index
+    u = position - index.astype(float)
     below = c0 + u * (c1 + u * (c2 + u * c3))
     return jnp.where(temperature_gev < transition_gev, jnp.maximum(below, 0.0), 0.0)
 

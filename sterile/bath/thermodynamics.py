@@ -126,7 +126,7 @@ def _evaluate(table, x):
     inside = (position >= 0.0) & (position <= count)
     position = jnp.clip(position, 0.0, count)
     index = jnp.clip(jnp.floor(position).astype(jnp.int32), 0, count - 1)
-    u = position - index
+    u = position - index.astype(float)
     c0, c1, c2, c3 = jnp.moveaxis(cells[index], -1, 0)
     value = c0 + u * (c1 + u * (c2 + u * c3))
     slope = (c1 + u * (2.0 * c2 + u * 3.0 * c3)) / step

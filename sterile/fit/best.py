@@ -69,9 +69,8 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
             "correlation": made.correlation,
             "sigma": made.sigma,
         }
-        summary["sigma"] = {
-            name: float(s) for name, s in zip(made.names, made.sigma) if np.isfinite(s)
-        }
+        errors = dict(zip(made.names, made.sigma)) | made.derived
+        summary["sigma"] = {name: float(s) for name, s in errors.items() if np.isfinite(s)}
         warnings += list(made.warnings)
     summary |= {"seconds": time.monotonic() - began, "warnings": warnings}
     citation = citation_of(settings.run.model.mechanism.citations)

@@ -122,11 +122,6 @@ def log_stretch(prior: Prior, z: Array) -> Array:
     return jnp.full_like(z, math.log(prior.second))
 
 
-def precision(prior: Prior) -> float:
-    """Minus the second derivative of the log density in s: 1/sigma^2, 0 for a bounded prior."""
-    return 0.0 if prior.bounded else prior.second**-2
-
-
 def draw(prior: Prior, random: np.random.Generator, size: int) -> np.ndarray:
     """``size`` parameter values drawn from the prior."""
     low, high = prior.edges

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -11,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, photon_temperature_gev
-from spectra.linear import K_RANGE_H_MPC, Drive, at_wavenumbers, check_wavenumbers, transfer
+from spectra.linear import Drive, check_wavenumbers, transfer
 from spectra.linear import drive as drive_of
 from spectra.numerics import integral_weights
 from spectra.precision import require_x64
@@ -19,13 +20,19 @@ from spectra.spectrum import Spectrum
 from sterile.fit.extra import require
 from sterile.fit.families import FAMILIES, tabulated
 from sterile.fit.forecasts import Forecast, forecast
+from sterile.fit.limits import Limit
 
 _STEPS = 120
 _TOLERANCE = 1e-9
+_TOO_FAST = (
+    "the velocities are so large that T^2 needs hierarchies, which a fit leaves out; compare with "
+    "spectra.transfer of the spectrum found"
+)
 _KEV_GEV = 1e-6
-# velocities <p>/m today that the search may reach: beyond, T^2 is 1 or 0 on the whole k range (the
-# half-mode of the upper one is a third of the solver's smallest k)
-_VELOCITY_RANGE = (1e-10, 1e-6 / K_RANGE_H_MPC[0])
+# unbounded coordinates beyond are at an end of the range: derivatives stay numbers
+_FARTHEST = 30.0
+# velocities <p>/m today that the search may reach: beyond, T^2 is 1 or 0 on the whole k range
+_VELOCITY_RANGE = (1e-10, 1e-5)
 
 
 class SpectrumFit(eqx.Module):
@@ -38,7 +45,7 @@ class SpectrumFit(eqx.Module):
     spectrum : the :class:`spectra.Spectrum`, with the mass and abundance that were given.
     t2 : (n,) at the data's wavenumbers.
     chi_square : sum of squared residuals; n minus the number of parameters is expected.
-    forecast : errors and correlations of the logarithms or logits, see ``coordinates``.
+    forecast : errors and correlations of ln velocity and of the shape, inside the family's ranges.
     warnings : sentences: directions the data do not fix, parameters at a bound, a poor fit.
     """
 
@@ -99,8 +106,9 @@ def fit_spectrum(
         raise ValueError(f"{k.size} data cannot fix {len(names)} parameters; give more k")
     cosmology = Cosmology() if cosmology is None else cosmology
     drive = drive_of(cosmology) if drive is None else drive
-    at_data = at_wavenumbers(eqx.tree_at(lambda d: d.tangents, drive, None), jnp.asarray(k))
-    problem = _Problem(jnp.asarray(data), jnp.asarray(errors), at_data, cosmology, family)
+    drive = eqx.tree_at(lambda d: d.tangents, drive, None)
+    data_k, data_t2, sigmas = (jnp.asarray(part) for part in (k, data, errors))
+    problem = _Problem(data_k, data_t2, sigmas, drive, cosmology, family)
     for name in start or {}:
         if name not in names:
             raise ValueError(f"start: '{name}' is no parameter of {family}; {', '.join(names)}")
@@ -111,35 +119,40 @@ def fit_spectrum(
         z, cost = _descend(problem, z)
         found.append((float(cost), z))
     _, z = min(found, key=lambda each: each[0])
-    residuals, jacobian, model = (np.asarray(part) for part in _look(problem, z))
+    residuals, jacobian, model = jax.device_get(_look(problem, z))
     values = {name: float(v) for name, v in _values(family, names, z).items()}
-    made = forecast(_coordinates(names), {"data": jacobian.T @ jacobian})
+    made = forecast(_coordinates(names), {"data": jacobian}, _limits(family, values))
+    # without the ends of the ranges, which hide a degeneracy that reaches them
+    free = forecast(_coordinates(names), {"data": jacobian}).correlation
     chi_square = float(np.sum(residuals**2))
     return SpectrumFit(
         family=family,
         parameters=values,
         spectrum=_spectrum(family, values, mass_kev, cosmology),
-        t2=jnp.asarray(model),
+        t2=jnp.asarray(model.t2),
         chi_square=chi_square,
         forecast=made,
-        warnings=_warnings(family, values, made, chi_square, k.size - len(names)),
+        warnings=_warnings(family, values, made, free, chi_square, k.size - len(names))
+        + (_TOO_FAST,) * bool(model.fast),
     )
 
 
 class _Problem(eqx.Module):
+    k_h_mpc: Array
     data: Array
     errors: Array
     drive: Drive
     cosmology: Cosmology
     family: str = eqx.field(static=True)
 
-    def model(self, z):
+    def transfer(self, z):
         values = _values(self.family, _names(self.family), z)
         dm = _spectrum(self.family, values, 1.0, self.cosmology)
-        return transfer(dm, self.cosmology, drive=self.drive).t2
+        # hierarchies would make a second of each of some hundred evaluations
+        return transfer(dm, self.cosmology, self.drive, self.k_h_mpc, hierarchies="never")
 
     def residuals(self, z):
-        return (self.model(z) - self.data) / self.errors
+        return (self.transfer(z).t2 - self.data) / self.errors
 
 
 @eqx.filter_jit
@@ -159,7 +172,14 @@ def _descend(problem, z):
 
 @eqx.filter_jit
 def _look(problem, z):
-    return problem.residuals(z), jax.jacfwd(problem.residuals)(z), problem.model(z)
+    """Residuals (n,), their derivatives (n, p) by natural coordinates, and T^2."""
+    z = jnp.clip(z, -_FARTHEST, _FARTHEST)
+    slopes = jax.jacfwd(problem.residuals)(z)
+    widths = [
+        high - low for low, high in map(partial(_range, problem.family), _names(problem.family))
+    ]
+    stretch = jnp.asarray(widths) * jax.nn.sigmoid(z) * jax.nn.sigmoid(-z)
+    return problem.residuals(z), slopes / stretch, problem.transfer(z)
 
 
 def _spectrum(family, values, mass_kev, cosmology) -> Spectrum:
@@ -199,7 +219,17 @@ def _to_unbounded(family, name, value) -> Array:
 
 
 def _coordinates(names):
-    return tuple(f"logit {'ln ' if name == 'velocity' else ''}{name}" for name in names)
+    return tuple(f"ln {name}" if name == "velocity" else name for name in names)
+
+
+def _limits(family, values) -> list[Limit]:
+    """The family's ranges, from the best fit."""
+    limits = []
+    for row, (name, value) in zip(np.eye(len(values)), values.items()):
+        low, high = _range(family, name)
+        s = math.log(value) if name == "velocity" else value
+        limits.append(Limit(row, low - s, high - s))
+    return limits
 
 
 def _first_velocity(k, data) -> float:
@@ -231,14 +261,14 @@ def _checked(k_h_mpc, t2, sigma):
     return k, data, errors
 
 
-def _warnings(family, values, made: Forecast, chi_square, freedom) -> tuple[str, ...]:
+def _warnings(family, values, made: Forecast, correlation, chi_square, freedom) -> tuple[str, ...]:
     sentences = list(made.warnings)
     for i, first in enumerate(made.names):
         for j in range(i):
-            if abs(made.correlation[i, j]) > 0.98:
+            if abs(correlation[i, j]) > 0.98:
                 sentences.append(
                     f"{made.names[j]} and {first} are degenerate (correlation "
-                    f"{made.correlation[i, j]:+.4f}): the data fix one combination of them"
+                    f"{correlation[i, j]:+.4f}): the data fix one combination of them"
                 )
     for name, value in values.items():
         low, high = _range(family, name)

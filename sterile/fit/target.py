@@ -131,7 +131,7 @@ def coordinates_of(target: Target, values: Mapping[str, float]) -> Array:
 def observed_names(target: Target) -> tuple[str, ...]:
     """What a target asks its observables for."""
     names = [term.observable for term in target.terms]
-    if target.measured_abundance is not None and "mass_kev" in target.priors:
+    if target.measured_abundance is not None:
         names.append("mass_kev")
     return tuple(names)
 
@@ -150,9 +150,10 @@ def evaluate(target: Target, z: Array) -> Evaluated:
     names = observed_names(target)
     seen = target.observe(values, names) if names else {}
     prior = target.priors.get("mass_kev")
+    if target.measured_abundance is not None:
+        values["mass_kev"] = seen["mass_kev"]
     if target.measured_abundance is not None and prior is not None:
         mass = seen["mass_kev"]
-        values["mass_kev"] = mass
         s = jnp.log(mass) if prior.logarithmic else mass
         log_prior = log_prior + priors.log_density(prior, s)
         if not prior.logarithmic:  # ds/dln m_N, as dln m_N = dln Omega

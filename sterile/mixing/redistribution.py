@@ -140,7 +140,7 @@ def equilibrium(at: Redistribution, asymmetry: Array) -> Equilibrium:
         neutrino, lepton = excess
         # what is beyond linear takes its share of L_b, and carries charge
         source = asymmetries - jnp.append(neutrino + lepton, -jnp.sum(lepton))
-        return jnp.sum(response * source, axis=1)
+        return response @ source
 
     def beyond(x):
         neutrino, lepton = x[:3] ** 3, x[3:] ** 3

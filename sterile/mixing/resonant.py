@@ -68,7 +68,7 @@ class Table(NamedTuple):
         """Values (...) at a scalar ln T."""
         position = (log_temperature - self.first) / self.step
         cell = jnp.clip(jnp.floor(position).astype(int), 1, self.coefficients.shape[0] - 3)
-        u = position - cell
+        u = position - cell.astype(float)
         rows = jax.lax.dynamic_slice_in_dim(jnp.asarray(self.coefficients), cell - 1, 4)
         v = 1.0 - u
         weights = (
@@ -214,7 +214,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         strength = jnp.exp(lepton) * found.potential[own] / mass_squared
         common = cosine + y**2 * (jnp.exp(thermal) / mass_squared)
         return _End(
-            common - sign * (y * strength),
+            common[None, :] - sign * (y * strength)[None, :],
             found.potential[own],
             found.neutrino[own],
             found.extra_density / density,
@@ -235,9 +235,13 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
             jnp.broadcast_to(spread, (2, cells)),
         )
         faster = jnp.sqrt(1.0 + 0.5 * (before.extra + after.extra))
-        depth = (0.25 * jnp.exp(log_duration) * step / faster) * (rate * mixing / spread) * mean
+        depth = (
+            (0.25 * jnp.exp(log_duration) * step / faster)
+            * (rate * mixing / spread)[None, :]
+            * mean
+        )
         potential = 0.5 * (before.chemical_potential + after.chemical_potential)
-        active = 1.0 / (jnp.exp(jnp.minimum(y - sign * potential, 700.0)) + 1.0)
+        active = 1.0 / (jnp.exp(jnp.minimum(y[None, :] - sign * potential, 700.0)) + 1.0)
         return f - (active - f) * jnp.expm1(-depth)
 
     smallest = _SMALLEST**2 * jnp.sum(model.asymmetries() ** 2) + 1e-60

@@ -94,6 +94,27 @@ def off_shell_squared(s_gev2, gamma_gev2):
     return (x2**2 + 3.0 * x2 * g2 - 2.0 * g2**2) / (x2 + g2) ** 3
 
 
+def principal_part_squared(s_gev2, gamma_gev2):
+    """|D|^2 [GeV^-4] less a delta function at m_h^2, smeared over g: 1/x^2 up to e^(-x^2/g^2).
+
+    -d/dx of (1 - (1 - 2u^2) e^(-u^2))/x with u = x/g, x = s - m_h^2. What it leaves out of 1/x has
+    no moments up to the second: beside the delta function of the decay, the integral of a rate t(s)
+    that is smooth on the scale L is right to (g/L)^4, and slow pairs do not see g at all. A lattice
+    in momentum resolves it if g is wide.
+
+    Parameters
+    ----------
+    s_gev2 : invariant mass squared s [GeV^2], any shape.
+    gamma_gev2 : smearing g [GeV^2], broadcastable.
+    """
+    v = ((s_gev2 - HIGGS_MASS_GEV**2) / gamma_gev2) ** 2
+    near = v < 1e-12
+    v = jnp.where(near, 1.0, v)
+    fall = jnp.exp(-v)
+    rest = -jnp.expm1(-v) / v + 2.0 * fall
+    return jnp.where(near, -3.0, rest - 2.0 * fall * (3.0 - 2.0 * v)) / gamma_gev2**2
+
+
 def scalar_decay_width_gev(scalar_mass_gev, yukawa, neutrino: str = "majorana"):
     """Gamma(S -> NN) [GeV], N massless: y^2 m_S/(16 pi) if Majorana, y^2 m_S/(8 pi) if Dirac.
 

@@ -73,11 +73,11 @@ def means_of_phase(model, plasma, grid, begin, units: int, wall, broken: bool):
     """
     if not has_means(plasma):
         return None
-    edges = np.arange(-_MARGIN, units + _MARGIN + 1)
+    edges = np.arange(-_MARGIN, units + _MARGIN + 1, dtype=np.int32)
     cold = -jnp.log(model.scalar_mass_gev / _COLD)
 
     def at_edge(edge):
-        clock = begin + grid.log_step * edge
+        clock = begin + grid.log_step * edge.astype(float)
 
         def evaluated(broken):
             return lambda: means_at(model, plasma, grid, clock, broken)
@@ -120,9 +120,9 @@ def means_in_unit(means: BathMeans, unit, wall, positions, log_step: float):
     first = jnp.clip(first, unit - _MARGIN, unit)
     nodes = np.arange(_POINTS)
     inverse = np.linalg.inv(nodes[:, None] ** nodes)
-    at = unit - first + positions
-    basis = at[:, None] ** nodes
-    slope = nodes * at[:, None] ** np.maximum(nodes - 1, 0)
+    at = (unit - first).astype(float) + positions
+    basis = jnp.stack([at**n for n in range(_POINTS)], axis=1)
+    slope = jnp.stack([n * at ** max(n - 1, 0) for n in range(_POINTS)], axis=1)
 
     def interpolated(rows):
         def along(table):

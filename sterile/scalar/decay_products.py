@@ -130,10 +130,10 @@ def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical:
     edge = jnp.maximum(early - begin if sign > 0 else late, 1e-12)
     top = _inverse_grading(jnp.log(edge / scale))
     fraction = np.linspace(0.0, 1.0, nodes)
-    v = _GRADING_START + (top[:, None] - _GRADING_START) * fraction
+    v = _GRADING_START + (top[:, None] - _GRADING_START) * fraction[None, :]
     distance = scale[:, None] * jnp.exp(v - jnp.exp(-v))
     weight = distance * (1.0 + jnp.exp(-v)) * (top[:, None] - _GRADING_START) / (nodes - 1)
-    weight = weight * np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)
+    weight = weight * np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)[None, :]
     theta = begin[:, None] + distance if sign > 0 else -distance
     log_w = jnp.log(mass * jnp.abs(jnp.sinh(theta)))
     return theta, weight, log_w, peak[:, None] - theta
@@ -208,7 +208,7 @@ def log_rate_table(history, model, grid):
     within = jnp.clip(log_f @ refine.T, lower, upper)
     below = np.arange(refine.shape[0]) < _BELOW * _REFINE
     f = jnp.exp(jnp.where(below, log_f @ refine.T, within))
-    p = jnp.exp(log_q - history.clock[:, None])
+    p = jnp.exp(log_q[None, :] - history.clock[:, None])
     g = f * p**2 / energy(p, model.scalar_mass_gev)
     # cubic cells; the tail, which falls by more than e a cell, must not turn negative
     padded = jnp.pad(g, ((0, 0), (1, 1)))
@@ -228,7 +228,7 @@ def interpolate(history, grid, log_q, table, at_log_q, at_clock):
     position = jnp.clip((at_log_q - log_q[0]) / step_q, 0.0, log_q.size - 1.0)
     column = jnp.floor(position).astype(jnp.int32) - _MOMENTUM_STENCIL // 2 + 1
     column = jnp.clip(column, 0, log_q.size - _MOMENTUM_STENCIL)
-    across = jnp.stack(lagrange(position - column, _MOMENTUM_STENCIL), axis=-1)
+    across = jnp.stack(lagrange(position - column.astype(float), _MOMENTUM_STENCIL), axis=-1)
 
     unit = (at_clock - history.clock[0]) / grid.log_step
     row, offset = jnp.zeros(unit.shape, jnp.int32), jnp.zeros_like(unit)
@@ -239,13 +239,13 @@ def interpolate(history, grid, log_q, table, at_log_q, at_clock):
         electroweak = history.electroweak_index - node
         first = jnp.floor(local).astype(jnp.int32) - _TIME_STENCIL // 2 + 1
         first = jnp.where(
-            local >= electroweak,
+            local >= electroweak.astype(float),
             jnp.maximum(first, electroweak),
             jnp.minimum(first, electroweak - _TIME_STENCIL + 1),
         )
         first = jnp.clip(first, 0, units * steps + 1 - _TIME_STENCIL)
         row = jnp.where(here, node + first, row)
-        offset = jnp.where(here, local - first, offset)
+        offset = jnp.where(here, local - first.astype(float), offset)
         node += units * steps
     along = jnp.stack(lagrange(offset, _TIME_STENCIL), axis=-1)
 

@@ -197,7 +197,9 @@ def _history(particle, plasma, grid, clock, f, decayed, rest, electroweak_unit):
             *(np.full(units, steps) for _, units, steps in (hot, coupled, late)),
         ]
     ).cumsum()
-    index = jnp.asarray(unit_starts)[jnp.clip(electroweak_unit, 0, len(unit_starts) - 1)]
+    index = jnp.asarray(unit_starts, dtype=jnp.int32)[
+        jnp.clip(electroweak_unit, 0, len(unit_starts) - 1)
+    ]
 
     def at(clock, f, rest):
         thermal = thermal_at(clock, clock, plasma)

@@ -93,9 +93,10 @@ def _transfer(temperature_gev, scalar_mass_gev, species, lightest):
     temperature = jnp.asarray(temperature_gev, dtype=float)[..., None]
     nodes, weights = np.polynomial.legendre.leggauss(_ENERGIES)
     y = 0.5 * (nodes + 1.0)
-    z, dz = _REACH * y**2, _REACH * y * weights
+    last = (None,) * (temperature.ndim - 1)
+    z, dz = (_REACH * y**2)[last], (_REACH * y * weights)[last]
     inner, inner_weights = np.polynomial.legendre.leggauss(_TRANSFERS)
-    inner, inner_weights = 0.5 * (inner + 1.0), 0.5 * inner_weights
+    inner, inner_weights = 0.5 * (inner + 1.0)[*last, None], 0.5 * inner_weights[*last, None]
     total = 0.0
     for name in species:
         mass, statistics, _ = _amplitude(name, np.ones(1))

@@ -38,7 +38,7 @@ def free_phase(particle, yields, starts, step, plasma, carry):
     if particle.bath_widths_gev is not None:
         width = width + particle.bath_widths_gev[0]
         fraction = particle.width_gev / width
-    clocks = starts[:, None] + step * _STAGES
+    clocks = starts[:, None] + step * _STAGES[None, :]
     thermals = jax.vmap(jax.vmap(lambda clock: thermal_at(clock, clock, plasma)))(clocks)
 
     def one_step(carry, thermal):

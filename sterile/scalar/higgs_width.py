@@ -230,6 +230,6 @@ def higgs_width_part_gev(s_gev2, part: str):
     index = jnp.minimum(position.astype(jnp.int32), _NODES - 1)
     which = PARTS.index(part)
     c0, c1, c2, c3 = jnp.moveaxis(jnp.asarray(cells[which])[index], -1, 0)
-    u = position - index
+    u = position - index.astype(float)
     power = 1.5 if part == "vectors" else 0.5
     return jnp.exp(c0 + u * (c1 + u * (c2 + u * c3)) + power * log_s)

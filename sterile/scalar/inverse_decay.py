@@ -87,6 +87,7 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     cosine, weights = 0.5 * (nodes + 1.0), 0.5 * weights
     p = (jnp.exp(log_q) * thermal.comoving_gev)[:, None]
     e = energy(p, particle.mass_gev)
+    cosine = cosine[None, :]
     fast = 0.5 * (e + p * cosine)
     slow = 0.25 * (particle.mass_gev**2 + p**2 * (1.0 - cosine**2)) / fast
     # the shape of n while it is thermal; later it is only redshifted
@@ -103,10 +104,10 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
         inside = position <= count - 1.0
         position = jnp.clip(position, 0.0, count - 1.0)
         first = jnp.minimum(jnp.floor(position).astype(jnp.int32), count - 2)
-        share = jnp.stack([1.0 - (position - first), position - first])
-        share = jnp.where(inside, share, 0.0)
+        part = position - first.astype(float)
+        share = jnp.where(inside[None], jnp.stack([1.0 - part, part]), 0.0)
         place = jnp.stack([first, first + 1])
-        tilt = jnp.exp(jnp.clip((grid[place] - k) * coldness, -60.0, 60.0))
+        tilt = jnp.exp(jnp.clip((grid[place] - k[None]) * coldness, -60.0, 60.0))
         here = n[place]
         free = jnp.where(inside, jnp.sum(share * (1.0 - here), axis=0), 1.0)
         return share, place, tilt * here, 1.0 - here, free, jnp.sum(share * tilt * here, axis=0)
@@ -116,8 +117,8 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     sides = side(fast), side(slow)
     gain = jnp.zeros(count)
     for (share, place, full, empty, _, _), (*_, free, back) in (sides, sides[::-1]):
-        net = f[:, None] * empty * free - stimulated[:, None] * full * back
-        gain = gain.at[place].add(share * net * rate[:, None] * weights)
+        net = f[None, :, None] * empty * free[None] - stimulated[None, :, None] * full * back[None]
+        gain = gain.at[place].add(share * net * (rate[:, None] * weights[None, :])[None])
     (*_, free_a, back_a), (*_, free_b, back_b) = sides
     states = particle.daughters.helicity_states
     return Exchange(

@@ -93,7 +93,9 @@ def _averages(model, grid, refine, sign, stimulated, clock, f, occupation):
     inside = position <= grid.momenta - 1.0
     position = jnp.clip(position, 0.0, grid.momenta - 1.0)
     first = jnp.clip(jnp.floor(position).astype(jnp.int32) - 1, 0, grid.momenta - 4)
-    line = sum(c * log_n[first + j] for j, c in enumerate(lagrange(position - first, 4)))
+    line = sum(
+        c * log_n[first + j] for j, c in enumerate(lagrange(position - first.astype(float), 4))
+    )
     n = jnp.exp(jnp.where(inside, jnp.minimum(line, 0.0), _NONE))
     weight = above * (p**2 / e)[None, :]
     total = jnp.maximum(weight @ f, _TINY)

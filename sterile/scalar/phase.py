@@ -135,7 +135,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     starts = begin + step * np.arange(units * steps).reshape(units, steps)
 
     # T_EW is a node: the unit decides the phase, as T would only up to rounding
-    all_broken = np.arange(units) + first_unit >= electroweak_unit
+    all_broken = np.arange(first_unit, first_unit + units, dtype=np.int32) >= electroweak_unit
 
     def thermal(shift, start, broken):
         found = thermal_at(start + shift, start, plasma)
@@ -202,12 +202,13 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
             contact, contact_slopes = factors.contact, factor_slopes.contact
         if tables is not None:
             corner, size = units - 1 - unit, grid.momenta
+            zero = jnp.zeros_like(corner)
             blocks = [
                 (
                     jax.lax.dynamic_slice(
-                        table, (0, 0, corner, corner), (steps, len(NODES), size, size)
+                        table, (zero, zero, corner, corner), (steps, len(NODES), size, size)
                     ),
-                    jax.lax.dynamic_slice(slope, (0, corner, corner), (steps, size, size)),
+                    jax.lax.dynamic_slice(slope, (zero, corner, corner), (steps, size, size)),
                 )
                 for table, slope in tables
             ]
@@ -218,7 +219,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                 ]
             values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
             if has_windows:
-                clocks = begin + grid.log_step * (unit + _WINDOW_NODES)
+                clocks = begin + grid.log_step * (unit.astype(float) + _WINDOW_NODES)
                 # of the quadrature inside, reverse mode would keep gigabytes
                 window = jax.checkpoint(
                     lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
@@ -248,6 +249,8 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
 
         return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))
 
-    carry, history = jax.lax.scan(one_unit, carry, (jnp.arange(units), thermals, tangents))
+    carry, history = jax.lax.scan(
+        one_unit, carry, (jnp.arange(units, dtype=jnp.int32), thermals, tangents)
+    )
     history = jax.tree.map(lambda leaf: leaf.reshape(units * steps, *leaf.shape[2:]), history)
     return carry, history, (starts + step).ravel()

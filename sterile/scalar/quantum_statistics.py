@@ -138,7 +138,8 @@ class _Window(NamedTuple):
         """s and ds at the Gauss points above a threshold, (m, k)."""
         low = jnp.maximum(self.low_gev2, threshold_gev2)
         width = jnp.maximum(self.high_gev2 - low, 1e-6 * low)
-        return low + width * points[0], width * points[1]
+        node, weight = (part[None, :] for part in points)
+        return low + width * node, width * weight
 
 
 def _window(momentum_gev, scalar_mass_gev):
@@ -189,9 +190,9 @@ def light_mean(
     # even in ln |s - m_h^2| away from the resonance, on which |D|^2 crowds
     ends = (window.low_gev2, window.high_gev2)
     low, high = (jnp.arcsinh((s - HIGGS_MASS_GEV**2) / width) for s in ends)
-    t = low + (high - low) * _LIGHT_POINTS[0]
+    t = low + (high - low) * _LIGHT_POINTS[0][None, :]
     s = HIGGS_MASS_GEV**2 + width * jnp.sinh(t)
-    weight = s / jnp.cosh(t) * _LIGHT_POINTS[1]
+    weight = s / jnp.cosh(t) * _LIGHT_POINTS[1][None, :]
     pauli = final_state_factor(window.energy_gev, s, BOTTOM_MASS_GEV, temperature_gev, -1)
     c = decay_enhancement(window.energy_gev, temperature_gev)
     c = c * (1.0 + fermion_share(s, widths) * (pauli - 1.0))

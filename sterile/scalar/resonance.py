@@ -136,25 +136,23 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     nodes = _WINDOW_NODES if peak.s_gev2.size == 1 else _WINDOW_NODES_BROAD
     gauss, gauss_weight = np.polynomial.legendre.leggauss(nodes)
     # cubed: g(E_2) grows towards the far end like a power of v
-    z = 0.5 * (gauss + 1.0)
+    z, dz = (0.5 * (gauss + 1.0))[None, None, :], gauss_weight[None, None, :]
     v = 1.0 - drop * (1.0 - z**3)
     above = -local * jnp.log(v)
     p2 = jnp.sqrt(p_low2 + above * (2.0 * e_low + above))
     position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
     position = jnp.clip(position, 2.0, count - 3.0).reshape(count, -1, 1)
     first = jnp.minimum(jnp.floor(position).astype(jnp.int32) - 2, count - 6)
-    columns = first + np.arange(6)
-    cardinal = _lagrange_cardinal(jnp.abs(position - columns))
-    measure = (
-        jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * gauss_weight)
-    )
+    columns = first + np.arange(6, dtype=np.int32)[None, None, :]
+    cardinal = _lagrange_cardinal(jnp.abs(position - columns.astype(float)))
+    measure = jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * dz)
     if enhancement is not None:
         measure = measure * enhancement(s, e1 + e_low + above)
     weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
     rows = np.arange(count)[:, None, None]
     matrix = jnp.zeros((count, count))
     matrix = matrix.at[rows, columns].add(weight.reshape(count, -1, 1) * cardinal)
-    return matrix * jnp.exp(shape.exponent(momentum_gev))
+    return matrix * jnp.exp(shape.exponent(momentum_gev))[None, :]
 
 
 def _lagrange_cardinal(t):
