@@ -182,22 +182,18 @@ def prepared(
     if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
+    own = drive.k_h_mpc if k_h_mpc is None else check_wavenumbers(k_h_mpc)
     # plain arrays where nothing is traced: what depends on them alone is then no part of a program
+    on = jnp if is_traced(own) else np
+    own = on.asarray(own)
     if k_h_mpc is None:
-        own = drive.k_h_mpc if is_traced(drive.k_h_mpc) else np.asarray(drive.k_h_mpc)
         low = _LOWER_K_H_MPC * (own[0] / _LOWEST_DRIVEN_K_H_MPC)
-        k = (jnp if is_traced(own) else np).concatenate([low, own])
-        driven = np.pad(np.arange(own.shape[0]), (low.size, 0))
+        k, driven = on.append(low, own), np.pad(np.arange(own.shape[0]), (low.size, 0))
     else:
-        k = check_wavenumbers(k_h_mpc)
         # and where the hierarchies and the drive's equations are compared
-        all_k = (jnp if is_traced(k) else np).append(
-            jnp.maximum(k, _LOWEST_DRIVEN_K_H_MPC)
-            if is_traced(k)
-            else np.maximum(k, _LOWEST_DRIVEN_K_H_MPC),
-            MATCHED_K_H_MPC,
-        )
-        drive, driven = at_wavenumbers(drive, all_k), np.arange(k.shape[0])
+        all_k = on.append(on.maximum(own, _LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
+        k, driven = own, np.arange(own.shape[0])
+        drive = at_wavenumbers(drive, all_k)
     return species, shares, cosmology, drive, Wavenumbers(k, driven)
 
 
