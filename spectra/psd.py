@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jax.typing import ArrayLike
 
+from spectra.files import MOST_TABLE_BYTES, read_text
 from spectra.spectrum import MINIMUM_NODES, Spectrum, first_bad_distribution, first_bad_momentum
 
 _EXPECTED = "expected two numbers per line, q and f"
@@ -64,7 +65,7 @@ def read_table(path: Path) -> np.ndarray:
         raise FileNotFoundError(
             f"{path}: no such file; check the path of the two-column file (q, f)"
         )
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_text(path, MOST_TABLE_BYTES, errors="replace")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # an empty file is reported below
@@ -101,7 +102,7 @@ def _first_unreadable(path: Path, text: str) -> str:
 
 
 def _line_of_row(path: Path, row: int) -> int:
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_text(path, MOST_TABLE_BYTES, errors="replace")
     for index, (number, _) in enumerate(_data_lines(text)):
         if index == row:
             return number

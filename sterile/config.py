@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, ValidationError, create_model
 
 from spectra.cosmology import Cosmology
+from spectra.files import MOST_DOCUMENT_BYTES, read_text, shortened
 from sterile.combined import Composite, class_of, flattened, require_not_nested
 from sterile.contract import Mechanism
 from sterile.mechanisms import entry_of, kinds
@@ -144,14 +145,20 @@ def read(source, kind: str, check):
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path of the {kind}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MOST_DOCUMENT_BYTES)
         return check(_with_folder(tomllib.loads(text), path.parent), text)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; give a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: tables or lists are nested too deep; give plain ones") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        message = str(error)
+        prefix = "" if message.startswith(f"{path}: ") else f"{path}: "
+        raise ValueError(prefix + shortened(message)) from None
+    except OverflowError:
+        raise ValueError(f"{path}: a number is too large for double precision") from None
 
 
 def _with_folder(content: dict, folder: Path) -> dict:

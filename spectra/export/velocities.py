@@ -16,6 +16,7 @@ from spectra.export import checks
 from spectra.export.linear_state import check_redshift
 from spectra.export.writing import with_companions, write_exports
 from spectra.files import array, hdf5_bytes, number
+from spectra.safe_hdf5 import opened
 from spectra.spectrum import Spectrum
 
 _FASTEST = 0.1  # v/c of the mean above which an N-body code has nothing to say
@@ -119,10 +120,10 @@ def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Fi
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             q, cumulative, speed = (array(file, name) for name in ("q", "cumulative", "speed_km_s"))
             today, z = (number(file, name) for name in ("momentum_over_mass_today", "z"))
-    except (OSError, KeyError, RuntimeError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         findings.problems.append(f"not a velocity file ({str(error).splitlines()[0]})")
         return findings
     if not (q.shape == cumulative.shape == speed.shape and q.ndim == 1 and q.size > 3):

@@ -9,6 +9,8 @@ import typer
 from sterile import session
 from sterile.cli.options import Json, report_files
 
+_RATIO = "temperature_ratio"
+
 
 def export(
     result_path: Annotated[
@@ -68,9 +70,13 @@ def export(
         files = write(
             output,
             name,
-            spectrum=Spectrum(q, f, **record.attributes["spectrum"]),
+            spectrum=Spectrum(
+                q, f, **store.numbers(record, result_path, "spectrum", "mass_kev", _RATIO)
+            ),
             transfer=Transfer(k, t, t2, jnp.asarray(Status.SUCCESS, dtype=jnp.int32)),
-            cosmology=Cosmology(**record.attributes["cosmology"]),
+            cosmology=Cosmology(
+                **store.numbers(record, result_path, "cosmology", *Cosmology.__dataclass_fields__)
+            ),
             z=z,
             force=force,
         )
@@ -91,7 +97,9 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
         from spectra import store
         from spectra.cosmology import Cosmology
 
-        cosmology = Cosmology(**store.read(result_path).attributes["cosmology"])
+        fields = tuple(Cosmology.__dataclass_fields__)
+        record = store.read(result_path)
+        cosmology = Cosmology(**store.numbers(record, result_path, "cosmology", *fields))
     report = check(path, name, simulation(box_mpc_h, particles, z), cosmology)
     if as_json:
         print(

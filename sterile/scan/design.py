@@ -95,9 +95,10 @@ def _check_size(settings: Settings) -> None:
     else:
         count = scan.count()
     if count > MAX_POINTS:
-        years = count / 10.0 / 3.15e7
+        size = float(count) if count < 1e300 else math.inf
+        years = size / 10.0 / 3.15e7
         raise ValueError(
-            f"the design has {count:.3g} points, above the limit of {MAX_POINTS:.0e} (it would "
+            f"the design has {size:.3g} points, above the limit of {MAX_POINTS:.0e} (it would "
             f"take some {years:.1g} core-years); give fewer points, or use [scan.refine]"
         )
 
@@ -175,11 +176,13 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
 def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
     import h5py
 
+    from spectra.safe_hdf5 import opened
+
     try:
-        with h5py.File(path) as file:
+        with opened(path) as file:
             group = file["points"] if "points" in file else file
             if not isinstance(group, h5py.Group):
-                raise TypeError("points is not a group")
+                raise KeyError("points is not a group")
             # of a scan's results only what was scanned is a parameter again
             scanned = "parameters" in file.attrs
             names = attribute(file, "parameters") if scanned else list(group)
@@ -187,5 +190,5 @@ def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
             if unknown:
                 raise ValueError(f"{path}: unknown parameter '{unknown[0]}'")
             return {str(name): array(group, name).astype(float) for name in names}
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: cannot be read as a list of points ({error})") from None

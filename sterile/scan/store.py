@@ -31,6 +31,7 @@ from spectra.files import (
     stamp,
     write_atomically,
 )
+from spectra.safe_hdf5 import Unsafe, opened
 from sterile.scan.evaluation import Column, blank_rows
 from sterile.status import Status
 
@@ -43,6 +44,9 @@ _OWN_COLUMNS = {
 }
 BLOCK_BYTES = 32_000_000
 _SYNC_SECONDS = 5.0
+# names and types that columns have
+_NAME = re.compile(r"(points|transfer|spectra)/[^/]+|verdicts/[^/]+/[^/]+")
+_TYPES = ("<f8", "<i4", "<u4")
 
 
 class Damaged(ValueError):
@@ -52,9 +56,9 @@ class Damaged(ValueError):
 def is_scan(path) -> bool:
     """Whether ``path`` is a readable results file of a scan."""
     try:
-        with h5py.File(path) as file:
+        with opened(path) as file:
             return file.attrs.get("kind") == KIND
-    except OSError:
+    except (OSError, KeyError, RuntimeError, Unsafe):
         return False
 
 
@@ -288,6 +292,18 @@ def columns_of(file) -> dict[str, Column]:
         column = dataset(file, name)
         words = (str(column.attrs.get(key, "")) for key in ("unit", "description"))
         found[name] = Column(tuple(column.shape[1:]), column.dtype.str, *words)
+        own = _OWN_COLUMNS.get(name, found[name])
+        if (
+            not _NAME.fullmatch(name)
+            or found[name].dtype not in _TYPES
+            or found[name][:2] != own[:2]
+            or column.ndim == 0
+        ):
+            raise KeyError(f"{name} is not a column of a scan")
+    missing = {STATUS, *_OWN_COLUMNS, *(f"points/{n}" for n in attribute(file, "parameters"))}
+    missing -= found.keys()
+    if missing:
+        raise KeyError(f"{', '.join(sorted(missing))} is missing")
     return found
 
 
@@ -301,7 +317,7 @@ def open_file(path):
         raise ValueError(f"{path} is a directory; give the name of a results file")
     try:
         # rows are written past HDF5, so its lock would only keep readers out
-        with h5py.File(path) as file:
+        with opened(path) as file:
             _check_version(path, file)
             yield file
     except (OSError, RuntimeError, KeyError) as error:
