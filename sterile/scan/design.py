@@ -164,12 +164,13 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
                         column.append(float(word))
                     except ValueError:
                         raise ValueError(
-                            f"{path}: {name} of point {number} is '{word.strip()}', not a number"
+                            f"{path}: {name[:40]} of point {number} is '{word.strip()[:40]}', "
+                            "not a number"
                         ) from None
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path}: neither CSV nor HDF5") from None
     if len(set(header)) < len(header):
-        raise ValueError(f"{path}: a column name occurs twice: {', '.join(header)}")
+        raise ValueError(f"{path}: a column name occurs twice: {', '.join(header)[:200]}")
     return {name: np.asarray(column) for name, column in zip(header, columns)}
 
 
@@ -188,7 +189,7 @@ def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
             names = attribute(file, "parameters") if scanned else list(group)
             unknown = [name for name in names if name not in known]
             if unknown:
-                raise ValueError(f"{path}: unknown parameter '{unknown[0]}'")
+                raise ValueError(f"{path}: unknown parameter '{unknown[0][:40]}'")
             return {str(name): array(group, name).astype(float) for name in names}
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: cannot be read as a list of points ({error})") from None
