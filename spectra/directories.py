@@ -9,6 +9,7 @@ from pathlib import Path
 import platformdirs
 
 CACHE_VARIABLE = "STERILE_CACHE_DIR"
+_ROOT = 0
 
 
 def cache_root() -> Path:
@@ -40,7 +41,7 @@ def _is_trusted(folder: Path) -> bool:
         return True
     if not hasattr(os, "geteuid"):  # no such owners on Windows
         return True
-    foreign = found.st_uid not in (os.geteuid(), 0)
+    foreign = found.st_uid not in (os.geteuid(), _ROOT)
     if not foreign and not found.st_mode & stat.S_IWOTH:
         return True
     who = "belongs to another user" if foreign else "can be written by everybody"

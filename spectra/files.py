@@ -91,6 +91,18 @@ def write_together(writers: Mapping[Path, Callable[[Path], object]]) -> list[Pat
     return list(writers)
 
 
+def require_room(path: str | Path, size: int) -> None:
+    """``OSError`` unless the disk has ``size`` bytes for the file ``path``, which is emptied.
+
+    For what the HDF5 library writes itself: it crashes the process when a disk is full.
+    """
+    if not hasattr(os, "posix_fallocate"):  # not on macOS, not on Windows
+        return
+    with open(path, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        file.truncate(0)
+
+
 def write_hdf5(path: str | Path, fill: Callable[[h5py.File], None]) -> Path:
     """Write the HDF5 file that ``fill`` makes, whole or not at all; raises ``ValueError``."""
     content = hdf5_bytes(fill)

@@ -15,10 +15,11 @@ import numpy as np
 
 from spectra.export.snapshot_set import DONE, Part, numbered, parts_of
 from spectra.export.velocities import peculiar_speed_km_s
-from spectra.files import array, dataset, number, reason, write_together
+from spectra.files import array, dataset, number, reason, require_room, write_together
 from spectra.safe_hdf5 import opened
 
 _CHUNK = 1 << 20
+_HEADER_BYTES = 1 << 16  # more than what one attribute adds to a file
 
 
 def draw_velocities(
@@ -73,6 +74,7 @@ def add_to_snapshot(velocities, snapshot, output, *, seed: int = 1, particle_typ
 
     def copy_of(part: Part):
         def fill(temporary: Path) -> None:
+            require_room(temporary, part.path.stat().st_size + _HEADER_BYTES)
             shutil.copyfile(part.path, temporary)
             copies.append(temporary)
             if len(copies) == len(parts):

@@ -28,6 +28,7 @@ from spectra.files import (
     dataset,
     describe,
     reason,
+    require_room,
     stamp,
     write_atomically,
 )
@@ -43,6 +44,8 @@ _OWN_COLUMNS = {
     CHECKSUM: Column((), "<u4", "1", "CRC-32 of the row and its index, 0 when not computed"),
 }
 BLOCK_BYTES = 32_000_000
+# more than what HDF5 writes around the rows, and around each column
+_HEADERS_BYTES, _HEADER_BYTES = 1_000_000, 4096
 _SYNC_SECONDS = 5.0
 # names and types that columns have
 _NAME = re.compile(r"(points|transfer|spectra)/[^/]+|verdicts/[^/]+/[^/]+")
@@ -100,7 +103,10 @@ def grow(path, parameters: dict, unit, root: dict) -> None:
 def _make(path, columns, parameters, unit, shared, attributes, root, old) -> None:
     path = check_writable(path)
     count = len(unit)
-    _check_space(path, count * (row_bytes(columns) + 8 * np.shape(unit)[1]))
+    needed = count * (row_bytes(columns) + 8 * np.shape(unit)[1])
+    needed += sum(np.asarray(values).nbytes for values, *_ in shared.values())
+    needed += _HEADERS_BYTES + _HEADER_BYTES * len(columns)
+    _check_space(path, needed)
 
     def fill(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
@@ -125,6 +131,7 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
                 _copy_rows(old, file, columns)
 
     def fill_or_fail(temporary: Path) -> None:
+        require_room(temporary, needed)
         try:
             fill(temporary)
         except (RuntimeError, ValueError) as error:  # how h5py reports a full disk
