@@ -97,7 +97,7 @@ def _read_table(path) -> tuple[np.ndarray, np.ndarray, float]:
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: not a velocity file ({reason(error)})") from None
     fine = q.ndim == 1 and q.shape == cumulative.shape and q.size > 3 and 0.0 < today < np.inf
-    fine = fine and np.isfinite(q).all() and q[0] > 0.0 and (np.diff(q) > 0.0).all()
+    fine = fine and np.isfinite([q, cumulative]).all() and q[0] > 0.0 and (np.diff(q) > 0.0).all()
     fine = fine and cumulative[0] == 0.0 and (np.diff(cumulative) >= 0.0).all()
     if not (fine and abs(cumulative[-1] - 1.0) < 1e-6):
         raise ValueError(f"{path}: q or cumulative is damaged; export it again")

@@ -129,6 +129,9 @@ def check(path: Path, run: checks.Simulation, cosmology: Cosmology) -> checks.Fi
     if not (q.shape == cumulative.shape == speed.shape and q.ndim == 1 and q.size > 3):
         findings.problems.append("q, cumulative and speed_km_s differ in length")
         return findings
+    if not np.isfinite([q, cumulative, speed]).all() or not math.isfinite(today):
+        findings.problems.append("q, cumulative or speed_km_s is not finite")
+        return findings
     if np.any(np.diff(q) <= 0.0) or np.any(np.diff(cumulative) < 0.0):
         findings.problems.append("q or cumulative falls")
         return findings
