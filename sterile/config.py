@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -17,6 +18,10 @@ from sterile.models import Model, Parameter, Plasma, files_of, parameters_of, sw
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
+_MOST_PARTS = 30
+# bounded in length, so that no text makes the search itself slow
+_QUOTED = re.compile(r"""\"(?:\\.|[^"\\\n]){0,200}\"|'[^'\n]{0,200}'""")
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
 Preset = Literal["paper", "best"]
 # fields of sterile.Plasma; "paper" is what Plasma() is
 PRESETS: dict[Preset, dict[str, Any]] = {
@@ -146,6 +151,7 @@ def read(source, kind: str, check):
         raise FileNotFoundError(f"{path}: no such file; check the path of the {kind}")
     try:
         text = read_text(path, MOST_DOCUMENT_BYTES)
+        _require_short_keys(text)
         return check(_with_folder(tomllib.loads(text), path.parent), text)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; give a TOML file") from None
@@ -159,6 +165,12 @@ def read(source, kind: str, check):
         raise ValueError(prefix + shortened(message)) from None
     except OverflowError:
         raise ValueError(f"{path}: a number is too large for double precision") from None
+
+
+def _require_short_keys(text: str) -> None:
+    """``ValueError`` for a dotted key of very many parts, which takes the parser hours."""
+    if _LONG_KEY.search(_QUOTED.sub("q", text)):
+        raise ValueError(f"a key has more than {_MOST_PARTS} parts; give tables their own lines")
 
 
 def _with_folder(content: dict, folder: Path) -> dict:

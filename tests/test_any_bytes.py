@@ -60,8 +60,8 @@ GSTAR = [b"temperature_mev,g_rho,g_s\n10,11,11\n100,20,20\n1000,70,70\n5000,80,8
 LIMITS = [b"# keV, mixing\n1.0 1e-8\n7.0 2e-11\n20.0 1e-13\n"]
 
 TOKENS = [
-    "inf", "nan", "-1", "1e400", "1e-400", "-0.0", "0x" + "F" * 5000, "1" * 4301, "[", "]", "{", "}",
-    '"', "'", '"""', "\x00", "\n", "\r", "\t", "=", ".", "#", ",", "(", "**", "max(", "[[model]]",
+    "inf", "nan", "-1", "1e400", "1e-400", "-0.0", "0x" + "F" * 5000, "1" * 4301, "[", "]", "{",
+    "}", '"', "'", '"""', "\x00", "\n", "\r", "\t", "=", ".", "#", ",", "(", "**", "max(", "[[model]]",
     "[scan]", "true", "1979-05-27", "9223372036854775808", '["a"]', "{a = 1}", "1_000", "a.b.c",
     "\u2028", "\ufeff", "1d-5", 'kind = "sum"', "\\u0000", "١", "[" * 2000, "a." * 2000,
 ]  # fmt: skip
@@ -107,7 +107,8 @@ def clean(path: Path, content: bytes, read):
 @given(content=content_like(RUNS))
 @example(b"[model]\nkind = " + b"[" * 100_000)
 @example(b"a = " + b"{a = " * 3000)
-@example(b".".join([b"a"] * 20_000) + b" = 1")
+@example(b".".join([b"a"] * 490_000) + b" = 1")
+@example(b"x = {" + b" . ".join([b"'=,'"] * 100_000) + b" = 1}")
 @example(b"[model]\nkind = 0x" + b"F" * 100_000)
 @example(b'[model]\nkind = "' + b"x" * 900_000 + b'"')
 @example(b"#" * 1_000_001)

@@ -29,7 +29,9 @@ class Part:
     z : redshift.
     files : how many the set has.
     count : particles of the type that is asked for, in this file.
-    total : those of the whole set; None where the file does not say.
+    total : those of the whole set; None where the file does not say. Of 32 bits without a high
+        word it is only known modulo 2^32.
+    exact : whether ``total`` is known exactly.
     factor : what a peculiar velocity of 1 km/s is in the file.
     """
 
@@ -38,6 +40,7 @@ class Part:
     files: int
     count: int
     total: int | None
+    exact: bool
     factor: float
 
 
@@ -97,7 +100,7 @@ def _part(path: Path, particle_type: int) -> Part:
             files = int(number(header, _FILES)) if _FILES in header.attrs else 1
             # a file of a set may have no such particles
             shape = dataset(file, place).shape if files == 1 or place in file else (0, 3)
-            total = _total(header, particle_type)
+            total, exact = _total(header, particle_type)
             factor = float(np.sqrt(1.0 + z) * 1e5 / _velocity_unit(file))
     except (OSError, KeyError, RuntimeError, IndexError) as error:
         raise ValueError(f"{path}: not a GADGET snapshot ({reason(error)})") from None
@@ -107,16 +110,17 @@ def _part(path: Path, particle_type: int) -> Part:
         raise ValueError(f"{path}: {place} has shape {shape}, not (n, 3); check the snapshot")
     if not (0.0 <= z < np.inf and 0.0 < factor < np.inf):
         raise ValueError(f"{path}: Redshift = {z:g}, or the unit of velocity, makes no sense")
-    return Part(path, z, files, shape[0], total, factor)
+    return Part(path, z, files, shape[0], total, exact, factor)
 
 
-def _total(header: h5py.Group, particle_type: int) -> int | None:
+def _total(header: h5py.Group, particle_type: int) -> tuple[int | None, bool]:
     if _TOTAL not in header.attrs:
-        return None
-    words = [int(np.ravel(header.attrs[_TOTAL])[particle_type])]
-    if f"{_TOTAL}_HighWord" in header.attrs:
-        words.append(int(np.ravel(header.attrs[f"{_TOTAL}_HighWord"])[particle_type]) << 32)
-    return sum(words)
+        return None, False
+    low = np.ravel(header.attrs[_TOTAL])
+    if f"{_TOTAL}_HighWord" not in header.attrs:
+        return int(low[particle_type]), low.dtype.itemsize == 8
+    high = np.ravel(header.attrs[f"{_TOTAL}_HighWord"])
+    return int(low[particle_type]) + (int(high[particle_type]) << 32), True
 
 
 def _velocity_unit(file: h5py.File) -> float:
@@ -135,8 +139,9 @@ def _require_one_set(parts: list[Part], particle_type: int) -> None:
                 f"{first.path.name}; they are not one snapshot"
             )
     count = sum(part.count for part in parts)
-    # without a high word 32 bits may have overflown
-    if first.total is not None and (first.total - count) % 2**32:
+    if first.total is None or first.total == count:
+        return
+    if first.exact or (first.total - count) % 2**32:
         raise ValueError(
             f"{first.path}: the set says it has {first.total} particles of type {particle_type}, "
             f"its files have {count}; they are not one snapshot"
