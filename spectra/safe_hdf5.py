@@ -72,7 +72,8 @@ def inspect(path: str | Path, file: h5py.File) -> None:
     held = Path(path).stat().st_size
     free = max(_UNPACKED_BYTES, _UNPACKED_RATIO * held)
     links, unpacked = 0, 0
-    seen, waiting = set(), [("", file, 0)]
+    seen: set[Any] = set()
+    waiting: list[tuple[str, h5py.Group, int]] = [("", file, 0)]
     try:
         while waiting:
             place, group, depth = waiting.pop()

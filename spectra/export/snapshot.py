@@ -104,12 +104,20 @@ def _read_table(path) -> tuple[np.ndarray, np.ndarray, float]:
     return q, cumulative, today
 
 
-def _kick(copies: list[Path], parts: list[Part], table, seed: int, particle_type: int) -> None:
+def _kick(
+    copies: list[Path],
+    parts: list[Part],
+    table: tuple[np.ndarray, np.ndarray, float],
+    seed: int,
+    particle_type: int,
+) -> None:
     """Add kicks to the particles of the copies, their mean over the whole set subtracted."""
     counts = [part.count for part in parts]
+    q, cumulative, today = table
 
     def pieces() -> Iterator[tuple[int, slice, np.ndarray]]:
-        return _pieces(counts, *table, parts[0].z, np.random.default_rng(seed))
+        generator = np.random.default_rng(seed)
+        return _pieces(counts, q, cumulative, today, parts[0].z, generator)
 
     # the mean is known only after a first pass over the same draws
     mean = sum((kick.sum(axis=0) for _, _, kick in pieces()), np.zeros(3)) / max(sum(counts), 1)

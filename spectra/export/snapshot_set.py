@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -94,7 +95,7 @@ def _part(path: Path, particle_type: int) -> Part:
     place = f"PartType{particle_type}/Velocities"
     try:
         with opened(path) as file:
-            header = file["Header"]
+            header: Any = file["Header"]
             done = DONE in header.attrs
             z = number(header, "Redshift")
             files = int(number(header, _FILES)) if _FILES in header.attrs else 1
@@ -116,10 +117,10 @@ def _part(path: Path, particle_type: int) -> Part:
 def _total(header: h5py.Group, particle_type: int) -> tuple[int | None, bool]:
     if _TOTAL not in header.attrs:
         return None, False
-    low = np.ravel(header.attrs[_TOTAL])
+    low = np.ravel(np.asarray(header.attrs[_TOTAL]))
     if f"{_TOTAL}_HighWord" not in header.attrs:
         return int(low[particle_type]), low.dtype.itemsize == 8
-    high = np.ravel(header.attrs[f"{_TOTAL}_HighWord"])
+    high = np.ravel(np.asarray(header.attrs[f"{_TOTAL}_HighWord"]))
     return int(low[particle_type]) + (int(high[particle_type]) << 32), True
 
 

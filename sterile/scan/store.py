@@ -297,14 +297,16 @@ def columns_of(file) -> dict[str, Column]:
     found = {}
     for name in attribute(file, "columns"):
         column = dataset(file, name)
+        shape = column.shape
+        if not shape:
+            raise KeyError(f"{name} is not a column")
         words = (str(column.attrs.get(key, "")) for key in ("unit", "description"))
-        found[name] = Column(tuple(column.shape[1:]), column.dtype.str, *words)
+        found[name] = Column(tuple(shape[1:]), column.dtype.str, *words)
         own = _OWN_COLUMNS.get(name, found[name])
         if (
             not _NAME.fullmatch(name)
             or found[name].dtype not in _TYPES
             or found[name][:2] != own[:2]
-            or column.ndim == 0
         ):
             raise KeyError(f"{name} is not a column of a scan")
     missing = {STATUS, *_OWN_COLUMNS, *(f"points/{n}" for n in attribute(file, "parameters"))}
