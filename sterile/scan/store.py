@@ -302,7 +302,7 @@ def columns_of(file) -> dict[str, Column]:
             raise KeyError(f"{name} is not a column")
         words = (str(column.attrs.get(key, "")) for key in ("unit", "description"))
         found[name] = Column(tuple(shape[1:]), column.dtype.str, *words)
-        own = _OWN_COLUMNS.get(name, found[name])
+        own = _OWN_COLUMNS[name] if name in _OWN_COLUMNS else found[name]
         if (
             not _NAME.fullmatch(name)
             or found[name].dtype not in _TYPES
