@@ -148,6 +148,11 @@ def read_list(path, known) -> dict[str, np.ndarray]:
     return values
 
 
+def _shown(text: str) -> str:
+    """What a message quotes of a file: one line, not all of it."""
+    return " ".join(text.split())[:60]
+
+
 def _read_csv(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -164,13 +169,13 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
                         column.append(float(word))
                     except ValueError:
                         raise ValueError(
-                            f"{path}: {name[:40]} of point {number} is '{word.strip()[:40]}', "
+                            f"{path}: {_shown(name)} of point {number} is '{_shown(word)}', "
                             "not a number"
                         ) from None
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path}: neither CSV nor HDF5") from None
     if len(set(header)) < len(header):
-        raise ValueError(f"{path}: a column name occurs twice: {', '.join(header)[:200]}")
+        raise ValueError(f"{path}: a column name occurs twice: {_shown(', '.join(header))}")
     return {name: np.asarray(column) for name, column in zip(header, columns)}
 
 
@@ -189,7 +194,7 @@ def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
             names = attribute(file, "parameters") if scanned else list(group)
             unknown = [name for name in names if name not in known]
             if unknown:
-                raise ValueError(f"{path}: unknown parameter '{unknown[0][:40]}'")
+                raise ValueError(f"{path}: unknown parameter '{_shown(unknown[0])}'")
             return {str(name): array(group, name).astype(float) for name in names}
     except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: cannot be read as a list of points ({error})") from None

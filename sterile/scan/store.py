@@ -49,7 +49,7 @@ _HEADERS_BYTES, _HEADER_BYTES = 1_000_000, 4096
 _SYNC_SECONDS = 5.0
 # names and types that columns have
 _NAME = re.compile(r"(points|transfer|spectra)/[^/]+|verdicts/[^/]+/[^/]+")
-_TYPES = ("<f8", "<i4", "<u4")
+_TYPES = ("<f8", "<i4")
 
 
 class Damaged(ValueError):
@@ -302,12 +302,9 @@ def columns_of(file) -> dict[str, Column]:
             raise KeyError(f"{name} is not a column")
         words = (str(column.attrs.get(key, "")) for key in ("unit", "description"))
         found[name] = Column(tuple(shape[1:]), column.dtype.str, *words)
-        own = _OWN_COLUMNS[name] if name in _OWN_COLUMNS else found[name]
-        if (
-            not _NAME.fullmatch(name)
-            or found[name].dtype not in _TYPES
-            or found[name][:2] != own[:2]
-        ):
+        own = _OWN_COLUMNS.get(name)
+        as_ours = found[name].dtype in _TYPES if own is None else found[name][:2] == own[:2]
+        if not (as_ours and _NAME.fullmatch(name)):
             raise KeyError(f"{name} is not a column of a scan")
     missing = {STATUS, *_OWN_COLUMNS, *(f"points/{n}" for n in attribute(file, "parameters"))}
     missing -= found.keys()
