@@ -220,6 +220,18 @@ def test_a_check_says_what_is_wrong_with_such_a_file(golden, tmp_path):
     assert "link to another file" in findings.problems[0]
 
 
+@pytest.mark.parametrize("name", ["hdf5", "velocities"])
+def test_the_command_refuses_to_check_such_a_file(name, golden, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "t.h5"
+    path.write_bytes((golden / f"{name}.h5").read_bytes())
+    reference(path, None)
+    words = ["--check", str(path), "--format", name, "--box-mpc-h", "20", "--particles", "128"]
+    monkeypatch.setattr("sys.argv", ["sterile", "export", *words, "--z", "49"])
+    assert cli.run() == 2
+    err = capsys.readouterr().err
+    assert "neither plain numbers nor text" in err and err.count("\n") == 1
+
+
 def test_unsafe_names_the_file_and_the_place(tmp_path):
     path = tmp_path / "x.h5"
     external_link(path, "/etc/passwd")

@@ -91,6 +91,9 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
         raise ValueError(f"--check needs {', '.join(missing)} as well")
     session.start("once")
     from spectra.export import check, simulation
+    from spectra.safe_hdf5 import inspect_file
+
+    inspect_file(path)
 
     cosmology = None
     if result_path is not None:
