@@ -4,14 +4,15 @@ import contextlib
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from spectra.directories import cache_root
+from spectra.directories import cache_root, is_trusted, make_private
 from spectra.files import array, locked, plain, reason, write_hdf5
+from spectra.safe_hdf5 import Unsafe, opened
 
 Tables = tuple[dict[str, np.ndarray], dict[str, object]]
 
@@ -38,15 +39,19 @@ def kept_tables(names: Sequence[str], make: Callable[[], Tables]) -> Tables:
     make : called without arguments when none of them is there.
     """
     folder = cache_root() / "tables"
+    if not is_trusted(folder):
+        return make()
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
             stack.enter_context(locked(folder / names[-1], wait=True))
         found = _first_whole(folder, names)
         if found is None:
             found = make()
             try:
-                write_tables(folder / names[-1], *found)
+                tables, attributes = found
+                kept = {**attributes, "kept_as": names[-1]}
+                write_tables(folder / names[-1], tables, kept)
             except ValueError as error:
                 warnings.warn(f"{error}; the tables are made again next time", stacklevel=3)
         return found
@@ -55,7 +60,10 @@ def kept_tables(names: Sequence[str], make: Callable[[], Tables]) -> Tables:
 def _first_whole(folder: Path, names: Sequence[str]) -> Tables | None:
     for name in names:
         try:
-            return read_tables(folder / name)
+            tables, attributes = read_tables(folder / name)
+            if attributes.get("kept_as", name) != name:
+                raise DamagedTables(f"{folder / name}: is {attributes['kept_as']} under this name")
+            return tables, attributes
         except FileNotFoundError:
             pass
         except DamagedTables as error:
@@ -80,11 +88,18 @@ def write_tables(path: str | Path, tables: dict, attributes: dict) -> None:
     def fill(file: h5py.File) -> None:
         file.attrs.update(attributes)
         file.attrs["sha256"] = checksum(tables)
+        file.attrs["attributes_sha256"] = _checksum_of(file.attrs)
         for name, values in tables.items():
             packing = {"compression": "gzip", "shuffle": True} if values.size > 1000 else {}
             file.create_dataset(name, data=values, **packing)
 
     write_hdf5(path, fill)
+
+
+def _checksum_of(attributes: Mapping[str, object]) -> str:
+    """SHA-256 over attributes, but the checksums themselves."""
+    own = {name: plain(value) for name, value in attributes.items() if "sha256" not in name}
+    return hashlib.sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def read_tables(path: str | Path) -> Tables:
@@ -101,11 +116,13 @@ def read_tables(path: str | Path) -> Tables:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             tables = {name: array(file, name) for name in map(str, file)}
             attributes = {name: plain(value) for name, value in file.attrs.items()}
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, Unsafe) as error:
         raise DamagedTables(f"{path}: not a readable table ({reason(error)})") from None
-    if attributes.get("sha256") != checksum(tables):
+    # files of version 0.1.0 have none of the attributes
+    stated = attributes.get("attributes_sha256", _checksum_of(attributes))
+    if attributes.get("sha256") != checksum(tables) or stated != _checksum_of(attributes):
         raise DamagedTables(f"{path}: the checksum does not match the content")
     return tables, attributes

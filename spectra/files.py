@@ -17,6 +17,10 @@ import numpy as np
 DISTRIBUTION = "sterile-spectra"
 
 
+# what a text file may hold: a table of some ten million rows, or a configuration
+MOST_TABLE_BYTES, MOST_DOCUMENT_BYTES = 500_000_000, 1_000_000
+
+
 class Locked(ValueError):
     """Another process holds the lock; the message says which."""
 
@@ -87,6 +91,18 @@ def write_together(writers: Mapping[Path, Callable[[Path], object]]) -> list[Pat
     return list(writers)
 
 
+def require_room(path: str | Path, size: int) -> None:
+    """``OSError`` unless the disk has ``size`` bytes for the file ``path``, which is emptied.
+
+    For what the HDF5 library writes itself: it crashes the process when a disk is full.
+    """
+    if not hasattr(os, "posix_fallocate"):  # not on macOS, not on Windows
+        return
+    with open(path, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
+        file.truncate(0)
+
+
 def write_hdf5(path: str | Path, fill: Callable[[h5py.File], None]) -> Path:
     """Write the HDF5 file that ``fill`` makes, whole or not at all; raises ``ValueError``."""
     content = hdf5_bytes(fill)
@@ -102,6 +118,22 @@ def hdf5_bytes(fill: Callable[[h5py.File], None]) -> bytes:
     with h5py.File(memory, "w") as file:
         fill(file)
     return memory.getvalue()
+
+
+def read_text(path: str | Path, most_bytes: int, errors: str = "strict") -> str:
+    """A text file in UTF-8, read once and not beyond ``most_bytes``, wherever it ends.
+
+    ``errors``: what to do with bytes that are no text, as in ``bytes.decode``.
+    Raises ``OSError``, ``UnicodeDecodeError``, or ``ValueError`` naming a file that is longer.
+    """
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise ValueError(
+            f"{path}: longer than {most_bytes / 1e6:g} MB, the most that is read; check that it is "
+            "the right file, and shorten it"
+        )
+    return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors=errors).read()
 
 
 def dataset(group: h5py.Group, path: str) -> h5py.Dataset:
@@ -156,6 +188,13 @@ def plain(value: object) -> Any:
     if isinstance(value, np.ndarray):
         return [plain(entry) for entry in value]
     return value.item() if isinstance(value, np.generic) else value
+
+
+def shortened(message: str, most: int = 600) -> str:
+    """``message`` with its middle left out where it quotes more than a line can hold."""
+    if len(message) <= most:
+        return message
+    return f"{message[: most // 2]} ... {message[-most // 2 :]}"
 
 
 def reason(error: BaseException) -> str:

@@ -30,7 +30,7 @@ import jax.export  # noqa: F401 - a module of its own
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from spectra.directories import cache_root
+from spectra.directories import cache_root, is_trusted, make_private
 from spectra.files import write_atomically
 from spectra.tracing import is_traced
 from spectra.tree_structure import NotPlain, structure_from, structure_of
@@ -212,23 +212,31 @@ def source_checksum() -> str:
 
 def _read(path: Path) -> tuple[str, bytes] | None:
     """Structure and program of a file of :func:`_write`; None unless it is whole."""
+    if not is_trusted(path.parent):
+        return None
     try:
         content = path.read_bytes()
     except OSError:
         return None
     checksum, _, packed = content.removeprefix(_MAGIC).partition(b"\n")
-    whole = content.startswith(_MAGIC) and hashlib.sha256(packed).hexdigest().encode() == checksum
-    if not whole:
+    if not (content.startswith(_MAGIC) and _checksum(path, packed) == checksum):
         return None
     structure, _, data = zlib.decompress(packed).partition(b"\n")
     return structure.decode(), data
 
 
+def _checksum(path: Path, packed: bytes) -> bytes:
+    """Of content and name: a program under another's name is not that one."""
+    return hashlib.sha256(path.name.encode() + packed).hexdigest().encode()
+
+
 def _write(path: Path, structure: str, data: bytes | bytearray) -> None:
     packed = zlib.compress(structure.encode() + b"\n" + data, 6)
-    content = _MAGIC + hashlib.sha256(packed).hexdigest().encode() + b"\n" + packed
+    content = _MAGIC + _checksum(path, packed) + b"\n" + packed
+    if not is_trusted(path.parent):
+        return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         write_atomically(path, lambda temporary: temporary.write_bytes(content))
     except (OSError, ValueError) as error:
         _say_once(f"compiled programs are not kept ({error}); the next run takes longer")

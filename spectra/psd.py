@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jax.typing import ArrayLike
 
+from spectra.files import MOST_TABLE_BYTES, read_text
 from spectra.precision import require_x64
 from spectra.spectrum import MINIMUM_NODES, Spectrum, first_bad_distribution, first_bad_momentum
 
@@ -164,13 +165,14 @@ def read_table(path: Path) -> np.ndarray:
         raise FileNotFoundError(
             f"{path}: no such file; check the path of the two-column file (q, f)"
         )
-    content = path.read_bytes()
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    with path.open("rb") as file:
+        begins = file.read(2)
+    if begins in (b"\xff\xfe", b"\xfe\xff"):
         raise ValueError(
             f"{path}: starts with a byte-order mark of UTF-16, which is not a number; save it as "
             "plain text (ASCII or UTF-8)"
         )
-    text = content.decode("utf-8", errors="replace")
+    text = read_text(path, MOST_TABLE_BYTES, errors="replace")
     if text.startswith("\ufeff"):
         warnings.warn(
             f"{path}: starts with a byte-order mark, which is skipped here but not by CLASS; save "
@@ -221,7 +223,7 @@ def _why(word: str) -> str:
 
 
 def _line_of_row(path: Path, row: int) -> int:
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = read_text(path, MOST_TABLE_BYTES, errors="replace")
     for index, (number, _) in enumerate(_data_lines(text)):
         if index == row:
             return number

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from spectra.files import attribute, check_format, describe, plain, reason, stamp, write_hdf5
+from spectra.safe_hdf5 import opened
 
 FORMAT_VERSION = 1
 
@@ -24,6 +25,13 @@ SCHEMA = {
 }
 # groups that hold attributes: what may be there
 _ATTRIBUTE_GROUPS = ("spectrum", "cosmology", "summary", "verdicts")
+# of a verdict: text; everything else in these groups is a number
+_WORDS = ("status", "source", "convention")
+# datasets of the schema that have an axis in common, the last
+_TOGETHER = (
+    ("spectrum/q", "spectrum/f"),
+    ("transfer/k_h_mpc", "transfer/t", "transfer/t2", "transfer/reference_t2"),
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +114,7 @@ def read(path) -> Record:
     if path.is_dir():
         raise ValueError(f"{path} is a directory; give the name of an HDF5 result file")
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             return _read_open(path, file)
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(
@@ -120,7 +128,7 @@ def citation(path) -> str:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the path of the HDF5 result")
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             text = file.attrs.get("citation")
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(
@@ -149,6 +157,7 @@ def _read_open(path: Path, file: h5py.File) -> Record:
             attributes[name] = {key: plain(value) for key, value in item.attrs.items()}
 
     file.visititems(collect)
+    _check_content(path, datasets, attributes)
     return Record(
         datasets=datasets,
         attributes=attributes,
@@ -159,6 +168,42 @@ def _read_open(path: Path, file: h5py.File) -> Record:
         created_utc=str(file.attrs.get("created_utc", "")),
         package_version=str(file.attrs.get("package_version", "")),
     )
+
+
+def _check_content(path: Path, datasets: dict, attributes: dict) -> None:
+    """``ValueError`` unless arrays are numbers, as long as each other, and attributes as we write
+    them: what reads a record need not look again."""
+    for name, values in datasets.items():
+        if values.dtype.kind not in "fiub":
+            raise ValueError(f"{path}: {name} holds no numbers; write the file again")
+        if name in SCHEMA and values.ndim != (2 if name == "transfer/reference_t2" else 1):
+            raise ValueError(f"{path}: {name} has shape {values.shape}; write the file again")
+    for names in _TOGETHER:
+        lengths = {datasets[name].shape[-1] for name in names if name in datasets}
+        if len(lengths) > 1:
+            raise ValueError(f"{path}: {', '.join(names)} differ in length; write the file again")
+    for group, entries in attributes.items():
+        if group.split("/")[0] not in _ATTRIBUTE_GROUPS:
+            continue
+        if group.startswith("verdicts/") and "status" not in entries:
+            raise ValueError(f"{path}: {group} has no status; write the file again")
+        for name, value in entries.items():
+            kind = str if name in _WORDS and group.startswith("verdicts/") else (int, float)
+            if not isinstance(value, kind):
+                what = "text" if kind is str else "a number"
+                raise ValueError(f"{path}: {name} of {group} is not {what}; write the file again")
+
+
+def numbers(record: Record, path: str | Path, group: str, *names: str) -> dict[str, float]:
+    """These attributes of a group of ``record``; ``ValueError`` naming the file if one is missing.
+
+    ``path``: of the file; ``names``: of the attributes.
+    """
+    found = record.attributes.get(group, {})
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(f"{path}: {group} has no {', '.join(missing)}, which this command needs")
+    return {name: float(found[name]) for name in names}
 
 
 def require(record: Record, path, *names: str) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, ValidationError, create_model
 
 from spectra.cosmology import Cosmology
+from spectra.files import MOST_DOCUMENT_BYTES, read_text, shortened
 from sterile.combined import Composite, class_of, flattened, require_not_nested
 from sterile.contract import Mechanism
 from sterile.mechanisms import entry_of, kinds
@@ -16,6 +18,10 @@ from sterile.models import Model, Parameter, Plasma, files_of, parameters_of, sw
 from sterile.names import hint
 from sterile.sections import Section, first_problem
 
+_MOST_PARTS = 30
+# bounded in length, so that no text makes the search itself slow
+_QUOTED = re.compile(r"""\"(?:\\.|[^"\\\n]){0,200}\"|'[^'\n]{0,200}'""")
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]+[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
 Preset = Literal["paper", "best"]
 # fields of sterile.Plasma; "paper" is what Plasma() is
 PRESETS: dict[Preset, dict[str, Any]] = {
@@ -144,14 +150,27 @@ def read(source, kind: str, check):
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path of the {kind}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path, MOST_DOCUMENT_BYTES)
+        _require_short_keys(text)
         return check(_with_folder(tomllib.loads(text), path.parent), text)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; give a TOML file") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path}: tables or lists are nested too deep; give plain ones") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        message = str(error)
+        prefix = "" if message.startswith(f"{path}: ") else f"{path}: "
+        raise ValueError(prefix + shortened(message)) from None
+    except OverflowError:
+        raise ValueError(f"{path}: a number is too large for double precision") from None
+
+
+def _require_short_keys(text: str) -> None:
+    """``ValueError`` for a dotted key of very many parts, which takes the parser hours."""
+    if _LONG_KEY.search(_QUOTED.sub("q", text)):
+        raise ValueError(f"a key has more than {_MOST_PARTS} parts; give tables their own lines")
 
 
 def _with_folder(content: dict, folder: Path) -> dict:

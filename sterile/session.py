@@ -13,7 +13,7 @@ from pathlib import Path
 
 import platformdirs
 
-from spectra.directories import CACHE_VARIABLE
+from spectra.directories import CACHE_VARIABLE, is_trusted, make_private
 
 # glibc's mallopt(3): one arena, of at most 64 MB otherwise; no mappings; up to 1 GiB is kept
 _ALLOCATOR = {-8: 1, -4: 0, -1: 1 << 30}  # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD
@@ -62,10 +62,10 @@ def start(effort: str = "some") -> None:
     set_usual_effort(effort)
     folder = cache_directory()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
     except OSError:
         return  # a cache is a convenience: without one the run only takes longer
-    if os.access(folder, os.W_OK):
+    if os.access(folder, os.W_OK) and is_trusted(folder):
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

@@ -5,7 +5,9 @@ Gamma = 9 alpha G_F^2/(1024 pi^4) sin^2(2 theta) m^5 for a Majorana N, 1.36e-29/
 Limits apply to mixing only: scalar decay with theta = 0 has no line.
 """
 
+import io
 import math
+import warnings
 from pathlib import Path
 
 import equinox as eqx
@@ -15,6 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.constants import HBAR_GEV_S, HIGGS_VEV_GEV
+from spectra.files import MOST_TABLE_BYTES, read_text
 from spectra.structure import Verdict, VerdictStatus, judged
 
 _FINE_STRUCTURE = 1.0 / 137.035999  # CODATA 2018
@@ -77,7 +80,11 @@ def read_limit(path, source: str | None = None) -> LineLimit:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path of the X-ray limit")
     try:
-        table = np.loadtxt(path, ndmin=2)
+        # of the text, as numpy would unpack a compressed file, however large
+        text = read_text(path, MOST_TABLE_BYTES)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an empty file is reported below
+            table = np.loadtxt(io.StringIO(text), ndmin=2)
     except ValueError as error:
         raise ValueError(f"{path}: not a table of numbers ({error})") from None
     if table.shape[1] != 2 or not (np.isfinite(table).all() and (table > 0.0).all()):

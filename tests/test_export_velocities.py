@@ -178,3 +178,98 @@ def test_wrong_velocity_files_are_caught(velocities, tmp_path):
         assert any(said in line for line in spoilt(change)), said
     other = export.check(velocities, "velocities", export.simulation(20, 512, 49))
     assert "written for z = 99" in other.problems[0]
+
+
+def split(path, folder, counts, name="part.{}.hdf5", total=None):
+    """The snapshot of one file as a set: ``counts`` particles of type 1 a file."""
+    with h5py.File(path) as file:
+        whole = file["PartType1/Velocities"][()]
+    start = 0
+    for index, count in enumerate(counts):
+        with h5py.File(folder / name.format(index), "w") as file:
+            header = file.create_group("Header").attrs
+            header["Redshift"], header["NumFilesPerSnapshot"] = START, len(counts)
+            header["NumPart_ThisFile"] = np.array([0, count, 0, 0, 0, 0], dtype=np.uint32)
+            everything = len(whole) if total is None else total
+            header["NumPart_Total"] = np.array([0, everything, 0, 0, 0, 0], dtype=np.uint32)
+            if count:
+                file["PartType1/Velocities"] = whole[start : start + count]
+        start += count
+    return [folder / name.format(index) for index in range(len(counts))]
+
+
+@pytest.fixture
+def few(tmp_path, monkeypatch):
+    """A snapshot of 5000 moving particles in one file; blocks of draws that end inside files."""
+    monkeypatch.setattr(snapshot, "_CHUNK", 1024)
+    path = tmp_path / "whole.hdf5"
+    with h5py.File(path, "w") as file:
+        header = file.create_group("Header").attrs
+        header["Redshift"] = START
+        moving = np.random.default_rng(5).normal(0.0, 1.0, (5000, 3))
+        file["PartType1/Velocities"] = moving.astype(np.float32)
+    return path
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize("name", ["part.{}.hdf5", "part.hdf5.{}"], ids=["GADGET", "monofonIC"])
+@pytest.mark.parametrize("counts", [(2000, 3000), (1, 0, 4999, 0), (1024, 1024, 2952)])
+def test_a_split_snapshot_is_one_snapshot(velocities, few, tmp_path, counts, name):
+    """Every file of a set used to get the same kicks: now the set has those of the single file."""
+    parts = split(few, tmp_path, counts, name)
+    single = snapshot.add_to_snapshot(velocities, few, tmp_path / "one.hdf5", seed=3)
+    with h5py.File(single) as file:
+        expected = file["PartType1/Velocities"][()]
+    first = snapshot.add_to_snapshot(velocities, parts[-1], tmp_path / "warm.hdf5", seed=3)
+    warm = [tmp_path / name.replace("part", "warm").format(i) for i in range(len(counts))]
+    assert first == warm[0]
+    found = []
+    for path, count in zip(warm, counts):
+        with h5py.File(path) as file:
+            assert file["Header"].attrs["ThermalVelocitiesAdded"] == 1
+            if count:
+                found.append(file["PartType1/Velocities"][()])
+    assert np.array_equal(np.concatenate(found), expected)
+    with h5py.File(few) as file:
+        kicks = expected.astype(float) - file["PartType1/Velocities"][()]
+    # no two particles have the same kick, and the momentum of the set stays
+    assert len(np.unique(kicks[:, 0])) > 4900
+    assert np.all(np.abs(kicks.mean(axis=0)) < 1e-5 * np.abs(kicks).max())
+
+
+@pytest.mark.invariants
+def test_an_incomplete_or_mixed_set_is_refused(velocities, few, tmp_path):
+    def refused(path, words, output="warm.hdf5"):
+        before = sorted(os.listdir(tmp_path))
+        with pytest.raises(ValueError, match=words) as caught:
+            snapshot.add_to_snapshot(velocities, path, tmp_path / output)
+        assert "\n" not in str(caught.value) and sorted(os.listdir(tmp_path)) == before
+
+    parts = split(few, tmp_path, (2000, 3000))
+    refused(split(few, tmp_path, (1, 2), "short.{}.hdf5")[0], "says it has 5000 .* have 3")
+    parts[1].rename(tmp_path / "elsewhere.hdf5")
+    refused(parts[0], r"1 are not there, such as part\.1\.hdf5")
+    refused(tmp_path / "elsewhere.hdf5", "does not end in .0.hdf5")
+    (tmp_path / "elsewhere.hdf5").rename(parts[1])
+    with h5py.File(parts[1], "r+") as file:
+        file["Header"].attrs["Redshift"] = START - 1.0
+    refused(parts[0], "differ from those of part.0.hdf5")
+    with h5py.File(parts[1], "r+") as file:
+        file["Header"].attrs["Redshift"] = START
+    snapshot.add_to_snapshot(velocities, parts[0], tmp_path / "warm.hdf5")
+    refused(tmp_path / "warm.1.hdf5", "before", "twice.hdf5")
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize("high", [0, 1])
+def test_the_high_word_counts(velocities, few, tmp_path, high):
+    """A set that says it has 2^32 + 5000 particles and has 5000 is not whole."""
+    parts = split(few, tmp_path, (2000, 3000))
+    for path in parts:
+        with h5py.File(path, "r+") as file:
+            file["Header"].attrs["NumPart_Total_HighWord"] = np.array([0, high, 0, 0, 0, 0])
+    if high:
+        with pytest.raises(ValueError, match="says it has 4294972296 particles"):
+            snapshot.add_to_snapshot(velocities, parts[0], tmp_path / "warm.hdf5")
+    else:
+        assert snapshot.add_to_snapshot(velocities, parts[0], tmp_path / "warm.hdf5").exists()

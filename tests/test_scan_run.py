@@ -117,7 +117,10 @@ def test_workers_that_cannot_start(tmp_path, monkeypatch):
 
 
 RUN = """
+import signal
 import sys
+# a suite that runs in the background is started with SIGINT ignored, and so are its children
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {tests!r})
 from scan_cases import SCAN, Cheap
 import sterile.scan

@@ -16,6 +16,7 @@ from spectra.export.findings import Findings, Simulation
 from spectra.export.linear_state import check_redshift
 from spectra.export.writing import with_companions, write_exports
 from spectra.files import array, hdf5_bytes, number
+from spectra.safe_hdf5 import opened
 from spectra.spectrum import Spectrum
 
 _FASTEST = 0.1  # v/c of the mean above which an N-body code has nothing to say
@@ -122,7 +123,7 @@ def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             names = ("q", "cumulative", "speed_km_s")
             q, cumulative, speed = (np.asarray(array(file, name), dtype=float) for name in names)
             today, z = (number(file, name) for name in ("momentum_over_mass_today", "z"))
@@ -131,6 +132,9 @@ def check(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
         return findings
     if not (q.shape == cumulative.shape == speed.shape and q.ndim == 1 and q.size > 3):
         findings.problems.append("q, cumulative and speed_km_s differ in length")
+        return findings
+    if not np.isfinite([q, cumulative, speed]).all() or not math.isfinite(today):
+        findings.problems.append("q, cumulative or speed_km_s is not finite")
         return findings
     if not (np.all(np.diff(q) > 0.0) and np.all(np.diff(cumulative) >= 0.0) and q[0] > 0.0):
         findings.problems.append("q or cumulative falls, or q is not positive")

@@ -64,12 +64,14 @@ def run() -> int:
         return code if isinstance(code, int) else 0
     except typer.exceptions.TyperException as error:
         return _fail(error.format_message().rstrip(".") + "; see `sterile --help`", 2)
-    except (ValueError, FileNotFoundError, PermissionError, IsADirectoryError) as error:
+    except (ValueError, OSError) as error:
         return _fail(error, 2)
     except ComputationFailed as error:
         return _fail(error, 1)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 1)
+    except MemoryError:
+        return _fail("not enough memory", 1)
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {error}; please report it", 1)
 

@@ -11,6 +11,8 @@ from sterile.cli.options import Json, collected, report_files, say_warnings
 
 _SPECTRUM_ERROR = 0.01  # of q^2 f by its peak: above it is told
 
+_RATIO = "temperature_ratio"
+
 
 def export(
     result_path: Annotated[
@@ -76,8 +78,12 @@ def export(
         files = write(
             output,
             name,
-            spectrum=Spectrum(q, f, **record.attributes["spectrum"]),
-            cosmology=Cosmology(**record.attributes["cosmology"]),
+            spectrum=Spectrum(
+                q, f, **store.numbers(record, result_path, "spectrum", "mass_kev", _RATIO)
+            ),
+            cosmology=Cosmology(
+                **store.numbers(record, result_path, "cosmology", *Cosmology.__dataclass_fields__)
+            ),
             z=z,
             force=force,
             refused=refused,
@@ -113,13 +119,18 @@ def _check_export(path, name, box_mpc_h, particles, z, as_json, result_path) -> 
         raise ValueError(f"--check needs {', '.join(missing)} as well")
     session.start("once")
     from spectra.export import check, simulation
+    from spectra.safe_hdf5 import inspect_file
+
+    inspect_file(path)
 
     cosmology = None
     if result_path is not None:
         from spectra import store
         from spectra.cosmology import Cosmology
 
-        cosmology = Cosmology(**store.read(result_path).attributes["cosmology"])
+        fields = tuple(Cosmology.__dataclass_fields__)
+        record = store.read(result_path)
+        cosmology = Cosmology(**store.numbers(record, result_path, "cosmology", *fields))
     run = None if missing else simulation(box_mpc_h, particles, z)
     report = check(path, name, run, cosmology)
     if as_json:

@@ -91,11 +91,18 @@ def report_files(files, as_json: bool) -> None:
 
 @contextlib.contextmanager
 def stoppable(interrupted: Callable[[], str], *stopped: type[Exception]) -> Iterator[None]:
-    """Let a long computation be stopped: Ctrl-C, SIGTERM, or by an error of its own, ``stopped``.
+    """Let a long computation be stopped: by a signal, or by an error of its own, ``stopped``.
 
-    ``interrupted``: what to tell the user then. A batch system's notice is as good as Ctrl-C.
+    ``interrupted``: what to tell the user then. A batch system's notice (SIGTERM) and a terminal
+    that closes (SIGHUP) are as good as Ctrl-C; what is ignored, as by nohup, stays so.
     """
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names]
+    before = {
+        number: signal.signal(number, signal.default_int_handler)
+        for number in numbers
+        if signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
         yield
     except KeyboardInterrupt:
@@ -103,4 +110,5 @@ def stoppable(interrupted: Callable[[], str], *stopped: type[Exception]) -> Iter
     except stopped as error:
         raise ComputationFailed(error) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -19,9 +19,12 @@ def plot(
 ) -> None:
     """Draw what a file holds: build-up, spectrum, T²(k); a scan's plane; a fit's corner figure."""
     from spectra import store
+    from spectra.files import reason
+    from spectra.safe_hdf5 import inspect_file
     from sterile.fit.store import is_fit
     from sterile.scan.store import is_scan
 
+    inspect_file(result_path)
     if is_scan(result_path):
         draw = _plane(result_path)
     elif is_fit(result_path):
@@ -36,7 +39,13 @@ def plot(
     from spectra import plots
 
     with session.progress("figure"):
-        plots.save(draw(), output)
+        try:
+            figure = draw()
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{result_path}: cannot be drawn, something is missing or damaged ({reason(error)})"
+            ) from None
+        plots.save(figure, output)
     report_files([output], as_json)
 
 
@@ -62,9 +71,15 @@ def _plane(path: Path):
 
 def _corner(path: Path):
     """Read a fit's draws now, draw them later."""
+    from spectra.files import reason
     from sterile.fit.store import load
 
-    fit = load(path)
+    try:
+        fit = load(path)
+    except FileNotFoundError:
+        raise
+    except (LookupError, TypeError, AttributeError, RuntimeError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not the file of a fit, or damaged ({reason(error)})") from None
 
     def draw():
         from sterile.fit.corner import figure_corner

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from spectra.files import MOST_TABLE_BYTES, read_text
 from sterile.names import hint
 
 RATE_COLUMNS = ("temperature_mev", "q", "gamma_over_gf2_t5")
@@ -109,7 +110,7 @@ def _read(path, columns, header_needed: bool = False):
     if not path.is_file():
         raise ValueError(f"{path}: no such file; check the path of the table")
     try:
-        content = path.read_text(encoding="utf-8")
+        content = read_text(path, MOST_TABLE_BYTES)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; give {', '.join(columns)}") from None
     rows, lines, header = [], [], None
@@ -122,7 +123,7 @@ def _read(path, columns, header_needed: bool = False):
         except ValueError:
             if rows or header is not None:
                 raise ValueError(
-                    f"{path}: line {number}: {text.strip()!r} is not numbers"
+                    f"{path}: line {number}: {text.strip()[:60]!r} is not numbers"
                 ) from None
             header = words
             _check_header(path, number, words, columns)
@@ -147,7 +148,7 @@ def _check_header(path, number, words, columns) -> None:
     for position, word in enumerate(words):
         if position >= len(columns) or word != columns[position]:
             raise ValueError(
-                f"{path}: line {number}: column {word!r} is unknown here; {hint(word, columns)}; "
+                f"{path}: line {number}: column {word[:40]!r} is unknown; {hint(word, columns)}; "
                 f"the columns are {','.join(columns)}"
             )
     if len(words) < len(columns):

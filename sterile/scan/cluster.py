@@ -124,6 +124,24 @@ class _Future:
         return result
 
 
+def _require_single_lines(value: Any, name: str = "") -> None:
+    """``ValueError`` if a text among the settings has more than one line.
+
+    They go into a job script: each may be a line of it, none may begin another.
+    """
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _require_single_lines(part, f"{name}.{key}".strip("."))
+    elif isinstance(value, list):
+        for part in value:
+            _require_single_lines(part, name)
+    elif isinstance(value, str) and not value.isprintable():
+        raise ValueError(
+            f"[scan.cluster] {name} = {value[:60]!r} has more than one line, or a control "
+            "character; give one line, or a list of lines where the setting takes one"
+        )
+
+
 def _start_cluster(settings: dict):
     """A dask-jobqueue cluster with its jobs asked for."""
     from sterile.scan.settings import CLUSTERS
@@ -134,6 +152,7 @@ def _start_cluster(settings: dict):
         raise ValueError(f"[scan.cluster] kind = {kind!r} must be one of {', '.join(CLUSTERS)}")
     if not isinstance(jobs, int) or jobs < 1:
         raise ValueError(f"[scan.cluster] jobs = {jobs!r} must be a positive number of batch jobs")
+    _require_single_lines(options)
     try:
         from dask_jobqueue.htcondor import HTCondorCluster
         from dask_jobqueue.local import LocalCluster

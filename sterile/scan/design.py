@@ -95,9 +95,10 @@ def _check_size(settings: Settings) -> None:
     else:
         count = scan.count()
     if count > MAX_POINTS:
-        years = count / 10.0 / 3.15e7
+        size = float(count) if count < 1e300 else math.inf
+        years = size / 10.0 / 3.15e7
         raise ValueError(
-            f"the design has {count:.3g} points, above the limit of {MAX_POINTS:.0e} (it would "
+            f"the design has {size:.3g} points, above the limit of {MAX_POINTS:.0e} (it would "
             f"take some {years:.1g} core-years); give fewer points, or use [scan.refine]"
         )
 
@@ -147,6 +148,11 @@ def read_list(path, known) -> dict[str, np.ndarray]:
     return values
 
 
+def _shown(text: str) -> str:
+    """What a message quotes of a file: one line, not all of it."""
+    return " ".join(text.split())[:60]
+
+
 def _read_csv(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -163,29 +169,32 @@ def _read_csv(path: Path) -> dict[str, np.ndarray]:
                         column.append(float(word))
                     except ValueError:
                         raise ValueError(
-                            f"{path}: {name} of point {number} is '{word.strip()}', not a number"
+                            f"{path}: {_shown(name)} of point {number} is '{_shown(word)}', "
+                            "not a number"
                         ) from None
     except (UnicodeDecodeError, csv.Error):
         raise ValueError(f"{path}: neither CSV nor HDF5") from None
     if len(set(header)) < len(header):
-        raise ValueError(f"{path}: a column name occurs twice: {', '.join(header)}")
+        raise ValueError(f"{path}: a column name occurs twice: {_shown(', '.join(header))}")
     return {name: np.asarray(column) for name, column in zip(header, columns)}
 
 
 def _read_hdf5(path: Path, known) -> dict[str, np.ndarray]:
     import h5py
 
+    from spectra.safe_hdf5 import opened
+
     try:
-        with h5py.File(path) as file:
+        with opened(path) as file:
             group = file["points"] if "points" in file else file
             if not isinstance(group, h5py.Group):
-                raise TypeError("points is not a group")
+                raise KeyError("points is not a group")
             # of a scan's results only what was scanned is a parameter again
             scanned = "parameters" in file.attrs
             names = attribute(file, "parameters") if scanned else list(group)
             unknown = [name for name in names if name not in known]
             if unknown:
-                raise ValueError(f"{path}: unknown parameter '{unknown[0]}'")
+                raise ValueError(f"{path}: unknown parameter '{_shown(unknown[0])}'")
             return {str(name): array(group, name).astype(float) for name in names}
-    except (OSError, KeyError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: cannot be read as a list of points ({error})") from None

@@ -1,11 +1,14 @@
 """Small arithmetic of parameter names, for ranges that depend on other parameters.
 
 Numbers, names, + - * / **, comparisons, ``and``, ``or``, ``not``, and a few functions of numpy:
-the text is parsed, never run.
+the text is parsed, never run. Python's own parser makes a tree of it; the tree is walked, and a
+node that is not one of these is an error, so that no name but a parameter's can be reached.
+Arithmetic is that of double precision: 1/0 is infinite, (-1)**0.5 is not a number.
 """
 
 import ast
 import operator
+import warnings
 
 import numpy as np
 
@@ -25,6 +28,8 @@ _BINARY = {
     ast.Pow: operator.pow,
 }
 _UNARY = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: np.logical_not}
+# beyond, a text is no small arithmetic, and Python's parser gives up in its own ways
+_LONGEST, _DEEPEST = 1000, 50
 _COMPARE = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
@@ -38,7 +43,8 @@ def names(text: str) -> set[str]:
     tree = _parse(text)
     called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in called]
-    _evaluate(tree, {node.id: np.ones(1) for node in used}, text)
+    with np.errstate(all="ignore"):
+        _evaluate(tree, {node.id: np.ones(1) for node in used}, text)
     return {node.id for node in used}
 
 
@@ -52,19 +58,34 @@ def evaluate(text: str, values: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _parse(text: str) -> ast.AST:
+    if len(text) > _LONGEST:
+        raise ValueError(f"'{text[:40]}...' is longer than {_LONGEST} characters")
     try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python, on what is refused below
+            return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise ValueError(f"'{text}' is not an arithmetic expression") from None
 
 
-def _evaluate(node, values, text):
+def _number(value: int | float) -> np.float64:
+    try:
+        return np.float64(value)
+    except OverflowError:  # an integer of more than 308 digits
+        return np.float64(np.inf)
+
+
+def _evaluate(node, values, text, depth=0):
+    if depth > _DEEPEST:
+        raise ValueError(f"'{text}': more than {_DEEPEST} operations inside each other")
+
     def part(child):
-        return _evaluate(child, values, text)
+        # truth values count as 0 and 1
+        return np.asarray(_evaluate(child, values, text, depth + 1), dtype=float)
 
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         if not isinstance(node.value, bool):
-            return float(node.value)
+            return _number(node.value)
     if isinstance(node, ast.Name):
         if node.id not in values:
             raise ValueError(f"'{text}' uses '{node.id}'; known here: {', '.join(values)}")

@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 
 from spectra.files import dataset
+from spectra.safe_hdf5 import Unsafe, opened
 from sterile.scan.evaluation import Column
 from sterile.scan.store import BLOCK_BYTES, CHECKSUM, all_columns, checksums, row_bytes, row_width
 
@@ -57,9 +58,10 @@ def _offsets_of_damaged(damaged: Path, columns) -> dict | None:
             # HDF5 opens no file that is too short; zeros fail their checksums
             if size < length < size + 2**40:
                 file.truncate(length)
-        with h5py.File(damaged) as file:
-            return {name: dataset(file, name).id.get_offset() for name in columns}
-    except (OSError, RuntimeError, KeyError):
+        with opened(damaged) as file:
+            found = {name: dataset(file, name).id.get_offset() for name in columns}
+            return None if None in found.values() else found
+    except (OSError, RuntimeError, KeyError, Unsafe):
         return None
 
 

@@ -84,6 +84,7 @@ def _read(path, arrays: bool) -> Results:
         written = array(file, store.CHECKSUM) != 0
         shared = {name: array(file, name) for name in ("transfer/k_h_mpc",) if name in file}
         attributes = {name: plain(value) for name, value in file.attrs.items()}
+        shape = tuple(int(levels) for levels in attributes.get("shape", ()))
     is_parameter = {f"points/{name}" for name in attributes["parameters"]}
     for name, column in kept.items():
         if name not in is_parameter:
@@ -103,7 +104,7 @@ def _read(path, arrays: bool) -> Results:
         arrays={n: a for n, a in kept.items() if n.startswith(_ARRAYS)},
         shared=shared,
         parameters=tuple(attributes["parameters"]),
-        shape=tuple(int(levels) for levels in attributes.get("shape", ())),
+        shape=shape,
         damaged=int((written & ~valid).sum()),
         attributes=attributes,
     )
@@ -169,7 +170,8 @@ def _import(package: str):
         return importlib.import_module(package)
     except ImportError:
         raise ImportError(
-            f"{package} is not installed; pip install {package}, or use the arrays of load()"
+            f"{package} is not installed; pip install 'sterile-spectra[frames]', or use the arrays "
+            "of load()"
         ) from None
 
 

@@ -28,9 +28,11 @@ from spectra.files import (
     dataset,
     describe,
     reason,
+    require_room,
     stamp,
     write_atomically,
 )
+from spectra.safe_hdf5 import Unsafe, opened
 from sterile.scan.evaluation import Column, blank_rows
 from sterile.status import Status
 
@@ -42,7 +44,12 @@ _OWN_COLUMNS = {
     CHECKSUM: Column((), "<u4", "1", "CRC-32 of the row and its index, 0 when not computed"),
 }
 BLOCK_BYTES = 32_000_000
+# more than what HDF5 writes around the rows, and around each column
+_HEADERS_BYTES, _HEADER_BYTES = 1_000_000, 4096
 _SYNC_SECONDS = 5.0
+# names and types that columns have
+_NAME = re.compile(r"(points|transfer|spectra)/[^/]+|verdicts/[^/]+/[^/]+")
+_TYPES = ("<f8", "<i4")
 
 
 class Damaged(ValueError):
@@ -52,9 +59,9 @@ class Damaged(ValueError):
 def is_scan(path) -> bool:
     """Whether ``path`` is a readable results file of a scan."""
     try:
-        with h5py.File(path) as file:
+        with opened(path) as file:
             return file.attrs.get("kind") == KIND
-    except OSError:
+    except (OSError, KeyError, RuntimeError, Unsafe):
         return False
 
 
@@ -96,7 +103,10 @@ def grow(path, parameters: dict, unit, root: dict) -> None:
 def _make(path, columns, parameters, unit, shared, attributes, root, old) -> None:
     path = check_writable(path)
     count = len(unit)
-    _check_space(path, count * (row_bytes(columns) + 8 * np.shape(unit)[1]))
+    needed = count * (row_bytes(columns) + 8 * np.shape(unit)[1])
+    needed += sum(np.asarray(values).nbytes for values, *_ in shared.values())
+    needed += _HEADERS_BYTES + _HEADER_BYTES * len(columns)
+    _check_space(path, needed)
 
     def fill(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
@@ -121,6 +131,7 @@ def _make(path, columns, parameters, unit, shared, attributes, root, old) -> Non
                 _copy_rows(old, file, columns)
 
     def fill_or_fail(temporary: Path) -> None:
+        require_room(temporary, needed)
         try:
             fill(temporary)
         except (RuntimeError, ValueError) as error:  # how h5py reports a full disk
@@ -286,8 +297,19 @@ def columns_of(file) -> dict[str, Column]:
     found = {}
     for name in attribute(file, "columns"):
         column = dataset(file, name)
+        shape = column.shape
+        if not shape:
+            raise KeyError(f"{name} is not a column")
         words = (str(column.attrs.get(key, "")) for key in ("unit", "description"))
-        found[name] = Column(tuple(column.shape[1:]), column.dtype.str, *words)
+        found[name] = Column(tuple(shape[1:]), column.dtype.str, *words)
+        own = _OWN_COLUMNS.get(name)
+        as_ours = found[name].dtype in _TYPES if own is None else found[name][:2] == own[:2]
+        if not (as_ours and _NAME.fullmatch(name)):
+            raise KeyError(f"{name} is not a column of a scan")
+    missing = {STATUS, *_OWN_COLUMNS, *(f"points/{n}" for n in attribute(file, "parameters"))}
+    missing -= found.keys()
+    if missing:
+        raise KeyError(f"{', '.join(sorted(missing))} is missing")
     return found
 
 
@@ -301,7 +323,7 @@ def open_file(path):
         raise ValueError(f"{path} is a directory; give the name of a results file")
     try:
         # rows are written past HDF5, so its lock would only keep readers out
-        with h5py.File(path) as file:
+        with opened(path) as file:
             _check_version(path, file)
             yield file
     except (OSError, RuntimeError, KeyError) as error:

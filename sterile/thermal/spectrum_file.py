@@ -1,6 +1,7 @@
 """A spectrum from a file as a kind: two columns, q = p/T and F(q), as CLASS reads them."""
 
 import functools
+import hashlib
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -53,15 +54,16 @@ class SpectrumFile(Model):
 
 
 class _Version(NamedTuple):
-    """What tells two contents of a file apart."""
+    """What tells two contents of a file apart; a clock does not, it may be set back."""
 
     path: str
-    changed_ns: int
+    digest: str
 
 
 def _version(file: str) -> _Version:
     path = Path(file)
-    return _Version(str(path), path.stat().st_mtime_ns if path.is_file() else 0)
+    content = path.read_bytes() if path.is_file() else b""
+    return _Version(str(path), hashlib.sha256(content).hexdigest())
 
 
 @functools.lru_cache(maxsize=16)
