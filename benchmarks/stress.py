@@ -37,10 +37,11 @@ from scipy.stats import qmc
 
 jax.config.update("jax_enable_x64", True)
 
+from stress_sets import SETS, Set
+
 import spectra
 import sterile
 from spectra import constants
-from stress_sets import SETS, Set
 from sterile.status import Status, is_failure, is_numerical, name_of
 
 SEED = 20261127
@@ -96,8 +97,8 @@ def solved(own: Set, values, rows: np.ndarray) -> list[dict]:
             filled = np.arange(count if count < 5 else -(-count // 8) * 8) % count
             models, plasma = own.make({name: column[filled] for name, column in taken.items()})
             points = sterile.evaluate_many(models, plasma=plasma, omega_h2=OMEGA_H2)
+            points = jax.tree.map(np.asarray, points)
             found = [jax.tree.map(lambda leaf, i=i: leaf[i], points) for i in range(count)]
-            del points
         else:
             found = []
             for i in range(count):
