@@ -83,6 +83,9 @@ def _parent(origin: str, spin: str) -> Make:
         parent = values["parent_mass_gev"]
         # m_N below 0.1 m_P, the partner below 0.8 m_P
         values["mass_kev"] = np.minimum(values["mass_kev"], 1e5 * parent)
+        if origin in ("at-rest", "thermal"):
+            # it has to be there at T = 100 m_P; H is a factor of a few above T^2/10^18 GeV
+            values["width_gev"] = np.minimum(values["width_gev"], 1e-13 * parent**2)
         if "partner" in values:
             values["partner_mass_gev"] = values.pop("partner") * parent
         if "bath" in values:

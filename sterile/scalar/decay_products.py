@@ -158,7 +158,16 @@ def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
     parts = _TABULATED_PER_COMPUTED
     matrix = _interpolation_matrix(q.size, parts)
     log_q = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), matrix.shape[0])
-    return jnp.exp(log_q), jnp.exp(matrix @ jnp.log(jnp.maximum(f, _DARK)))
+    log_f = jnp.log(jnp.maximum(f, _DARK))
+    # beside the end of F the interpolation must not ring
+    left = np.minimum(np.arange(matrix.shape[0]) // parts, q.size - 2)
+    return jnp.exp(log_q), jnp.exp(_between(matrix @ log_f, log_f[left], log_f[left + 1]))
+
+
+def _between(value, left, right):
+    """Interpolated logarithms, held to those of the nodes on either side."""
+    low, high = jnp.minimum(left, right), jnp.maximum(left, right)
+    return jnp.clip(value, low - _OVERSHOOT, high + _OVERSHOOT)
 
 
 def _inverse_grading(value):
@@ -213,11 +222,11 @@ def log_rate_table(history, model, grid):
     log_f = jnp.log(jnp.maximum(occupied, _DARK))
     # nor a cliff, where the resonance has emptied the fast modes beside full slow ones
     left = np.clip(np.arange(refine.shape[0]) // _REFINE - _BELOW, 0, grid.momenta - 2)
-    lower = jnp.minimum(log_f[:, left], log_f[:, left + 1]) - _OVERSHOOT
-    upper = jnp.maximum(log_f[:, left], log_f[:, left + 1]) + _OVERSHOOT
-    within = jnp.clip(log_f @ refine.T, lower, upper)
+    within = _between(log_f @ refine.T, log_f[:, left], log_f[:, left + 1])
     below = np.arange(refine.shape[0]) < _BELOW * _REFINE
-    f = jnp.exp(jnp.where(below, log_f @ refine.T, within))
+    # below the lattice f rises as 1/q at most, as a Bose gas does; dead modes have any slope
+    highest = log_f[:, :1] + (grid.log_q[0] - log_q)
+    f = jnp.exp(jnp.where(below, jnp.minimum(log_f @ refine.T, highest), within))
     p = jnp.exp(log_q - history.clock[:, None])
     g = f * p**2 / energy(p, model.scalar_mass_gev)
     # cubic cells; the tail, which falls by more than e a cell, must not turn negative
