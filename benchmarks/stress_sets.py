@@ -89,7 +89,7 @@ def _parent(origin: str, spin: str) -> Make:
         if "partner" in values:
             values["partner_mass_gev"] = values.pop("partner") * parent
         if "bath" in values:
-            values["bath_mass_gev"] = values.pop("bath") * parent
+            values["bath_mass_gev"] = np.minimum(values.pop("bath") * parent, 1e7)
             values["bath_partner_mass_gev"] = 0.5 * values["bath_mass_gev"]
         return sterile.ParentDecay(origin=origin, spin=spin, **values), sterile.Plasma()
 
