@@ -73,15 +73,15 @@ def grouped(own: Set, values) -> list[np.ndarray]:
     """Rows that are solved together: of one grid, so that few programs are compiled."""
     count = len(next(iter(values.values())))
     if not own.together:
-        return list(np.array_split(np.arange(count), max(1, -(-count // TOGETHER))))
+        return list(np.arange(count)[:, None])
     models, plasma = own.make(values)
     grids, index = sterile.kinds()[models.kind].prepare(models, plasma)
     index = np.broadcast_to(index, count)
     parts = []
     for grid in range(len(grids)):
         rows = np.flatnonzero(index == grid)
-        # the last few of a grid, and what is slow, one by one: no padding
-        whole = 0 if own.slow or rows.size < 5 else rows.size
+        # the last few of a grid one by one: no padding
+        whole = 0 if rows.size < 5 else rows.size
         parts += np.array_split(rows[:whole], max(1, -(-whole // TOGETHER))) if whole else []
         parts += [np.array([row]) for row in rows[whole:]]
     return parts

@@ -17,6 +17,7 @@ PLANE = {
     "portal_coupling": (1e-12, 1e-2),
     "yukawa": (1e-12, 1e-5),
 }
+_COUPLINGS = {name: PLANE[name] for name in ("portal_coupling", "yukawa")}
 MASS_KEV = (1e-3, 1e6)
 MIXING = {"mass_kev": (1.0, 100.0), "sin2_2theta": (1e-16, 1e-3)}
 Make = Callable[[dict[str, Any]], tuple[sterile.Model, sterile.Plasma]]
@@ -33,7 +34,6 @@ class Set:
     make : parameters, each a number or (n,) → the model and the plasma.
     states : helicity states where Pauli's principle is in the equations, F <= states; else 0.
     together : whether points are solved in batches.
-    slow : whether a batch costs more than its points one by one.
     blocked : whether N N -> S is included: number is then conserved to 1 %.
     refinable : whether the mechanism estimates its error and has finer grids.
     """
@@ -43,7 +43,6 @@ class Set:
     make: Make
     states: int = 0
     together: bool = True
-    slow: bool = False
     blocked: bool = False
     refinable: bool = True
 
@@ -172,41 +171,38 @@ _MANY_EFFECTS = {
 
 SETS: dict[str, Set] = {
     "paper": Set(30, PLANE, _scalar({})),
-    "many-effects": Set(8, PLANE, _scalar(_MANY_EFFECTS)),
-    "quantum-step": Set(5, PLANE, _scalar({"bath_statistics": "quantum"})),
-    "elastic": Set(4, PLANE, _scalar({"elastic_scattering": True})),
+    # a batch of these compiles for minutes and is no faster than its points one by one
+    "many-effects": Set(8, PLANE, _scalar(_MANY_EFFECTS), together=False),
+    "quantum-step": Set(5, PLANE, _scalar({"bath_statistics": "quantum"}), together=False),
+    "elastic": Set(4, PLANE, _scalar({"elastic_scattering": True}), together=False),
     "best": Set(
         0.5,
         PLANE,
         _scalar({**_MANY_EFFECTS, "inverse_decays": True}),
         states=2,
-        slow=True,
+        together=False,
         blocked=True,
     ),
     "inverse-decays": Set(
-        0.5, PLANE, _scalar({"inverse_decays": True}), states=2, slow=True, blocked=True
+        0.5, PLANE, _scalar({"inverse_decays": True}), states=2, together=False, blocked=True
     ),
-    "moments": Set(
-        3, PLANE, _scalar({"method": "moments", "elastic_scattering": True, **_MANY_EFFECTS})
-    ),
-    "number-density": Set(3, PLANE, _scalar({"method": "number-density"})),
-    "contact": Set(2, PLANE, _scalar({"contact_only": True, "constant_g": 106.75})),
+    "moments": Set(3, PLANE, _scalar({"method": "moments", **_MANY_EFFECTS}), together=False),
+    "number-density": Set(3, PLANE, _scalar({"method": "number-density"}), together=False),
+    "contact": Set(2, PLANE, _scalar({"contact_only": True, "constant_g": 106.75}), together=False),
     "dirac-with-vev": Set(
         3,
         {**PLANE, "scalar_vev_gev": (1e-6, 1e12)},
         _scalar({"dark_sector_in_hubble": False}, neutrino="dirac"),
+        together=False,
     ),
     "kination": Set(
         3,
         PLANE,
         _scalar({"fluid_w": 1.0, "fluid_density_ratio": 1.0, "fluid_temperature_gev": 0.1}),
+        together=False,
     ),
-    "reheating-23-gev": Set(
-        0.5, {name: PLANE[name] for name in ("portal_coupling", "yukawa")}, _reheated(100.0, 23.0)
-    ),
-    "reheating-10-mev": Set(
-        0.5, {name: PLANE[name] for name in ("portal_coupling", "yukawa")}, _reheated(30.0, 1e-2)
-    ),
+    "reheating-23-gev": Set(0.5, _COUPLINGS, _reheated(100.0, 23.0), together=False),
+    "reheating-10-mev": Set(0.5, _COUPLINGS, _reheated(30.0, 1e-2), together=False),
     "dodelson-widrow": Set(5, MIXING, _of(sterile.DodelsonWidrow), states=2),
     "dodelson-widrow-tau": Set(
         1, MIXING, _of(sterile.DodelsonWidrow, flavour="tau", rate_kind="loss"), states=2
@@ -214,7 +210,9 @@ SETS: dict[str, Set] = {
     "shi-fuller": Set(
         2, {**MIXING, "lepton_asymmetry": (1e-8, 1e-1)}, _of(sterile.ShiFuller), states=2
     ),
-    "scalar-and-mixing": Set(3, {**PLANE, **MIXING}, _of(sterile.ScalarDecayMixing)),
+    "scalar-and-mixing": Set(
+        3, {**PLANE, **MIXING}, _of(sterile.ScalarDecayMixing), together=False
+    ),
     "parent-at-rest": Set(
         3,
         {**_AT_REST, "parent_yield": (1e-20, 1e-1)},
