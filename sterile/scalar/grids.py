@@ -29,6 +29,7 @@ SMOOTH_ABOVE_GEV = 63.5
 # freeze-in yield over the equilibrium yield above which S is taken to thermalise
 _THERMAL_FRACTION = 0.01
 _EQUILIBRIUM_YIELD = 45.0 / (2.0 * np.pi**4 * 100.0)
+_MADE_UNTIL = 5.0  # m_S/T at which freeze-in, h -> SS included, is nearly over
 # momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300
 _WIDEST_Q = 40.0
 
@@ -146,7 +147,12 @@ def robust(grid: Grid) -> Grid:
 def _regime(mass, coupling, yukawa, vev, neutrino: str, plasma: Plasma):
     """What decides the grid: m_S, freeze-in yield, decay width, H at T = m_S."""
     width = scalar_decay_width_gev(mass, yukawa, neutrino)
-    return mass, freeze_in_yield(mass, coupling, vev), width, expansion.hubble_gev(mass, plasma)
+    hubble = expansion.hubble_gev(mass, plasma)
+    if plasma.fluid_density_ratio is not None:
+        # H of a fluid may fall faster than T^2 while S is made
+        later = expansion.hubble_gev(mass / _MADE_UNTIL, plasma)
+        hubble = jnp.minimum(hubble, _MADE_UNTIL**2 * later)
+    return mass, freeze_in_yield(mass, coupling, vev), width, hubble
 
 
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
