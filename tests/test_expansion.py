@@ -206,3 +206,16 @@ def test_number_balances_where_kination_ends_while_s_is_made():
     assert int(production.status) == 0
     # 2e-5: the clock's step
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=2e-5)
+
+
+@pytest.mark.invariants
+def test_low_reheating_below_the_resonance():
+    # the lattice reaches p = 7e4 T where the resonance begins: nothing was finite
+    plasma = sterile.Plasma(reheating_temperature_gev=0.01)
+    weak, strong = (
+        sterile.solve(sterile.ScalarDecay(30.0, coupling, 1e-9), plasma)
+        for coupling in (1e-9, 1e-8)
+    )
+    assert int(weak.status) == int(strong.status) == 0
+    # freeze-in: Y ~ lambda^2; 1e-4: what is not linear yet
+    assert float(strong.yield_n / weak.yield_n) == pytest.approx(100.0, rel=1e-4)
