@@ -1,6 +1,6 @@
 # Three commands: `make run`, `make test` and, before a change goes in, `make check`. Each sets up all it needs in ./.venv.
 .DELETE_ON_ERROR:
-.PHONY: run test test-external check bench soak clean
+.PHONY: run test test-external check bench soak stress clean
 
 # the newest Python >= 3.11 on the path; override with `make PYTHON=...`
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -68,6 +68,11 @@ bench: $(VENV)/.installed-test
 MINUTES ?= 30
 soak: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/soak.py $(MINUTES)
+
+# ten thousand random points over everything, under an hour; killed, it goes on where it was
+stress: $(VENV)/.installed-test
+	@mkdir -p out
+	$(BIN)/python benchmarks/stress.py out/stress
 
 clean:
 	rm -rf $(VENV) out .cache build *.egg-info

@@ -56,6 +56,20 @@ def one_by_one(function: Callable[..., Arrays]) -> Callable[..., Arrays]:
     return value
 
 
+@jax.custom_batching.custom_vmap
+def anywhere(flag: Array) -> Array:
+    """Whether ``flag``, a boolean scalar, is true for any element of the batch: a choice for all.
+
+    ``lax.cond`` on it stays a choice under ``vmap`` instead of computing both branches.
+    """
+    return flag
+
+
+@anywhere.def_vmap
+def _anywhere_in_batch(size: int, batched: list[bool], flag: Array) -> tuple[Array, bool]:
+    return anywhere(jnp.any(flag, axis=0)), False
+
+
 class _looped:
     """A primitive that calls a function, its batches loops over the elements."""
 

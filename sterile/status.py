@@ -2,6 +2,8 @@
 
 import enum
 
+import numpy as np
+
 from spectra.status import MESSAGES as _SPECTRA_MESSAGES
 from spectra.status import Status as _SpectraStatus
 
@@ -57,6 +59,27 @@ def is_failure(code):
     """Whether there is no result to use; other codes above 0 are caveats. Numbers or arrays."""
     failed = (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
     return failed & (code != Status.TOLERANCE_NOT_MET)
+
+
+_OF_NUMERICS = (
+    _SpectraStatus.SPECTRUM_UNRESOLVED,
+    _SpectraStatus.HIERARCHIES_NEEDED,
+    _SpectraStatus.NON_FINITE,
+    Status.NON_FINITE,
+    Status.NOT_CONVERGED,
+    Status.TOLERANCE_NOT_MET,
+    Status.EVALUATION_FAILED,
+    Status.WORKER_DIED,
+)
+
+
+def is_numerical(code):
+    """Whether the code is about how a point was solved: a failure, or a resolution that was missed.
+
+    All others are about the model: outside a range, too cold or too hot for a half-mode. Numbers
+    or arrays.
+    """
+    return np.isin(code, [int(one) for one in _OF_NUMERICS])
 
 
 def name_of(code: int) -> str:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from spectra.batching import one_by_one
+from spectra.batching import anywhere, one_by_one
 
 # rounding of one different order of operations
 CLOSE = {"rtol": 1e-13, "atol": 1e-15}
@@ -76,3 +76,28 @@ def test_a_batch_is_a_loop_and_not_a_select():
     """With ``select`` every element would pay for every branch."""
     assert "stablehlo.case" in jax.jit(jax.vmap(looped)).lower(X, Y).as_text()
     assert "stablehlo.case" not in jax.jit(jax.vmap(branched)).lower(X, Y).as_text()
+
+
+@pytest.mark.analytic
+def test_a_choice_anywhere_is_one_for_the_batch():
+    calls = []
+
+    def chosen(flag, x):
+        def rare(x):
+            jax.debug.callback(lambda: calls.append(1))
+            return jnp.where(flag, 2.0 * x, x)
+
+        return jax.lax.cond(anywhere(flag), rare, lambda x: x, x)
+
+    batch = jax.jit(jax.vmap(jax.vmap(chosen)))
+    x = jnp.arange(4.0).reshape(2, 2)
+    none = jnp.zeros((2, 2), dtype=bool)
+    np.testing.assert_array_equal(batch(none, x), x)
+    jax.effects_barrier()
+    assert not calls
+    some = none.at[1, 0].set(True)
+    np.testing.assert_array_equal(batch(some, x), np.where(some, 2.0 * x, x))
+    jax.effects_barrier()
+    assert calls
+    slopes = jax.vmap(jax.vmap(jax.grad(chosen, argnums=1)))(some, x)
+    np.testing.assert_array_equal(slopes, np.where(some, 2.0, 1.0))

@@ -196,3 +196,26 @@ def test_a_traced_solution_needs_its_grid():
     low = sterile.Plasma(reheating_temperature_gev=10.0)
     with pytest.raises(ValueError, match=r"give grid=sterile.choose_grid"):
         jax.jit(lambda y: sterile.solve(sterile.ScalarDecay(100.0, 1e-8, y), low).yield_n)(1e-9)
+
+
+@pytest.mark.invariants
+def test_number_balances_where_kination_ends_while_s_is_made():
+    # H falls as T^3: S decays while it is made though Gamma < H at T = m_S; 7e-3 was lost
+    plasma = sterile.Plasma(fluid_w=1.0, fluid_density_ratio=1.0, fluid_temperature_gev=0.1)
+    production = sterile.solve(sterile.ScalarDecay(41.4, 1.05e-12, 1.27e-6), plasma)
+    assert int(production.status) == 0
+    # 2e-5: the clock's step
+    assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=2e-5)
+
+
+@pytest.mark.invariants
+def test_low_reheating_below_the_resonance():
+    # the lattice reaches p = 7e4 T where the resonance begins: nothing was finite
+    plasma = sterile.Plasma(reheating_temperature_gev=0.01)
+    weak, strong = (
+        sterile.solve(sterile.ScalarDecay(30.0, coupling, 1e-9), plasma)
+        for coupling in (1e-9, 1e-8)
+    )
+    assert int(weak.status) == int(strong.status) == 0
+    # freeze-in: Y ~ lambda^2; 1e-4: what is not linear yet
+    assert float(strong.yield_n / weak.yield_n) == pytest.approx(100.0, rel=1e-4)

@@ -40,3 +40,44 @@ def test_what_is_refused():
         Parent(1.0, -1e-20)
     with pytest.raises(ValueError, match="outside the allowed range"):
         solve_parent(Parent(10.0, 1e-20), FromDecay(15.0, 1e-20, parents_per_decay=2))
+
+
+# points that gave no finite number, lost it, or were not there when the decays began
+_CORNERS = [
+    # colder than the lattice, decays at T = 200 m_P, and its spectrum's end
+    {"origin": "thermal", "parent_mass_gev": 3.16, "width_gev": 1e-20, "ratio": 0.0131},
+    {"origin": "thermal", "parent_mass_gev": 25.1, "width_gev": 3.1e-11, "ratio": 0.487},
+    {"origin": "thermal", "parent_mass_gev": 0.0156, "width_gev": 2.4e-17, "ratio": 0.923},
+    # made and decaying thousands of times a Hubble time, and at T = 1e-8 m_P
+    {"origin": "bath-decay", "parent_mass_gev": 2.27, "width_gev": 7e-11, "bath": (91.0, 2.3e-15)},
+    {
+        "origin": "bath-decay",
+        "parent_mass_gev": 0.0255,
+        "width_gev": 2.1e-9,
+        "bath": (0.0793, 8.2e-12),
+    },
+    {"origin": "bath-decay", "parent_mass_gev": 5e3, "width_gev": 4e-26, "bath": (1.5e5, 3.5e-22)},
+]
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize("corner", _CORNERS)
+def test_number_balances_in_every_corner(corner):
+    values = dict(corner)
+    bath = values.pop("bath", None)
+    if bath is not None:
+        values |= {"bath_mass_gev": bath[0], "bath_width_gev": bath[1]}
+    if "ratio" in values:
+        values["parent_temperature_ratio"] = values.pop("ratio")
+    production = sterile.solve(sterile.ParentDecay(mass_kev=1.0, **values))
+    assert int(production.status) == 0
+    # 4e-4 is the worst of 120 points over the whole range
+    assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=5e-4)
+
+
+@pytest.mark.invariants
+def test_a_parent_that_is_gone_before_the_start_is_refused():
+    with pytest.raises(ValueError, match="T > 100 m_P"):
+        sterile.ParentDecay(7.0, 0.03, 1e-11, parent_yield=1e-6)
+    # made in the plasma, it may decay as fast as it likes
+    sterile.ParentDecay(7.0, 0.03, 1e-11, origin="pairs", pair_amplitude=1e-9)

@@ -82,6 +82,7 @@ def test_bad_points_are_recorded_and_retried(tmp_path):
     evaluation = Cheap(nan_below=3e-11, raises_above=5e-7)
     summary = cheap(path, single, evaluation=evaluation)
     assert summary["statuses"] == {"SUCCESS": 45, "NON_FINITE": 9, "EVALUATION_FAILED": 9}
+    assert summary["numerical"] == 18
     failure = summary["failures"][0]
     assert failure["status"] == "NON_FINITE" and failure["yukawa"] == 1e-11
     found = scan.load(path)
@@ -379,3 +380,8 @@ def test_page_of_a_summary(serial):
                                   "points_per_second": 7.0})  # fmt: skip
     assert page.startswith("63 of 63 points, 0 failed") and page.endswith("written: r.h5")
     assert "half-mode: 23 allowed, 40 forbidden" in page
+    mixed = {"file": "r.h5", "computed": 63, "seconds": 9.0, "points_per_second": 7.0}
+    mixed |= {"statuses": {"SUCCESS": 62, "NOT_CONVERGED": 1}, "numerical": 1}
+    assert "1 NOT_CONVERGED (1 about numerics, others about the model)" in report.page(
+        summary | mixed
+    )

@@ -103,6 +103,23 @@ def test_the_hot_component_counts_its_neutrinos():
     assert float(found.error.largest()) < 1e-5
 
 
+@pytest.mark.invariants
+def test_a_light_parent_that_decays_early_keeps_its_neutrinos():
+    # M/2 at T = 1e10 GeV: q = 1e-9, where the table of the thermal component does not reach
+    model = sterile.DilutedFreezeOut(
+        mass_kev=0.0164,
+        decoupling_temperature_gev=106.0,
+        parent_mass_gev=34.4,
+        parent_width_gev=1506.0,
+        parent_yield=2.65e-3,
+        branching=6.75e-3,
+    )
+    production = sterile.solve(model)
+    assert float(production.hot_fraction) == pytest.approx(8.6e-3, rel=0.01)
+    # 1e-5: what lies more than seven e-folds below the peak of q^3 F
+    assert table_moments(production)[0] == pytest.approx(float(production.yield_n), rel=1e-5)
+
+
 @pytest.mark.analytic
 def test_late_decay_at_rest_has_its_closed_form():
     # radiation domination, constant g: F = (8 pi^2 N B/q_*^2) q^-1 exp(-q^2/q_*^2), as for a scalar

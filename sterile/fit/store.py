@@ -14,7 +14,8 @@ import h5py
 import numpy as np
 
 from spectra.cache import read_tables, write_tables
-from spectra.files import attribute, check_format, dataset, describe, stamp, write_hdf5
+from spectra.files import attribute, check_format, dataset, describe, reason, stamp, write_hdf5
+from spectra.safe_hdf5 import Unsafe, opened
 from spectra.store import FORMAT_VERSION
 from sterile.mechanisms import kinds
 from sterile.models import parameters_of
@@ -113,12 +114,16 @@ def _fill_matrix(group, variables, coordinates) -> None:
             table.dims[axis].attach_scale(group[("coordinate", "coordinate_2")[axis]])
 
 
+# what a file that is not whole raises when it is read
+_DAMAGED = (LookupError, TypeError, AttributeError, RuntimeError, OSError, json.JSONDecodeError)
+
+
 def is_fit(path) -> bool:
     """Whether a file is one of :func:`write`; False for anything that cannot be opened."""
     try:
-        with h5py.File(path, "r") as file:
+        with opened(path) as file:
             return file.attrs.get("kind", "") == KIND
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, KeyError, Unsafe):
         return False
 
 
@@ -137,7 +142,16 @@ def load(path: str | Path) -> Fit:
         raise FileNotFoundError(f"{path}: no such file; check the path of the fit's HDF5 file")
     if not is_fit(path):
         raise ValueError(f"{path}: not the file of a fit, or damaged; write it with `sterile fit`")
-    with h5py.File(path, "r") as file:
+    try:
+        return _loaded(path)
+    except _DAMAGED as error:
+        raise ValueError(
+            f"{path}: not a readable fit, truncated or damaged ({reason(error)}); run the fit again"
+        ) from None
+
+
+def _loaded(path: Path) -> Fit:
+    with opened(path) as file:
         check_format(path, int(attribute(file, "format_version")), FORMAT_VERSION)
         axes = (*_DIMENSIONS, "coordinate", "coordinate_2")
         groups = {

@@ -37,6 +37,20 @@ _ORIGINS = {
     "bath-decay": ("bath_mass_gev", "bath_width_gev"),
     "pairs": ("pair_amplitude",),
 }
+# of P from the start. Decays in less than 3e-6 of a Hubble time at T = m_P come before T = 100 m_P,
+# where P is not at rest, and whatever made it is not over
+_PROMPT = 3e5
+# f of a P as cold as T_gamma/100 begins to fall at q = 0.01
+_COLDEST = {"q_min": 1e-4, "momenta": FREEZE_IN.momenta + 17}
+_THERE = dataclasses.replace(FREEZE_IN, angles=80, hot_steps=4, late_units=100)
+# rates that grow as (m/T)^3 while P is hot, and decays at 1e-9 m_P
+_MADE = dataclasses.replace(FREEZE_OUT, hot_steps=4, late_units=95)
+_GRIDS = {
+    "at-rest": _THERE,
+    "thermal": dataclasses.replace(_THERE, **_COLDEST),
+    "bath-decay": _MADE,
+    "pairs": _MADE,
+}
 _HEAVIEST_BATH = 200.0  # m_B/m_P, as in sterile.parents.solution
 
 
@@ -134,6 +148,20 @@ class ParentDecay(Model):
                 "bath_partner_mass_gev below bath_mass_gev, at most 200 times heavier; change a "
                 "mass"
             )
+        if not np.all(_lasts(self)):
+            longest = float(np.min(_PROMPT * hubble_gev(self.parent_mass_gev)))
+            raise ValueError(
+                f"model width_gev = {float(np.max(self.width_gev)):g} makes a P that is there from "
+                f"the start decay at T > 100 m_P, before it is at rest or has decoupled; give at "
+                f'most {longest:.3g}, or origin = "bath-decay" or "pairs"'
+            )
+
+
+def _lasts(model: ParentDecay):
+    """Whether a P that is there from the start is there when the solver starts."""
+    if model.origin not in ("at-rest", "thermal"):
+        return True
+    return model.width_gev <= _PROMPT * hubble_gev(model.parent_mass_gev)
 
 
 def _is_open(model: ParentDecay):
@@ -188,7 +216,7 @@ def _source(model: ParentDecay, grid: Grid):
 
 def default_grid(model) -> Grid:
     """Without collisions at the end where none are possible."""
-    return FREEZE_IN if model.origin in ("at-rest", "thermal") else FREEZE_OUT
+    return _GRIDS[model.origin]
 
 
 def _prepare(models, plasma) -> Choices:
@@ -231,7 +259,7 @@ def _solve(model, plasma, grid) -> Production:
         statistics=spin.statistics if quantum else "maxwell-boltzmann",
     )
     found = solve_parent(parent, _source(model, grid), plasma, grid)
-    inside = in_range(model) & _is_open(model)
+    inside = in_range(model) & _is_open(model) & _lasts(model)
     status = jnp.where(inside, found.status, Status.OUT_OF_RANGE).astype(jnp.int32)
     return dataclasses.replace(found, model=model, plasma=plasma, status=status)
 

@@ -25,7 +25,6 @@ from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
 
 _COMPUTED = 400  # momenta at which F is integrated
 _TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F
-_SIDE = 40  # theta nodes on either side of the peak; 64 changes F by less than 1e-6 of its peak
 _TOGETHER = 100  # momenta whose quadrature is done at a time
 _REFINE = 4
 _BELOW = 15  # coarse steps by which the lattice is continued to small momenta
@@ -37,6 +36,8 @@ _BLOCK = jax.lax.GatherDimensionNumbers(
 )
 _OVERSHOOT = 0.3  # of ln f between two nodes; more is ringing
 _Q_LOWEST = 1e-3
+# decay momenta that matter, over the lowest of a scalar of thermal energy, m^2/(4 E), E = 3 T
+_MARGIN = 0.1
 _DARK = 1e-150  # its inverse square is finite: second derivatives of a logarithm need that
 
 
@@ -52,10 +53,12 @@ class Decaying(Protocol):
 
 
 def momentum_grid(history: ScalarHistory, model: Decaying) -> Array:
-    """q at which F is integrated, (400,), log-uniform, from 1e-3 to where S has decayed.
+    """q at which F is integrated, (400,), log-uniform, to where S has decayed.
 
-    Its upper end is chosen per model: decay momenta run over nine decades. It is a choice of
-    nodes and carries no derivative: in whole steps, so that differences do not see it either.
+    It begins at 1e-3, or lower where S decays at T far above its mass: F q^2 of such decays is flat
+    down to p = m_S^2/(4 E). Decay momenta run over nine decades, so the ends are chosen per model.
+    They are a choice of nodes and carry no derivative: in whole steps, so that differences do not
+    see it either.
     """
     history, mass = jax.lax.stop_gradient((history, model.scalar_mass_gev))
     number = history.f @ jnp.exp(3.0 * history.log_q)
@@ -64,7 +67,13 @@ def momentum_grid(history: ScalarHistory, model: Decaying) -> Array:
     last = jnp.max(jnp.where(alive, history.clock, history.clock[0]))
     log_highest = _END_STEP * jnp.ceil((last + jnp.log(mass)) / _END_STEP)
     log_highest = jnp.maximum(math.log(60.0), log_highest)
-    return jnp.exp(jnp.linspace(math.log(_Q_LOWEST), log_highest, _COMPUTED))
+    # when the first thousandth of S has decayed
+    first = jnp.argmax(history.decayed > 1e-3 * history.decayed[-1])
+    slowest = 2.0 * jnp.log(mass) - jnp.log(12.0 * history.temperature_gev[first] / _MARGIN)
+    slowest = slowest + history.clock[first]
+    fewer = jnp.floor(jnp.minimum(slowest - math.log(_Q_LOWEST), 0.0) / _END_STEP) * _END_STEP
+    lowest = math.log(_Q_LOWEST) + jnp.maximum(fewer, _DEEPEST)
+    return jnp.exp(jnp.linspace(lowest, log_highest, _COMPUTED))
 
 
 def decay_spectrum(
@@ -94,9 +103,9 @@ def decay_spectrum(
 
     def side(q, sign):
         theta, weight, log_w, x = decay_angles(
-            history, model, grid, q, clock_end, sign, typical=typical
+            history, model, grid, q, clock_end, sign, grid.angles, typical
         )
-        value = interpolate(history, grid, log_q, table, log_w + x, x)
+        value = interpolate(history, model, grid, log_q, table, log_w + x, x)
         return jnp.sum(weight * jnp.exp(value - 2.0 * theta), axis=1)
 
     # a part at a time stays in the cache, and reverse mode keeps nothing of it: a third of the time
@@ -107,7 +116,7 @@ def decay_spectrum(
     return jax.lax.map(at, q, batch_size=_TOGETHER) * 4.0 / model.scalar_mass_gev**2
 
 
-def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical: ArrayLike = 1.0):
+def decay_angles(history, model, grid, q, clock_end, sign, nodes, typical: ArrayLike = 1.0):
     """Quadrature on one side of theta = 0, each (n, nodes), graded away from it.
 
     ``sign``: 1.0 for theta > 0, decays before the scalar's rest frame would give q, or -1.0, after.
@@ -140,7 +149,8 @@ def decay_angles(history, model, grid, q, clock_end, sign, nodes=_SIDE, typical:
 
 
 _GRADING_START = -3.0
-_END_STEP = 0.5  # of the end of the spectrum's grid in ln q
+_END_STEP = 0.5  # of the ends of the spectrum's grid in ln q
+_DEEPEST = -6.0  # of its beginning, from ln of _Q_LOWEST
 
 
 def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
@@ -148,7 +158,16 @@ def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
     parts = _TABULATED_PER_COMPUTED
     matrix = _interpolation_matrix(q.size, parts)
     log_q = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), matrix.shape[0])
-    return jnp.exp(log_q), jnp.exp(matrix @ jnp.log(jnp.maximum(f, _DARK)))
+    log_f = jnp.log(jnp.maximum(f, _DARK))
+    # beside the end of F the interpolation must not ring
+    left = np.minimum(np.arange(matrix.shape[0]) // parts, q.size - 2)
+    return jnp.exp(log_q), jnp.exp(_between(matrix @ log_f, log_f[left], log_f[left + 1]))
+
+
+def _between(value, left, right):
+    """Interpolated logarithms, held to those of the nodes on either side."""
+    low, high = jnp.minimum(left, right), jnp.maximum(left, right)
+    return jnp.clip(value, low - _OVERSHOOT, high + _OVERSHOOT)
 
 
 def _inverse_grading(value):
@@ -203,11 +222,11 @@ def log_rate_table(history, model, grid):
     log_f = jnp.log(jnp.maximum(occupied, _DARK))
     # nor a cliff, where the resonance has emptied the fast modes beside full slow ones
     left = np.clip(np.arange(refine.shape[0]) // _REFINE - _BELOW, 0, grid.momenta - 2)
-    lower = jnp.minimum(log_f[:, left], log_f[:, left + 1]) - _OVERSHOOT
-    upper = jnp.maximum(log_f[:, left], log_f[:, left + 1]) + _OVERSHOOT
-    within = jnp.clip(log_f @ refine.T, lower, upper)
+    within = _between(log_f @ refine.T, log_f[:, left], log_f[:, left + 1])
     below = np.arange(refine.shape[0]) < _BELOW * _REFINE
-    f = jnp.exp(jnp.where(below, log_f @ refine.T, within))
+    # below the lattice f rises as 1/q at most, as a Bose gas does; dead modes have any slope
+    highest = log_f[:, :1] + (grid.log_q[0] - log_q)[None, :]
+    f = jnp.exp(jnp.where(below, jnp.minimum(log_f @ refine.T, highest), within))
     p = jnp.exp(log_q[None, :] - history.clock[:, None])
     g = f * p**2 / energy(p, model.scalar_mass_gev)
     # cubic cells; the tail, which falls by more than e a cell, must not turn negative
@@ -222,7 +241,7 @@ def log_rate_table(history, model, grid):
     return jnp.asarray(log_q), jnp.log(jnp.maximum(rate, _DARK))
 
 
-def interpolate(history, grid, log_q, table, at_log_q, at_clock):
+def interpolate(history, model, grid, log_q, table, at_log_q, at_clock):
     """The table at (ln q, x), (n, nodes) each: four points in ln q, six in x beside T_EW."""
     step_q = grid.log_step / _REFINE
     position = jnp.clip((at_log_q - log_q[0]) / step_q, 0.0, log_q.size - 1.0)
@@ -232,6 +251,7 @@ def interpolate(history, grid, log_q, table, at_log_q, at_clock):
 
     unit = (at_clock - history.clock[0]) / grid.log_step
     row, offset = jnp.zeros(unit.shape, jnp.int32), jnp.zeros_like(unit)
+    length = jnp.zeros_like(unit)
     node = 0
     for first_unit, units, steps in phases(grid):
         here = unit >= first_unit
@@ -246,6 +266,7 @@ def interpolate(history, grid, log_q, table, at_log_q, at_clock):
         first = jnp.clip(first, 0, units * steps + 1 - _TIME_STENCIL)
         row = jnp.where(here, node + first, row)
         offset = jnp.where(here, local - first.astype(float), offset)
+        length = jnp.where(here, grid.log_step / steps, length)
         node += units * steps
     along = jnp.stack(lagrange(offset, _TIME_STENCIL), axis=-1)
 
@@ -257,8 +278,29 @@ def interpolate(history, grid, log_q, table, at_log_q, at_clock):
         mode="promise_in_bounds",
     )
     lines = jnp.sum(block * across[..., None, :], axis=-1)
+    energies = jnp.sqrt(jnp.exp(2.0 * (at_log_q - at_clock)) + model.scalar_mass_gev**2)
+    start = _behind_the_wall(history, model, energies, length, lines)
+    beside = (row == history.electroweak_index)[..., None] & (np.arange(_TIME_STENCIL) == 0)
+    lines = jnp.where(beside, start[..., None], lines)
     # nor may it where the last scalars vanish between two nodes
     return jnp.minimum(jnp.sum(lines * along, axis=-1), jnp.max(lines, axis=-1) + 0.1)
+
+
+def _behind_the_wall(history, model, energy_gev, step, lines):
+    """What stands for the table at T_EW in the six points below it, (n, nodes).
+
+    Where S decays within the first step f_S settles there, from what it was to what the broken
+    phase makes of it. No polynomial follows that; this one keeps its integral over the step: the
+    deficit that dies as exp(-kappa x), kappa = m_S Gamma/(E H), is worth a deficit of 3/(kappa h)
+    of the node, whose share in that integral is 95/288.
+    """
+    width = scalar_decay_width_gev(model.scalar_mass_gev, model.yukawa, model.neutrino)
+    hubble = history.hubble_gev[history.electroweak_index]
+    fast = model.scalar_mass_gev * width * step * (95.0 / 288.0) / (energy_gev * hubble)
+    settled = 1.0 - (1.0 + fast**4) ** -0.25
+    smooth = lines[..., 1:] @ np.array([5.0, -10.0, 10.0, -5.0, 1.0])
+    jump = jnp.clip(smooth - lines[..., 0], -50.0, 50.0)
+    return lines[..., 0] + jnp.log1p(settled * jnp.expm1(jump))
 
 
 def spectrum_moments(q: Array, f: Array):

@@ -126,7 +126,9 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
         full = jnp.maximum(rates.equilibrium, DEAD)
         start = -full * jnp.expm1(-rates.source / (full * hubble))
     elif start is None:
-        start = -rates.equilibrium * jnp.expm1(-rates.source / (rates.equilibrium * hubble))
+        # a Hubble time of gain, up to where losses and decays balance it
+        removal = rates.source / rates.equilibrium + rates.decay
+        start = -rates.source / removal * jnp.expm1(-removal / hubble)
     carry = (occupation(particle, first, start), jnp.zeros(()), jnp.zeros(()))
     if plasma.method != "momentum":
         carry = first_population(particle, yields, first, start)

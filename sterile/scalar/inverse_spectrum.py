@@ -62,7 +62,7 @@ def neutrino_spectrum(history, model, plasma: Plasma, grid, q, clock_end):
 
         def rate(log_average):
             full = table + log_average @ refine.T
-            return unit * jnp.exp(interpolate(history, grid, log_q, full, log_w + x, x))
+            return unit * jnp.exp(interpolate(history, model, grid, log_q, full, log_w + x, x))
 
         return rate(jnp.log(kept)), rate(jnp.log(removed))
 

@@ -24,6 +24,7 @@ class Grid(eqx.Module):
     hot_steps, coupled_steps, late_steps : steps a unit in each phase.
     late_is_free : whether collisions are over in the last phase.
     resonance : how the Higgs resonance is integrated, see ``resonance.resonance_peak``.
+    angles : nodes of the decay angle on either side of the scalar's rest frame.
     start : T/m_S at the first node: at 2000 contact freeze-in has made less than 3e-6 of its yield.
     """
 
@@ -38,6 +39,7 @@ class Grid(eqx.Module):
     late_steps: int = eqx.field(static=True, default=1)
     late_is_free: bool = eqx.field(static=True, default=False)
     resonance: str = eqx.field(static=True, default="none")
+    angles: int = eqx.field(static=True, default=80)
     start: float = eqx.field(static=True, default=2000.0)
 
     @property

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spectra.batching import anywhere
 from spectra.constants import HIGGS_MASS_GEV
 from sterile.scalar.bath_means import means_in_unit, means_of_phase, splits_kernel
 from sterile.scalar.collisions import (
@@ -34,6 +35,7 @@ from sterile.scalar.step import (
     loss_operator,
     thermal_at,
 )
+from sterile.scalar.wall import graded_step
 
 
 def _resonance(model, plasma, grid, particle, clock, hot):
@@ -165,6 +167,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     wall = electroweak_unit - first_unit
     tables, means = None, None
     has_broken_phase = not plasma.contact_only and first_unit > 0
+    jumps = has_broken_phase and particle.w_hat is None and particle.transition_gev is None
     if not late:
         means = means_of_phase(model, plasma, grid, begin, units, wall, has_broken_phase)
     if (has_broken_phase or particle.w_hat is not None) and not collisionless:
@@ -241,13 +244,30 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
         operators = jax.vmap(jax.vmap(operator))(*stage_values)
         operator_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
 
+        at_wall = (unit == wall) & (np.arange(steps) == 0)
+
         @jax.checkpoint
         def one_step(carry, inputs):
-            thermal, slope, operator, operator_slope = inputs
-            carry = advance(particle, yields, thermal, slope, operator, operator_slope, step, carry)
+            thermal, slope, operator, operator_slope, first_broken = inputs
+
+            def plain(carry):
+                return advance(
+                    particle, yields, thermal, slope, operator, operator_slope, step, carry
+                )
+
+            def graded(carry):
+                parts = graded_step(advance, particle, yields, thermal, operator, step, carry)
+                whole = plain(carry)
+                return jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
+
+            if jumps and not late:
+                carry = jax.lax.cond(anywhere(first_broken), graded, plain, carry)
+            else:
+                carry = plain(carry)
             return carry, carry
 
-        return jax.lax.scan(one_step, carry, (thermals, slopes, operators, operator_slopes))
+        inputs = (thermals, slopes, operators, operator_slopes, at_wall)
+        return jax.lax.scan(one_step, carry, inputs)
 
     carry, history = jax.lax.scan(
         one_unit, carry, (jnp.arange(units, dtype=jnp.int32), thermals, tangents)

@@ -23,6 +23,9 @@ from sterile.scalar.collisions import (
 
 # Gauss-Legendre points of one window in E_2; many windows near each other need fewer
 _WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
+# E/T beyond which phi stays as it is: its inverse must not overflow where entropy is released and
+# the lattice reaches p = 1e4 T
+_NOTHING = 600.0
 
 
 class ResonancePeak(NamedTuple):
@@ -97,8 +100,9 @@ class ReferenceShape(NamedTuple):
     mass_gev: Array
 
     def exponent(self, momentum):
-        """E_*/T_* at physical momenta p [GeV], any shape."""
-        return energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
+        """E_*/T_* at physical momenta p [GeV], any shape; held where there is no f."""
+        exponent = energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
+        return jnp.minimum(exponent, _NOTHING)
 
 
 def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):

@@ -26,6 +26,7 @@ from sterile.scalar.rosenbrock import NODES, rodas5p_step
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 _LASING = 2.0
+_EMPTIEST = 1e-6  # share of a mode that collisions leave it in one step at least
 # occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
 # derivatives of a step that itself uses a time derivative need it
 DEAD = 1e-60
@@ -367,6 +368,7 @@ def implicit_step(
         return jax.tree.map(lambda leaf: leaf[node], thermals)
 
     fit, state, jacobian = _start_of_step(particle, at(0), operators[0], yields, *carry)
+    start = state[:-2]
     _, derivative = jax.jvp(
         lambda thermal, operator: right_hand_side(particle, thermal, operator, fit, yields, state),
         (at(0), operators[0]),
@@ -380,6 +382,8 @@ def implicit_step(
         derivative,
     )
     log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
-    # f stays positive wherever it matters; where it has died to rounding, zero is as good
-    u = jnp.maximum(state[:-2] * fit.scale * jnp.exp(log_psi), 0.0)
+    # f stays positive wherever it matters; a mode emptied by collisions may overshoot, and one at
+    # zero beside full ones leaves the next matrix without digits
+    g = jnp.maximum(state[:-2], _EMPTIEST * start)
+    u = g * fit.scale * jnp.exp(log_psi)
     return occupation(particle, at(len(NODES) - 1), u), state[-2], state[-1]

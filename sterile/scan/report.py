@@ -11,7 +11,8 @@ def page(summary: dict) -> str:
         f"in {summary['seconds']:.1f} s, {summary['points_per_second']:.3g} points/s"
     ]
     if set(summary["statuses"]) - {"SUCCESS"}:
-        lines.append(_counts("status", summary["statuses"]))
+        about = f" ({summary['numerical']} about numerics, others about the model)"
+        lines.append(_counts("status", summary["statuses"]) + about)
     for name, counts in summary.get("verdicts", {}).items():
         lines.append(_counts(name, counts))
     for failure in summary["failures"][:_SHOWN]:

@@ -11,7 +11,7 @@ import numpy as np
 from spectra.files import array, plain
 from spectra.structure import VerdictStatus
 from sterile.scan import store
-from sterile.status import Status, is_failure, name_of
+from sterile.status import Status, is_failure, is_numerical, name_of
 
 _ARRAYS = ("transfer/", "spectra/")
 
@@ -179,6 +179,7 @@ def summary(results: Results) -> dict:
     """Counts of a scan: points, done, by status and by verdict; twenty failures in full.
 
     Failed points have no result to use; what has one with a caveat is counted by status only.
+    ``numerical`` counts the statuses about how points were solved; others are about the model.
     """
     status = results.points["status"]
     codes, counts = np.unique(status, return_counts=True)
@@ -188,6 +189,7 @@ def summary(results: Results) -> dict:
         "done": int(results.done.sum()),
         "failed": int(failed.size),
         "statuses": {name_of(code): int(n) for code, n in zip(codes, counts)},
+        "numerical": int(np.sum(is_numerical(status))),
     }
     if results.verdicts:
         answer["verdicts"] = {

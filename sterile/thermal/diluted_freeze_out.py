@@ -12,6 +12,7 @@ X whose decay releases the entropy; X -> N N adds a hot component (2206.11293).
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -42,6 +43,7 @@ CITATION = """\
 # de Salas et al. 1511.00672: 4.1 to 4.7 MeV; Hasegawa et al. 1908.10189
 LOWEST_REHEATING_GEV = 4e-3
 _NODES = 1600
+_BELOW_PEAK = 7.0  # in ln q, where F q^3 has fallen to 1e-5 of its peak at least
 _PARENT = ("parent_mass_gev", "parent_width_gev", "parent_yield")
 
 
@@ -218,7 +220,11 @@ def _with_parent(model, plasma, grid, undiluted, steps) -> Production:
     if model.branching is not None:
         low, high = fd.Q_OVER_RATIO
         highest = jnp.maximum(jnp.log(high * ratio), released.log_q[-1])
-        q = jnp.exp(jnp.linspace(jnp.log(low * ratio), highest, _NODES))
+        # those of a light X that decays early are colder than the thermal ones
+        number = jax.lax.stop_gradient(released.log_f + 3.0 * released.log_q)
+        coldest = released.log_q[jnp.argmax(number)] - _BELOW_PEAK
+        lowest = jnp.minimum(jnp.log(low * ratio), coldest)
+        q = jnp.exp(jnp.linspace(lowest, highest, _NODES))
         f = fd.fermi_dirac(q, ratio) + hot_spectrum(released, q)
         weight = integral_weights(jnp.log(q)) * q**3 * f
         mean = jnp.sum(weight * q) / jnp.sum(weight)

@@ -1,0 +1,54 @@
+"""The first step below T_EW, in parts that begin small.
+
+At T_EW f_S may be far from what the broken phase makes of it, and S may be made, annihilate or
+decay a thousand times faster than H. f then moves by factors in a small part of a step, and rates
+that grow with f are not in the Jacobian of its start. Parts of the step that grow by a constant
+factor follow f all the way, whatever the rates.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sterile.scalar.rosenbrock import NODES
+
+# the first part is 5e-5 of the step: it resolves rates of 5e5 H
+_GROWTH, _PARTS = 3.0, 10
+
+
+def _weights(at, derivative=False) -> np.ndarray:
+    """Weights of values at the step's nodes in the polynomial through them, or its slope."""
+    powers = np.arange(NODES.size)
+    inverse = np.linalg.inv(NODES[:, None] ** powers)
+    at = np.asarray(at)[..., None]
+    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
+    return basis @ inverse
+
+
+def graded_step(advance, particle, yields, thermals, operators, step, carry):
+    """The end of a step that is taken in parts.
+
+    Parameters
+    ----------
+    advance : a step as :func:`sterile.scalar.step.implicit_step`.
+    particle, yields, carry : as there.
+    thermals, operators : at the nodes of the whole step, smooth in it.
+    step : its length.
+    """
+    ends = _GROWTH ** np.arange(1.0 - _PARTS, 1.0)
+    starts = np.concatenate([[0.0], ends[:-1]])
+    lengths = ends - starts
+    values = _weights(starts[:, None] + lengths[:, None] * NODES)
+    slopes = _weights(starts, derivative=True)
+
+    def part(carry, inputs):
+        start, length, value, slope = inputs
+        at_nodes = jax.tree.map(lambda leaf: jnp.tensordot(value, leaf, 1), (thermals, operators))
+        along = jax.tree.map(
+            lambda leaf: jnp.tensordot(slope, leaf, 1) / step, (thermals, operators)
+        )
+        here = at_nodes[0]._replace(shift=at_nodes[0].shift - start * step)
+        own = (here, along[0], at_nodes[1], along[1])
+        return advance(particle, yields, *own, length * step, carry), None
+
+    return jax.lax.scan(part, carry, (starts, lengths, values, slopes))[0]
