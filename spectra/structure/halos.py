@@ -12,10 +12,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, matter_density_msun_h
-from spectra.linear import integration_weights
 from spectra.numerics import interpolate
 from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, growth, power_at, transfer_at
+from spectra.structure.running_integral import running_integral, whole_weights
 
 SHARP_K_C = 2.5
 CRITICAL_OVERDENSITY = 1.686
@@ -93,8 +93,8 @@ def _cumulative_variance(last, transfer, table, cosmology):
     first = math.log(_LOWEST_K_H_MPC)
     ln_k = first + (last - first) * jnp.linspace(0.0, 1.0, _FIELD_NODES)
     integrand = jnp.exp(3.0 * ln_k) * _power(ln_k, transfer, table, cosmology)
-    cumulative = jnp.asarray(integration_weights(_FIELD_NODES) / (2.0 * math.pi**2))
-    variance = (cumulative @ integrand) * (last - first) / (_FIELD_NODES - 1)
+    step = (last - first) / (_FIELD_NODES - 1)
+    variance = running_integral(integrand) * step / (2.0 * math.pi**2)
     # what lies below the first node: k^2 P ~ k^(2 + n_s)
     return ln_k, variance + integrand[0] / (2.0 * math.pi**2 * (3.0 + cosmology.n_s))
 
@@ -137,7 +137,7 @@ def _halo_density(transfer, table, cosmology, z, minimum, c, q):
     power = _power(ln_k, transfer, table, cosmology)
     rate = _abundance(k, power, variance, mass, growth(z, power_at(table, cosmology)), cosmology, q)
     step = (ln_k[-1] - ln_k[0]) / (_FIELD_NODES - 1)
-    weights = jnp.asarray(3.0 * integration_weights(_FIELD_NODES)[-1])
+    weights = 3.0 * whole_weights(_FIELD_NODES)
     total = step * jnp.sum(jnp.where(used, weights * rate, 0.0))
     return jnp.where(covers(transfer, k_last), total * cosmology.h**3, jnp.nan)
 
@@ -179,7 +179,7 @@ def _satellites(transfer, table, cosmology, host, minimum, c, norm):
     k = jnp.exp(ln_k)
     k3_power = k**3 * _power(ln_k, transfer, table, cosmology)
     # dS = k^3 P dln k/(2 pi^2), dln k = (2 x/3) dx
-    rise = jnp.asarray(integration_weights(_HOST_NODES)) @ (x * k3_power) * step
+    rise = running_integral(x * k3_power) * step
     rise = rise / (3.0 * math.pi**2)
     # at x = 0 the ratio x/sqrt(rise) has the limit of rise -> k^3 P x^2/(6 pi^2)
     start = k3_power[0] / (6.0 * math.pi**2)
@@ -187,5 +187,5 @@ def _satellites(transfer, table, cosmology, host, minimum, c, norm):
     safe_x = jnp.where(x > 0.0, x, 1.0)
     slope = jnp.where(x > 0.0, safe / safe_x**2, start)
     rate = jnp.exp(x * x) * k3_power / (6.0 * math.pi**2 * jnp.sqrt(2.0 * math.pi * slope))
-    total = 2.0 * step * jnp.sum(jnp.asarray(integration_weights(_HOST_NODES)[-1]) * rate) / norm
+    total = 2.0 * step * jnp.sum(whole_weights(_HOST_NODES) * rate) / norm
     return jnp.where(covers(transfer, k[-1]), total, jnp.nan)

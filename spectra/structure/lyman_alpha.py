@@ -15,9 +15,9 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from spectra.linear import integration_weights
 from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, transfer_at
+from spectra.structure.running_integral import running_integral, whole_weights
 from spectra.structure.shapes import shape_transfer, viel_shape
 
 # MontePython Lya_abgd integrates to 200 h/Mpc over this window
@@ -72,12 +72,12 @@ def _one_dimensional_power(transfer, table, cosmology, low, high, k_cut):
     ln_k = jnp.asarray(np.concatenate([window, tail]))
     cold = jnp.exp(2.0 * ln_k) * cold_power(jnp.exp(ln_k), table, cosmology) / (2.0 * math.pi)
     warm = cold * transfer_at(ln_k, transfer) ** 2
-    # row i integrates up to node i; the reversed window integrates down from its end
-    inside = integration_weights(window.size)[::-1, ::-1] * (window[1] - window[0])
-    beyond = integration_weights(tail.size)[-1] * (tail[1] - tail[0])
+    beyond = whole_weights(tail.size) * (tail[1] - tail[0])
 
     def integrate(values):
-        return inside @ values[: window.size] + beyond @ values[window.size :]
+        # the reversed window integrates down from its end
+        inside = running_integral(values[window.size - 1 :: -1])[::-1] * (window[1] - window[0])
+        return inside + beyond @ values[window.size :]
 
     usable = covers(transfer, k_cut)
     return (
@@ -106,8 +106,8 @@ def area_deficit(
     """
     k, warm, cold = one_dimensional_power(transfer, table, cosmology, k_cut_h_mpc, window_h_mpc)
     low, high = window_h_mpc
-    weights = integration_weights(k.shape[0])[-1] * (math.log(high / low) / (k.shape[0] - 1))
-    return 1.0 - jnp.sum(jnp.asarray(weights) * k * warm / cold) / (high - low)
+    weights = whole_weights(k.shape[0]) * (math.log(high / low) / (k.shape[0] - 1))
+    return 1.0 - jnp.sum(weights * k * warm / cold) / (high - low)
 
 
 _MASS_RANGE_KEV = (0.1, 300.0)

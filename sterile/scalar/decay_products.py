@@ -145,10 +145,13 @@ _END_STEP = 0.5  # of the end of the spectrum's grid in ln q
 
 def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
     """F on a grid three times as fine, (1198,), by six-point interpolation of ln F in ln q."""
-    parts = _TABULATED_PER_COMPUTED
-    matrix = _interpolation_matrix(q.size, parts)
-    log_q = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), matrix.shape[0])
-    return jnp.exp(log_q), jnp.exp(matrix @ jnp.log(jnp.maximum(f, _DARK)))
+    size = _TABULATED_PER_COMPUTED * (q.size - 1) + 1
+    log_q, log_f = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), size), jnp.log(jnp.maximum(f, _DARK))
+    # no matrix: its 4 MB would be a constant of every program that makes a spectrum
+    position = jnp.arange(size) / _TABULATED_PER_COMPUTED
+    first = jnp.clip(jnp.floor(position).astype(jnp.int32) - 2, 0, q.size - 6)
+    line = sum(c * log_f[first + j] for j, c in enumerate(lagrange(position - first, 6)))
+    return jnp.exp(log_q), jnp.exp(line)
 
 
 def _inverse_grading(value):
