@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -31,6 +32,8 @@ _RANGES = {
 
 def as_float(value: ArrayLike | Sequence) -> Array:
     """A float array of the session's default precision."""
+    if isinstance(value, int | float | np.generic | np.ndarray):
+        value = np.asarray(value, dtype=float)  # then nothing is compiled to convert it
     return jnp.asarray(value, dtype=float)
 
 

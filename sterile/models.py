@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from spectra.constants import CMB_TEMPERATURE_GEV
+from spectra.cosmology import as_float
 from spectra.tracing import is_traced
 
 
@@ -54,11 +55,6 @@ class File(NamedTuple):
 
     description: str
     optional: bool
-
-
-def as_float(value: Any) -> Array:
-    """``value`` as a float64 array."""
-    return jnp.asarray(value, dtype=float)
 
 
 def as_float_or_none(value: Any) -> Array | None:

@@ -65,10 +65,10 @@ def json_object(
     result: dict[str, object] = {"status": int(status)}
     result.update(_finite(scalars))
     if transfer is not None:
-        result["k_h_mpc"] = [float(k) for k in transfer.k_h_mpc]
+        result["k_h_mpc"] = np.asarray(transfer.k_h_mpc).tolist()
         t2 = np.asarray(transfer.t2)
         if np.isfinite(t2).all():
-            result["t2"] = [float(value) for value in t2]
+            result["t2"] = t2.tolist()
     if verdicts is not None:
         result["verdicts"] = {name: verdict_entry(verdict) for name, verdict in verdicts.items()}
     result["warnings"] = list(warnings)

@@ -77,30 +77,22 @@ def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: s
 
     from spectra.structure import (
         Shape,
-        half_mode,
+        assess,
         power_table,
         reference_masses,
         reference_relics,
         shape_transfer,
-        structure_numbers,
     )
-    from spectra.structure import verdicts as verdicts_of
     from sterile import report
 
     curve = shape_transfer(Shape(alpha, beta, gamma, delta), np.geomspace(*_SHAPE_K_H_MPC))
     with session.progress("verdicts"):
         power = power_table()
         relics = reference_relics(reference_masses(), power=power, kind=kind)
-        verdicts = verdicts_of(None, curve, references=relics, power=power)
-        half = half_mode(curve)
-        scalars = {
-            "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
-            "k_t_half_h_mpc": half.k_t_half_h_mpc,
-            "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
-            **structure_numbers(curve, power),
-        }
+        measured, verdicts = assess(None, curve, references=relics, power=power)
+    half = measured.half_mode
     return report.json_object(
-        scalars,
+        measured.numbers(),
         status=int(half.status_t2),
         verdicts=verdicts,
         warnings=report.structure_warnings(curve, half),
