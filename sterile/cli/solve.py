@@ -15,11 +15,11 @@ def solve(
     as_json: Json = False,
 ) -> None:
     """Produce the spectrum of a model and follow it to T²(k) and the verdicts."""
+    session.start("once")
     from sterile import config as configuration
 
     config = configuration.load(config_path)
     check_output(output)
-    session.start("once")
     from sterile.pipeline import compile_production, compile_rest, measured_of
 
     model, plasma = configuration.model_of(config), configuration.plasma_of(config)

@@ -33,8 +33,6 @@ def verdict(
     as_json: Json = False,
 ) -> None:
     """The verdicts stored in a result file, or those on a cut-off {alpha, beta, gamma}."""
-    from sterile import report
-
     shape = {"--alpha": alpha, "--beta": beta, "--gamma": gamma}
     given = [name for name, value in shape.items() if value is not None]
     if (result_path is None) == (not given):
@@ -47,6 +45,9 @@ def verdict(
     else:
         find = partial(_shape_result, alpha, beta, gamma, delta, references)
     check_output(output)
+    session.start("once")
+    from sterile import report
+
     result = find()
     if output is not None:
         from spectra import plots
@@ -72,7 +73,6 @@ def _stored_verdicts(result_path: Path) -> dict:
 
 
 def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: str) -> dict:
-    session.start("once")
     import numpy as np
 
     from spectra.structure import (
