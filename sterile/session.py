@@ -1,7 +1,6 @@
 """What a command needs around it: double precision, a compilation cache, progress on stderr."""
 
 import ctypes
-import gc
 import hashlib
 import math
 import os
@@ -50,11 +49,8 @@ def start(effort: str = "some") -> None:
 
     JAX in double precision, its compilation cache on, freed memory kept. ``effort``: how hard the
     compiler tries, "once" for one evaluation, "many" for very many, see
-    :mod:`spectra.programs`. A process that answers once ends before its garbage matters: none is
-    collected, a tenth of its time.
+    :mod:`spectra.programs`.
     """
-    if effort == "once":
-        gc.disable()
     _keep_freed_memory()
     # the compiler's notes about its cache would mix with the progress lines
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
