@@ -1,7 +1,7 @@
 """The homogeneous universe the spectra live in: flat, cold-or-warm matter, massless neutrinos."""
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ _RANGES = {
 }
 
 
-def as_float(value: ArrayLike | Sequence) -> Array:
+def as_float(value: Any) -> Array:
     """A float array of the session's default precision."""
     if isinstance(value, int | float | np.generic | np.ndarray):
         value = np.asarray(value, dtype=float)  # then nothing is compiled to convert it

@@ -114,7 +114,7 @@ def assess(
     check_cosmology(cosmology, power)
     if references is None:
         references = reference_relics(reference_masses(masses), cosmology, drive, power)
-    measured, report = _judge(
+    found, report = _judge(
         dm,
         transfer,
         cosmology,
@@ -125,7 +125,7 @@ def assess(
         tuple((constraints or {}).items()),
     )
     # jit sorts names; the report is read from the summaries down
-    return measured, {name: report[name] for name in _order(report, masses)}
+    return found, {name: report[name] for name in _order(report, masses)}
 
 
 def compile_verdicts(

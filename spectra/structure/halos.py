@@ -140,7 +140,7 @@ def _halo_density(transfer, table, cosmology, z, minimum, c, q):
 
 
 def density_nodes(
-    cosmology: Cosmology, minimum: ArrayLike = GALAXY_MINIMUM_MSUN_H, c: ArrayLike = SHARP_K_C
+    cosmology: Cosmology, minimum: ArrayLike = GALAXY_MINIMUM_MSUN_H, c: float = SHARP_K_C
 ) -> Array:
     """ln of k [h/Mpc] at which :func:`halo_density` wants P, (m,), increasing."""
     return _field_nodes(jnp.log(wavenumber_of_mass(jnp.asarray(minimum), cosmology, c)))
@@ -211,7 +211,7 @@ def satellite_nodes(
     cosmology: Cosmology,
     host: ArrayLike = HOST_MASS_MSUN_H,
     minimum: ArrayLike = SATELLITE_MINIMUM_MSUN_H,
-    c: ArrayLike = SHARP_K_C,
+    c: float = SHARP_K_C,
 ) -> Array:
     """ln of k [h/Mpc] at which :func:`satellites` wants P, (m,), increasing."""
     k_host = wavenumber_of_mass(jnp.asarray(host), cosmology, c)

@@ -67,7 +67,7 @@ def one_dimensional_power(
 
 @program
 def _one_dimensional_power(transfer, table, cosmology, low, high, k_cut):
-    ln_k = area_nodes(k_cut, (low, high))
+    ln_k = jnp.asarray(area_nodes(k_cut, (low, high)))
     cold, t = cold_power(jnp.exp(ln_k), table, cosmology), transfer_at(ln_k, transfer)
     return _integrated(cold, t, transfer, k_cut, (low, high))
 
