@@ -71,7 +71,8 @@ def main(coupling: float) -> None:
     made = point.production
     follow = (made.q, made.f, made.yield_n, made.status, jnp.asarray(5e7), cosmology, None)
     report("structure", pipeline.follow, *follow, jnp.asarray(0.12), drive, power)
-    judged = (point.spectrum, point.transfer, cosmology, power, relics, jnp.asarray(1.7e12))
+    measured = pipeline.measured_of(vars(point))
+    judged = (point.spectrum, point.transfer, cosmology, power, relics, measured)
     masses = all_verdicts.REFERENCE_MASSES_KEV
     report("verdicts", all_verdicts._judge, *judged, masses, ())
     asked = bounds.Judged(point.spectrum, point.omega_h2, point.mass_kev)

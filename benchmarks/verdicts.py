@@ -21,7 +21,7 @@ from scipy.interpolate import CubicSpline
 
 import spectra
 from spectra.linear import Transfer
-from spectra.structure import reference_masses, reference_relics, structure_numbers
+from spectra.structure import measure, reference_masses, reference_relics
 
 POWER = spectra.power_table()
 DM = spectra.thermal_relic(4.0)
@@ -48,7 +48,7 @@ def report(t, mass_kev):
 
 
 def numbers(t):
-    return structure_numbers(Transfer(CURVE.k_h_mpc, t, t * t, CURVE.status), POWER)
+    return measure(Transfer(CURVE.k_h_mpc, t, t * t, CURVE.status), POWER)
 
 
 class Scipy:

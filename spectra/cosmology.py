@@ -1,10 +1,11 @@
 """The homogeneous universe the spectra live in: flat, cold-or-warm matter, massless neutrinos."""
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
@@ -30,12 +31,14 @@ _RANGES = {
 }
 
 
-def as_float(value: ArrayLike | Sequence) -> Array:
+def as_float(value: Any) -> Array:
     """A float64 array; ``ValueError`` with the fix where JAX is not in 64-bit mode.
 
     The public types pass what they are given through here, so that each says so first.
     """
     require_x64()
+    if isinstance(value, int | float | np.generic | np.ndarray):
+        value = np.asarray(value, dtype=float)  # then nothing is compiled to convert it
     return jnp.asarray(value, dtype=float)
 
 

@@ -280,7 +280,7 @@ def compile_verdicts(
 ) -> None:
     """Begin to compile :func:`verdicts` in the background.
 
-    ``production``, ``fields``: of :func:`sterile.pipeline.compile_ahead`.
+    ``production``, ``fields``: of :func:`sterile.pipeline.compile_production` and ``compile_rest``.
     """
     numbers = {name: getattr(production, name) for name in mechanism_of(model).numbers}
     given = fields["spectrum"], fields["omega_h2"], fields["mass_kev"]

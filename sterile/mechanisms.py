@@ -1,27 +1,57 @@
 """The registry: every way to make sterile neutrinos, by its ``kind``.
 
-The package's own are here. Others are added by :func:`register`, from a module that is imported by
-hand or named in the environment variable ``STERILE_MECHANISMS`` (several separated by commas):
-then the command line and the workers of a scan know them too.
+The package's own are here; what solves one is imported when it is first asked for. Others are
+added by :func:`register`, from a module that is imported by hand or named in the environment
+variable ``STERILE_MECHANISMS`` (several separated by commas): then the command line and the workers
+of a scan know them too.
 """
 
 import functools
 import importlib
 import os
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from types import ModuleType
 
-from sterile.combined import LATE_THERMALISATION, SUM, Composite
+from sterile import combined, mixing, parents, scalar, thermal
+from sterile.combined import Composite
 from sterile.contract import Mechanism
-from sterile.mixing import DODELSON_WIDROW, SCALAR_DECAY_MIXING, SHI_FULLER
 from sterile.models import Model
 from sterile.names import hint
-from sterile.parents import PARENT_DECAY
-from sterile.scalar import SCALAR_DECAY
-from sterile.thermal import DILUTED_FREEZE_OUT, SPECTRUM_FILE, THERMAL_RELIC
 
 PLUGIN_VARIABLE = "STERILE_MECHANISMS"
+# kind -> room and the name there; the rooms load what is asked of them
+_OWN: dict[str, tuple[ModuleType, str]] = {
+    "scalar-decay": (scalar, "SCALAR_DECAY"),
+    "dodelson-widrow": (mixing, "DODELSON_WIDROW"),
+    "shi-fuller": (mixing, "SHI_FULLER"),
+    "scalar-decay+mixing": (mixing, "SCALAR_DECAY_MIXING"),
+    "diluted-freeze-out": (thermal, "DILUTED_FREEZE_OUT"),
+    "late-thermalisation": (combined, "LATE_THERMALISATION"),
+    "thermal-relic": (thermal, "THERMAL_RELIC"),
+    "parent-decay": (parents, "PARENT_DECAY"),
+    "spectrum-file": (thermal, "SPECTRUM_FILE"),
+    "sum": (combined, "SUM"),
+}
 _registered: dict[str, Mechanism] = {}
+
+
+class _Kinds(Mapping[str, Mechanism]):
+    """Every mechanism that is known, the package's own first."""
+
+    def __getitem__(self, kind: str) -> Mechanism:
+        if kind not in _registered and kind in _OWN:
+            room, name = _OWN[kind]
+            register(getattr(room, name))
+        return _registered[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**_OWN, **_registered})
+
+    def __len__(self) -> int:
+        return len({**_OWN, **_registered})
+
+
+_known = _Kinds()
 
 
 def register(entry: Mechanism) -> Mechanism:
@@ -29,7 +59,9 @@ def register(entry: Mechanism) -> Mechanism:
 
     Raises ``ValueError`` if its kind is taken by a model of another module.
     """
-    before = _registered.get(entry.kind)
+    # asked of the mapping, an entry of the package's own would ask for itself
+    foreign = entry.model.__module__.split(".")[0] != __package__
+    before = (_known if foreign else _registered).get(entry.kind)
     if before is not None and before.model.__module__ != entry.model.__module__:
         raise ValueError(
             f'mechanism kind = "{entry.kind}" is taken by {before.model.__module__}; give the '
@@ -37,21 +69,6 @@ def register(entry: Mechanism) -> Mechanism:
         )
     _registered[entry.kind] = entry
     return entry
-
-
-for _own in (
-    SCALAR_DECAY,
-    DODELSON_WIDROW,
-    SHI_FULLER,
-    SCALAR_DECAY_MIXING,
-    DILUTED_FREEZE_OUT,
-    LATE_THERMALISATION,
-    THERMAL_RELIC,
-    PARENT_DECAY,
-    SPECTRUM_FILE,
-    SUM,
-):
-    register(_own)
 
 
 @functools.cache
@@ -80,7 +97,7 @@ def kinds() -> Mapping[str, Mechanism]:
     Raises ``ValueError`` if ``STERILE_MECHANISMS`` names a module that cannot be imported.
     """
     load_plugins()
-    return MappingProxyType(_registered)
+    return _known
 
 
 def mechanism(kind: str) -> Mechanism:
@@ -100,7 +117,7 @@ def modules_of(entry: Mechanism) -> tuple[str, ...]:
         parts = [modules_of(entry_of(part)) for _, part in entry.model.layout.parts]
         return tuple(dict.fromkeys(name for names in parts for name in names))
     module = entry.model.__module__
-    if module.split(".")[0] == __name__.split(".")[0]:
+    if module.split(".")[0] == __package__:
         return ()
     if module == "__main__":
         raise ValueError(
@@ -131,6 +148,6 @@ def entry_of(model: type) -> Mechanism:
 
 @functools.cache
 def _combined(model: type[Model]) -> Mechanism:
-    combine = _registered[model.kind].combine
+    combine = _known[model.kind].combine
     assert combine is not None
     return combine(model, entry_of)

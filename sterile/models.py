@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from spectra.constants import CMB_TEMPERATURE_GEV
-from spectra.precision import require_x64
+from spectra.cosmology import as_float
 from spectra.tracing import is_traced
 
 
@@ -55,12 +55,6 @@ class File(NamedTuple):
 
     description: str
     optional: bool
-
-
-def as_float(value: Any) -> Array:
-    """``value`` as a float64 array; ``ValueError`` where JAX is not in 64-bit mode."""
-    require_x64()
-    return jnp.asarray(value, dtype=float)
 
 
 def as_float_or_none(value: Any) -> Array | None:

@@ -1,5 +1,6 @@
 """The whole way from a model to structure: production, spectrum, transfer, half-mode, horizon."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from spectra.cosmology import Cosmology
+from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Drive, Transfer, transfer
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
@@ -17,16 +18,16 @@ from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import (
     HalfMode,
+    Measured,
     PowerTable,
     free_streaming,
-    half_mode,
+    measure,
     power_table,
-    structure_numbers,
 )
 from spectra.tracing import is_traced
 from sterile.contract import Grid, Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
-from sterile.models import Model, Plasma, as_float
+from sterile.models import Model, Plasma
 from sterile.production import choose_grid, solve_compiled
 from sterile.status import Status
 
@@ -48,7 +49,7 @@ class Point(eqx.Module):
         crossed, with a code in ``half_mode``.
     m_hm_t_half_msun_h : half-mode mass [Msun/h] of T = 1/2.
     lambda_fs_mpc : free-streaming horizon [comoving Mpc], <v> definition.
-    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :func:`spectra.structure.structure_numbers`.
+    delta_a, n_satellites, n_galaxies_z6_mpc3 : see :class:`spectra.structure.Measured`.
     spectrum, transfer, half_mode, production : the parts.
     status : int32; 0 is success, else a code of ``sterile.Status`` or ``spectra.Status``.
     """
@@ -133,36 +134,42 @@ def evaluate(
     return _point(production, cosmology, target, drive, power, hierarchies)
 
 
-def compile_ahead(
-    model: Model,
-    cosmology: Cosmology,
-    plasma: Plasma,
-    mass_kev,
-    omega_h2,
-    drive,
-    power,
-    error_estimate: bool,
-) -> tuple[Production, dict]:
-    """Begin to compile :func:`evaluate` in the background, arguments as there.
+def compile_production(
+    model: Model, plasma: Plasma, omega_h2: ArrayLike, error_estimate: bool
+) -> Production:
+    """Begin to compile the first part of :func:`evaluate` in the background, arguments as there.
 
-    Returns the production, and the fields of the :class:`Point` that follow from it, with
-    ``jax.ShapeDtypeStruct`` for arrays: what else there is to compile needs their shapes.
+    Returns the production with ``jax.ShapeDtypeStruct`` for arrays: what else there is to compile
+    needs their shapes.
     """
     model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
-    production = solve_compiled.ahead(model, plasma, choose_grid(model, plasma), error_estimate)
+    return solve_compiled.ahead(model, plasma, choose_grid(model, plasma), error_estimate)
+
+
+def compile_rest(
+    model: Model, production: Production, cosmology: Cosmology, mass_kev, omega_h2, drive, power
+) -> dict:
+    """The same for what follows from a production of :func:`compile_production`.
+
+    Returns the fields of :class:`Point` that do.
+    """
+    given = _given(production, model)
+    target = _target(model, mass_kev, omega_h2)
+    return follow.ahead(*given, cosmology, *target, drive, power, "never")
+
+
+def measured_of(fields: Mapping[str, Any]) -> Measured:
+    """What has been measured of the transfer function among the fields of a :class:`Point`."""
+    return Measured(**{name: fields[name] for name in Measured.__dataclass_fields__})
+
+
+def _given(production: Production, model: Model) -> tuple:
+    """What :func:`follow` asks of a production from a model."""
     heaviest = mechanism_of(model).heaviest_mass_kev
-    return production, follow.ahead(
-        production.q,
-        production.f,
-        production.yield_n,
-        production.status,
-        None if heaviest is None else heaviest(model),
-        cosmology,
-        *_target(model, mass_kev, omega_h2),
-        drive,
-        power,
-        "never",
-    )
+    if not is_traced(model):  # arithmetic with numpy's numbers compiles nothing
+        model = jax.tree.map(np.asarray, model)
+    limit = None if heaviest is None else heaviest(model)
+    return production.q, production.f, production.yield_n, production.status, limit
 
 
 def evaluate_many(
@@ -242,19 +249,9 @@ def _evaluate_batch(models, cosmology, plasma, target, drive, grid, power, hiera
 def _point(production: Production, cosmology, target, drive, power, hierarchies) -> Point:
     """What follows from a production: structure by one program, whatever made the spectrum."""
     mechanism = mechanism_of(production.model)
-    heaviest = mechanism.heaviest_mass_kev
     return Point(
         **follow(
-            production.q,
-            production.f,
-            production.yield_n,
-            production.status,
-            None if heaviest is None else heaviest(production.model),
-            cosmology,
-            *target,
-            drive,
-            power,
-            hierarchies,
+            *_given(production, production.model), cosmology, *target, drive, power, hierarchies
         ),
         yield_n=production.yield_n,
         q_mean=production.q_mean,
@@ -277,7 +274,7 @@ def follow(
     mass = relic_mass_kev(yield_n, omega_h2) if mass_kev is None else mass_kev
     spectrum = Spectrum(q, f, mass, 1.0)
     curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
-    half = half_mode(curve, cosmology)
+    measured = measure(curve, power, cosmology)
     status = curve.status
     if heaviest_kev is not None:
         above = spectrum.mass_kev > heaviest_kev
@@ -286,14 +283,11 @@ def follow(
     return {
         "mass_kev": spectrum.mass_kev,
         "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,
-        "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
-        "k_t_half_h_mpc": half.k_t_half_h_mpc,
-        "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
         "lambda_fs_mpc": free_streaming(spectrum, cosmology),
-        **structure_numbers(curve, power, cosmology),
+        **measured.numbers(),
         "spectrum": spectrum,
         "transfer": curve,
-        "half_mode": half,
+        "half_mode": measured.half_mode,
         "status": status.astype(jnp.int32),
     }
 

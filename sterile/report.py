@@ -13,7 +13,7 @@ from spectra.structure import free_streaming_class, has_several_scales
 from sterile.citation import citation_of
 from sterile.contract import Dataset, Production
 from sterile.mechanisms import kinds, mechanism_of
-from sterile.quantities import point_scalars
+from sterile.quantities import Quantity, point_scalars
 
 # relics drawn beside a spectrum
 SHOWN_REFERENCES_KEV = (2.0, 3.3, 5.3)
@@ -65,10 +65,10 @@ def json_object(
     result: dict[str, object] = {"status": int(status)}
     result.update(_finite(scalars))
     if transfer is not None:
-        result["k_h_mpc"] = [float(k) for k in transfer.k_h_mpc]
+        result["k_h_mpc"] = np.asarray(transfer.k_h_mpc).tolist()
         t2 = np.asarray(transfer.t2)
         if np.isfinite(t2).all():
-            result["t2"] = [float(value) for value in t2]
+            result["t2"] = t2.tolist()
     if verdicts is not None:
         result["verdicts"] = {name: verdict_entry(verdict) for name, verdict in verdicts.items()}
     result["warnings"] = list(warnings)
@@ -113,9 +113,8 @@ def spectrum_warnings(spectrum: Spectrum) -> list[str]:
 
 def table(result: dict) -> str:
     """The terminal's page for a JSON object: aligned rows, verdicts, warnings."""
-    own = {name: q for entry in kinds().values() for name, q in entry.numbers.items()}
     rows = []
-    for key, quantity in point_scalars(own).items():
+    for key, quantity in _vocabulary(result).items():
         if key in result:
             note = ""
             if key == "lambda_fs_mpc":
@@ -130,6 +129,19 @@ def table(result: dict) -> str:
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}".rstrip() for a, b, c in rows]
     lines += [f"warning: {warning}" for warning in result.get("warnings", ())]
     return "\n".join(lines)
+
+
+def _vocabulary(result: dict) -> dict[str, Quantity]:
+    """The scalars of the page, with those that only the result's mechanism knows."""
+    shared = {*point_scalars({}), "status"}
+    numbers = {name for name, value in result.items() if isinstance(value, (int, float))}
+    unknown = {name for name in numbers - shared if name.removesuffix("_error") == name}
+    own: dict[str, Quantity] = {}
+    for entry in kinds().values():  # each is imported to be asked
+        if unknown <= own.keys():
+            break
+        own |= entry.numbers
+    return point_scalars(own)
 
 
 def _numbers(entry: dict) -> str:

@@ -59,6 +59,8 @@ def start(effort: str = "some") -> None:
     from spectra.programs import set_usual_effort
 
     jax.config.update("jax_enable_x64", True)
+    # source lines in programs are a tenth of the time that it takes to load them
+    jax.config.update("jax_traceback_in_locations_limit", 0)
     set_usual_effort(effort)
     folder = cache_directory()
     try:

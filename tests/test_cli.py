@@ -73,6 +73,19 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
     assert not {"jax", "numpy", "matplotlib", "h5py"} & set(found.stdout.split())
 
 
+def test_a_verdict_loads_nothing_that_it_does_not_need(tmp_path):
+    code = (
+        "import sys; from sterile.cli.app import run\n"
+        "sys.argv = 'sterile verdict --alpha 0.02 --beta 2.24 --gamma -4.46 --json'.split()\n"
+        "assert run() == 0\n"
+        "needless = {'matplotlib', 'camb', 'scipy.interpolate', 'scipy.ndimage', 'pandas',\n"
+        "            'sterile.mixing.mechanism', 'sterile.scan.runner', 'numpyro'}\n"
+        "assert not needless & set(sys.modules), needless & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_module_and_help():
     for words in (["--help"], ["transfer", "--help"], []):
         done = subprocess.run(

@@ -197,3 +197,29 @@ def test_it_is_fitted(solved):
 def test_a_plugin_that_is_not_there_is_one_line(tmp_path):
     message = command(tmp_path, "kinds", plugin="nowhere", code=2)
     assert "STERILE_MECHANISMS" in message and message.count("\n") == 1
+
+
+@pytest.mark.invariants
+def test_a_mechanism_is_imported_when_it_is_asked_for():
+    code = (
+        "import sys; from sterile import mechanisms\n"
+        "names = list(mechanisms.kinds())\n"
+        "solvers = [m for m in sys.modules if m.endswith(('.mechanism', 'diluted_freeze_out'))]\n"
+        "assert not solvers, solvers\n"
+        "assert all(mechanisms.mechanism(name).kind == name for name in names)\n"
+        "assert len(names) == len(mechanisms.kinds()) == 10\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.invariants
+def test_a_kind_of_the_package_is_taken_though_nothing_has_asked_for_it():
+    code = (
+        "import equinox as eqx, sterile; from sterile import mechanisms\n"
+        "class Own(sterile.Model):\n"
+        "    kind = 'thermal-relic'\n"
+        "mechanisms.register(sterile.Mechanism(model=Own, solve=print))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "is taken by sterile.thermal" in done.stderr

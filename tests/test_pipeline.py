@@ -125,6 +125,24 @@ def test_jit_without_a_grid_takes_the_right_regime():
         assert float(traced(*parameters)) == pytest.approx(float(chosen.yield_n), rel=1e-4)
 
 
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_a_batch_without_a_grid_is_its_points_one_by_one():
+    """As a user writes it: every point computes its own regime, with the grid it is given alone."""
+    points = [(100.0, 1e-8), (100.0, 1e-3), (100.0, 1e-6), (30.0, 1e-9), (62.5, 1e-9)]
+    masses, couplings = np.array(points).T
+    models = sterile.ScalarDecay(masses, couplings, np.full(len(points), 1e-9))
+    batch = jax.jit(jax.vmap(sterile.evaluate))(models)
+    for index, (mass, coupling) in enumerate(points):
+        alone = sterile.evaluate(sterile.ScalarDecay(mass, coupling, 1e-9))
+        assert int(batch.status[index]) == int(alone.status) == 0
+        for name in ("yield_n", "q_mean", "k_t2_half_h_mpc"):
+            # another lattice, as under jit: both are good to 1e-4, cut-offs to three times that;
+            # NaN in both where T^2 never falls to one half
+            close = pytest.approx(float(getattr(alone, name)), rel=3e-4, nan_ok=True)
+            assert float(getattr(batch, name)[index]) == close, (name, points[index])
+
+
 @pytest.mark.gradients
 def test_gradient_of_the_half_mode():
     # one direction through everything: forward against Richardson differences, absolute 1e-5 in

@@ -6,8 +6,10 @@ import numpy as np
 import observables
 import pytest
 
+from spectra.linear import integration_weights
 from spectra.linear.transfer_function import Transfer
-from spectra.structure import halos, lyman_alpha, power
+from spectra.structure import halos, lyman_alpha, measure, power
+from spectra.structure.running_integral import running_integral, whole_weights
 from spectra.structure.scales import half_mode
 from spectra.structure.shapes import Shape, shape_transfer, viel_shape
 
@@ -47,6 +49,36 @@ def test_golden_observables(measured):
             # required 1e-4; six-point interpolation of the same table is good to 5e-6
             assert value == pytest.approx(float(row[name]), rel=1e-5), (name, row["id"])
     assert abs(float(numbers["dA_kcut200"][0])) < 1e-12
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("n", [12, 13, 40, 401])
+def test_integrals_without_the_matrix_are_those_with_it(n):
+    values = np.sin(np.arange(n) / 7.0) + 2.0
+    matrix = integration_weights(n)
+    # rounding of sums of up to n terms of order one
+    np.testing.assert_allclose(
+        running_integral(jnp.asarray(values)), matrix @ values, rtol=1e-14 * n
+    )
+    np.testing.assert_allclose(whole_weights(n), matrix[-1], rtol=1e-15)
+
+
+@pytest.mark.analytic
+def test_measured_together_is_each_number_alone(measured):
+    rows, numbers = measured
+    index = next(i for i, row in enumerate(rows) if row["id"] == "thermal_3.5keV")
+    _, curve = observables.curve(rows[index])
+    for host, column in ((1.7e12, "Nsub_Mh1.7e12"), (3.0e12, "Nsub_Mh3.0e12")):
+        together = measure(curve, TABLE, host_mass_msun_h=host)
+        # P and T at the same nodes: rounding, amplified by six-point interpolation
+        close = {"rel": 1e-11}
+        assert together.n_satellites == pytest.approx(float(numbers[column][index]), **close)
+    alone = {name: float(values[index]) for name, values in numbers.items()}
+    assert together.delta_a == pytest.approx(alone["dA_kcut200"], **close)
+    assert together.n_galaxies_z6_mpc3 == pytest.approx(alone["ngal_z6_c2.5_Mpc-3"], **close)
+    mass = together.half_mode.m_hm_t_half_msun_h
+    assert mass == pytest.approx(alone["M_hm_T_half_Msun_h"], **close)
+    assert together.numbers()["m_hm_t_half_msun_h"] == mass
 
 
 @pytest.mark.golden

@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.constants import SPEED_OF_LIGHT_KM_S
-from spectra.cosmology import Cosmology, hubble_mpc
+from spectra.cosmology import Cosmology, as_float, hubble_mpc
 from spectra.linear.deposit import lagrange_six
 from spectra.linear.served_cosmologies import (
     ln_change,
@@ -192,7 +192,7 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
     ln_a, dy = tables["ln_a"], float(tables["dy"])
     k_mpc = tables["k_h_mpc"] * float(cosmology.h)
     with jax.ensure_compile_time_eval():
-        s = np.asarray(free_streaming_time(jnp.asarray(ln_a), cosmology))
+        s = np.asarray(free_streaming_time(as_float(ln_a), cosmology))
     # a node to spare at either end, for neighbouring cosmologies
     ln_first = math.log(np.diff(s).min()) - 2.5 * dy
     kernel_rows = math.ceil((math.log(s[-1]) - ln_first) / dy) + 4
@@ -206,11 +206,11 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
     ln_ks = ln_first + math.log(k_mpc[0]) + dy * (np.arange(nx) - 2)
 
     with jax.ensure_compile_time_eval():
-        step_weights = jnp.asarray(integration_weights(len(ln_a)) * tables["ln_a_step"])
-        switch = jnp.asarray(tables["gravity_switch"])
-        made = _expansion(cosmology, jnp.asarray(ln_a), step_weights, switch, ln_first, dy)
+        step_weights = as_float(integration_weights(len(ln_a)) * tables["ln_a_step"])
+        switch = as_float(tables["gravity_switch"])
+        made = _expansion(cosmology, as_float(ln_a), step_weights, switch, ln_first, dy)
         made |= {
-            name: jnp.asarray(np.asarray(tables[name], dtype=float))
+            name: as_float(tables[name])
             for name in (
                 "k_h_mpc ln_a response time_modes response_cold baryon_external cold_today "
                 "baryon_weights baryon_pressure"
@@ -219,20 +219,18 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
         tangents = None
         if "tangent_response" in tables:
             names = Tangents.__dataclass_fields__
-            tangents = Tangents(
-                **{n: jnp.asarray(np.asarray(tables[f"tangent_{n}"], dtype=float)) for n in names}
-            )
+            tangents = Tangents(**{n: as_float(tables[f"tangent_{n}"]) for n in names})
         return Drive(
             cosmology=cosmology,
-            ln_k_shift=jnp.asarray(np.log(k_mpc / k_mpc[0]) / dy),
+            ln_k_shift=as_float(np.log(k_mpc / k_mpc[0]) / dy),
             gravity_switch=switch,
             step_weights=step_weights,
-            ln_distance_first=jnp.asarray(ln_first),
-            sinc=jnp.asarray(sinc_table(ln_u[:, None] + ln_ks[None, :], dy)),
-            ln_u_first=jnp.asarray(ln_u[0]),
+            ln_distance_first=as_float(ln_first),
+            sinc=as_float(sinc_table(ln_u[:, None] + ln_ks[None, :], dy)),
+            ln_u_first=as_float(ln_u[0]),
             thermal_history=ThermalHistory(
                 *(
-                    jnp.asarray(np.asarray(tables[name], dtype=float))
+                    as_float(tables[name])
                     for name in ("ln_opacity", "sound_squared", "thermal_ln_a", "thermal_step")
                 )
             ),

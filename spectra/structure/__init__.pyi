@@ -1,12 +1,14 @@
 from . import lyman_alpha as lyman_alpha
 from .all_verdicts import REFERENCE_MASSES_KEV as REFERENCE_MASSES_KEV
 from .all_verdicts import VerdictStatus as VerdictStatus
+from .all_verdicts import assess as assess
 from .all_verdicts import compile_verdicts as compile_verdicts
 from .all_verdicts import reference_masses as reference_masses
-from .all_verdicts import structure_numbers as structure_numbers
 from .all_verdicts import verdicts as verdicts
 from .cold_transfers import COLUMNS as COLUMNS
 from .cold_transfers import cold_species as cold_species
+from .measures import Measured as Measured
+from .measures import measure as measure
 from .power import HIGHEST_Z as HIGHEST_Z
 from .power import PIVOT_MPC as PIVOT_MPC
 from .power import PowerTable as PowerTable

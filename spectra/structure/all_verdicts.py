@@ -4,21 +4,18 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 
 import jax
-import jax.numpy as jnp
-from jax import Array
 from jax.typing import ArrayLike
 
-from spectra.cosmology import Cosmology
+from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Drive, Transfer
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import constraints as built_in
 from spectra.structure.constraints import half_mode_excess
-from spectra.structure.halos import HOST_MASS_MSUN_H, halo_density, satellites
-from spectra.structure.lyman_alpha import area_deficit
+from spectra.structure.halos import HOST_MASS_MSUN_H
+from spectra.structure.measures import Measured, measure
 from spectra.structure.power import PowerTable, check_cosmology, power_at, power_table
 from spectra.structure.references import References, reference_relics
-from spectra.structure.scales import half_mode
 from spectra.structure.verdict import Subject, Verdict, VerdictStatus, strictest
 
 # the paper's status rule (1609.01289): forbidden below the first, constrained below the second.
@@ -47,6 +44,7 @@ def verdicts(
     power: PowerTable | None = None,
     host_mass_msun_h: ArrayLike = HOST_MASS_MSUN_H,
     constraints: Mapping[str, Constraint] | None = None,
+    measured: Measured | None = None,
 ) -> dict[str, Verdict]:
     """All constraints on a spectrum, by name; works under jit, vmap and grad.
 
@@ -67,13 +65,45 @@ def verdicts(
     references : of :func:`spectra.reference_relics`, with :func:`reference_masses`;
         computed by the solver when left out.
     power : of :func:`spectra.power_table`.
-    host_mass_msun_h : mass of the Milky Way's halo [Msun/h].
+    host_mass_msun_h : mass of the Milky Way's halo [Msun/h]; without ``measured``.
     constraints : the user's own, name -> function of a :class:`spectra.Subject`.
+    measured : of :func:`spectra.structure.measure`, where it has been made already.
 
     Raises
     ------
     ValueError
         If no reference mass is given or one is not positive, or a name is taken.
+    """
+    _, report = assess(
+        dm,
+        transfer,
+        cosmology,
+        drive,
+        reference_masses_kev,
+        references,
+        power,
+        host_mass_msun_h,
+        constraints,
+        measured,
+    )
+    return report
+
+
+def assess(
+    dm: Spectrum | None,
+    transfer: Transfer,
+    cosmology: Cosmology | None = None,
+    drive: Drive | None = None,
+    reference_masses_kev: tuple[float, ...] = REFERENCE_MASSES_KEV,
+    references: References | None = None,
+    power: PowerTable | None = None,
+    host_mass_msun_h: ArrayLike = HOST_MASS_MSUN_H,
+    constraints: Mapping[str, Constraint] | None = None,
+    measured: Measured | None = None,
+) -> tuple[Measured, dict[str, Verdict]]:
+    """What is measured of a transfer function, and :func:`verdicts` on it, by one program.
+
+    Arguments and errors as there.
     """
     cosmology = Cosmology() if cosmology is None else cosmology
     masses = tuple(sorted(float(mass) for mass in reference_masses_kev))
@@ -84,18 +114,18 @@ def verdicts(
     check_cosmology(cosmology, power)
     if references is None:
         references = reference_relics(reference_masses(masses), cosmology, drive, power)
-    report = _judge(
+    found, report = _judge(
         dm,
         transfer,
         cosmology,
         power,
         references,
-        jnp.asarray(host_mass_msun_h, dtype=float),
+        measured if measured is not None else as_float(host_mass_msun_h),
         masses,
         tuple((constraints or {}).items()),
     )
     # jit sorts names; the report is read from the summaries down
-    return {name: report[name] for name in _order(report, masses)}
+    return found, {name: report[name] for name in _order(report, masses)}
 
 
 def compile_verdicts(
@@ -104,14 +134,14 @@ def compile_verdicts(
     cosmology: Cosmology,
     references: References,
     power: PowerTable,
+    measured: Measured,
 ) -> None:
     """Begin to compile :func:`verdicts`, with its defaults, in the background.
 
-    The arrays of ``dm`` and ``transfer`` may be ``jax.ShapeDtypeStruct``.
+    The arrays of ``dm``, ``transfer`` and ``measured`` may be ``jax.ShapeDtypeStruct``.
     """
     masses = tuple(sorted(REFERENCE_MASSES_KEV))
-    host = jnp.asarray(HOST_MASS_MSUN_H, dtype=float)
-    _judge.ahead(dm, transfer, cosmology, power, references, host, masses, ())
+    _judge.ahead(dm, transfer, cosmology, power, references, measured, masses, ())
 
 
 def _order(report, masses) -> list[str]:
@@ -125,8 +155,10 @@ def _order(report, masses) -> list[str]:
 
 
 @program
-def _judge(dm, transfer, cosmology, power, references, host_mass, masses, own):
+def _judge(dm, transfer, cosmology, power, references, measured, masses, own):
     power = power_at(power, cosmology)
+    if not isinstance(measured, Measured):  # but the mass of the host
+        measured = measure(transfer, power, cosmology, measured)
     excess, margin = jax.vmap(lambda reference: half_mode_excess(transfer, reference))(
         references.transfers
     )
@@ -134,12 +166,13 @@ def _judge(dm, transfer, cosmology, power, references, host_mass, masses, own):
         transfer=transfer,
         cosmology=cosmology,
         power=power,
-        half_mode=half_mode(transfer, cosmology),
+        half_mode=measured.half_mode,
         references=references,
         excess=excess,
         excess_margin=margin,
-        area_deficit=area_deficit(transfer, power, cosmology),
-        host_mass_msun_h=host_mass,
+        area_deficit=measured.delta_a,
+        n_satellites=measured.n_satellites,
+        halo_density_mpc3=measured.n_galaxies_z6_mpc3,
         spectrum=dm,
     )
     report = {name: constraint(subject) for name, constraint in _single(masses)}
@@ -160,7 +193,7 @@ def _judge(dm, transfer, cosmology, power, references, host_mass, masses, own):
         if name in report:
             raise ValueError(f"constraint {name!r} is built in; give yours another name")
         report[name] = constraint(subject)
-    return report
+    return measured, report
 
 
 @lru_cache(maxsize=16)
@@ -188,26 +221,3 @@ def mass_label(mass_kev: float) -> str:
     """A mass [keV] in a constraint's name: at least one decimal."""
     one_decimal = f"{mass_kev:.1f}"
     return one_decimal if float(one_decimal) == mass_kev else f"{mass_kev:g}"
-
-
-def structure_numbers(
-    transfer: Transfer, power: PowerTable, cosmology: Cosmology | None = None
-) -> dict:
-    """delta_a, n_satellites and n_galaxies_z6_mpc3, the JSON keys, with the default conventions.
-
-    ``transfer``: k_h_mpc (n,), t (n,). Scalars; NaN where T does not reach far enough.
-    """
-    if cosmology is not None:
-        check_cosmology(cosmology, power)
-    return _structure_numbers(transfer, power, cosmology)
-
-
-@program
-def _structure_numbers(transfer, power, cosmology) -> dict[str, Array]:
-    if cosmology is not None:
-        power = power_at(power, cosmology)
-    return {
-        "delta_a": area_deficit(transfer, power, cosmology),
-        "n_satellites": satellites(transfer, power, cosmology),
-        "n_galaxies_z6_mpc3": halo_density(transfer, power, cosmology),
-    }

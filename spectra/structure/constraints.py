@@ -14,7 +14,7 @@ from jax import Array
 from spectra.linear import Transfer
 from spectra.numerics import interpolate
 from spectra.programs import program
-from spectra.structure import halos, lyman_alpha
+from spectra.structure import lyman_alpha
 from spectra.structure.scales import (
     COLD_BELOW_MPC,
     HOT_ABOVE_MPC,
@@ -130,9 +130,7 @@ SATELLITES_OBSERVED, SATELLITES_ALLOWANCE = 63.0, 57.0
 
 def milky_way_satellites(subject: Subject) -> Verdict:
     """At least as many subhaloes as the Milky Way has satellites."""
-    count = halos.satellites(
-        subject.transfer, subject.power, subject.cosmology, subject.host_mass_msun_h
-    )
+    count = subject.n_satellites
     missing = jnp.maximum(SATELLITES_OBSERVED - count, 0.0)
     sigma = SATELLITES_OBSERVED - SATELLITES_ALLOWANCE
     return judged(
@@ -159,8 +157,7 @@ GALAXY_MASSES_KEV = (2.1, 2.4, 2.9)
 def high_redshift_galaxies(subject: Subject) -> Verdict:
     """Enough haloes at z = 6 for the galaxies of the Hubble Frontier Fields."""
     references = subject.references
-    density = halos.halo_density(subject.transfer, subject.power, subject.cosmology)
-    level = jnp.log10(density)
+    level = jnp.log10(subject.halo_density_mpc3)
     index = jnp.asarray([references.index(mass) for mass in GALAXY_MASSES_KEV])
     three, two, one = jnp.log10(references.halo_density_mpc3[index])
     # Gaussian levels 3, 2, 1 at these three, straight between them and beyond, 0 at its best

@@ -12,10 +12,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, matter_density_msun_h
-from spectra.linear import integration_weights
 from spectra.numerics import interpolate
 from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, growth, power_at, transfer_at
+from spectra.structure.running_integral import running_integral, whole_weights
 
 SHARP_K_C = 2.5
 CRITICAL_OVERDENSITY = 1.686
@@ -41,7 +41,8 @@ def wavenumber_of_mass(mass_msun_h: Array, cosmology: Cosmology, c: float = SHAR
     return c * jnp.cbrt(4.0 * math.pi * density / (3.0 * mass_msun_h))
 
 
-def _power(ln_k: Array, transfer, table: PowerTable, cosmology: Cosmology) -> Array:
+def suppressed_power(ln_k: Array, transfer, table: PowerTable, cosmology: Cosmology) -> Array:
+    """P = P_CDM T^2 today [(Mpc/h)^3] at ln of k [h/Mpc], any shape; arguments as elsewhere."""
     cold = cold_power(jnp.exp(ln_k), table, cosmology)
     return cold * transfer_at(ln_k, transfer) ** 2
 
@@ -79,24 +80,28 @@ def mass_function(
 def _mass_function(mass, transfer, table, cosmology, z, c, q):
     k = wavenumber_of_mass(mass, cosmology, c)
     order = jnp.argsort(k)
-    last = jnp.log(k)[order[-1]]
-    ln_k, variance = _cumulative_variance(last, transfer, table, cosmology)
+    ln_k = _field_nodes(jnp.log(k)[order[-1]])
+    variance = _variance(ln_k, suppressed_power(ln_k, transfer, table, cosmology), cosmology)
     s = jnp.exp(interpolate(jnp.log(k), ln_k[1:], jnp.log(variance[1:])))
-    power = _power(jnp.log(k), transfer, table, cosmology)
+    power = suppressed_power(jnp.log(k), transfer, table, cosmology)
     rate = _abundance(k, power, s, mass, growth(z, power_at(table, cosmology)), cosmology, q)
     reach = jnp.max(transfer.k_h_mpc) * (1.0 + 1e-9)
     return jnp.where(k <= reach, rate, jnp.nan), jnp.where(k <= reach, jnp.sqrt(s), jnp.nan)
 
 
-def _cumulative_variance(last, transfer, table, cosmology):
-    """ln k (m,), uniform up to ``last``, and S(k) (m,) at z = 0."""
+def _field_nodes(last):
+    """ln k (m,), uniform up to ``last``."""
     first = math.log(_LOWEST_K_H_MPC)
-    ln_k = first + (last - first) * jnp.linspace(0.0, 1.0, _FIELD_NODES)
-    integrand = jnp.exp(3.0 * ln_k) * _power(ln_k, transfer, table, cosmology)
-    cumulative = jnp.asarray(integration_weights(_FIELD_NODES) / (2.0 * math.pi**2))
-    variance = (cumulative @ integrand) * (last - first) / (_FIELD_NODES - 1)
+    return first + (last - first) * jnp.linspace(0.0, 1.0, _FIELD_NODES)
+
+
+def _variance(ln_k, power, cosmology):
+    """S(k) at z = 0 from P at the nodes of :func:`_field_nodes`, (m,) each."""
+    integrand = jnp.exp(3.0 * ln_k) * power
+    step = (ln_k[-1] - math.log(_LOWEST_K_H_MPC)) / (_FIELD_NODES - 1)
+    variance = running_integral(integrand) * step / (2.0 * math.pi**2)
     # what lies below the first node: k^2 P ~ k^(2 + n_s)
-    return ln_k, variance + integrand[0] / (2.0 * math.pi**2 * (3.0 + cosmology.n_s))
+    return variance + integrand[0] / (2.0 * math.pi**2 * (3.0 + cosmology.n_s))
 
 
 def _abundance(k, power, s, mass, d, cosmology, q):
@@ -129,17 +134,38 @@ def halo_density(
 
 @program
 def _halo_density(transfer, table, cosmology, z, minimum, c, q):
-    k_last = wavenumber_of_mass(minimum, cosmology, c)
-    ln_k, variance = _cumulative_variance(jnp.log(k_last), transfer, table, cosmology)
+    ln_k = density_nodes(cosmology, minimum, c)
+    power = suppressed_power(ln_k, transfer, table, cosmology)
+    return density_of(ln_k, power, transfer, table, cosmology, z, minimum, q)
+
+
+def density_nodes(
+    cosmology: Cosmology, minimum: ArrayLike = GALAXY_MINIMUM_MSUN_H, c: float = SHARP_K_C
+) -> Array:
+    """ln of k [h/Mpc] at which :func:`halo_density` wants P, (m,), increasing."""
+    return _field_nodes(jnp.log(wavenumber_of_mass(jnp.asarray(minimum), cosmology, c)))
+
+
+def density_of(
+    ln_k: Array,
+    power: Array,
+    transfer,
+    table: PowerTable,
+    cosmology: Cosmology,
+    z: ArrayLike = GALAXY_REDSHIFT,
+    minimum: ArrayLike = GALAXY_MINIMUM_MSUN_H,
+    q: ArrayLike = ST_Q,
+) -> Array:
+    """:func:`halo_density` from P [(Mpc/h)^3] at the nodes of :func:`density_nodes`, (m,) each."""
     k = jnp.exp(ln_k)
     mass = minimum * jnp.exp(3.0 * (ln_k[-1] - ln_k))
     used = mass < _GALAXY_MAXIMUM_MSUN_H
-    power = _power(ln_k, transfer, table, cosmology)
+    variance = _variance(ln_k, power, cosmology)
     rate = _abundance(k, power, variance, mass, growth(z, power_at(table, cosmology)), cosmology, q)
     step = (ln_k[-1] - ln_k[0]) / (_FIELD_NODES - 1)
-    weights = jnp.asarray(3.0 * integration_weights(_FIELD_NODES)[-1])
+    weights = 3.0 * whole_weights(_FIELD_NODES)
     total = step * jnp.sum(jnp.where(used, weights * rate, 0.0))
-    return jnp.where(covers(transfer, k_last), total * cosmology.h**3, jnp.nan)
+    return jnp.where(covers(transfer, k[-1]), total * cosmology.h**3, jnp.nan)
 
 
 def satellites(
@@ -170,16 +196,43 @@ def satellites(
 
 @program
 def _satellites(transfer, table, cosmology, host, minimum, c, norm):
-    # x^2 = ln(M_h/M): the end point is 1/sqrt(x^2), which dlnM = 2 x dx removes
+    ln_k = satellite_nodes(cosmology, host, minimum, c)
+    power = suppressed_power(ln_k, transfer, table, cosmology)
+    return satellites_of(ln_k, power, transfer, host, minimum, norm)
+
+
+def _root_ratio(host, minimum):
+    """x = sqrt(ln(M_h/M)), (m,): the end point is 1/x, which dlnM = 2 x dx removes."""
     ratio = jnp.log(jnp.asarray(host / minimum, dtype=float))
-    x = jnp.sqrt(ratio) * jnp.linspace(0.0, 1.0, _HOST_NODES)
-    step = jnp.sqrt(ratio) / (_HOST_NODES - 1)
-    k_host = wavenumber_of_mass(host, cosmology, c)
-    ln_k = jnp.log(k_host) + x * x / 3.0
+    return jnp.sqrt(ratio) * jnp.linspace(0.0, 1.0, _HOST_NODES)
+
+
+def satellite_nodes(
+    cosmology: Cosmology,
+    host: ArrayLike = HOST_MASS_MSUN_H,
+    minimum: ArrayLike = SATELLITE_MINIMUM_MSUN_H,
+    c: float = SHARP_K_C,
+) -> Array:
+    """ln of k [h/Mpc] at which :func:`satellites` wants P, (m,), increasing."""
+    k_host = wavenumber_of_mass(jnp.asarray(host), cosmology, c)
+    return jnp.log(k_host) + _root_ratio(host, minimum) ** 2 / 3.0
+
+
+def satellites_of(
+    ln_k: Array,
+    power: Array,
+    transfer,
+    host: ArrayLike = HOST_MASS_MSUN_H,
+    minimum: ArrayLike = SATELLITE_MINIMUM_MSUN_H,
+    norm: ArrayLike = SATELLITE_NORM,
+) -> Array:
+    """:func:`satellites` from P [(Mpc/h)^3] at the nodes of :func:`satellite_nodes`, (m,) each."""
+    x = _root_ratio(host, minimum)
+    step = x[-1] / (_HOST_NODES - 1)
     k = jnp.exp(ln_k)
-    k3_power = k**3 * _power(ln_k, transfer, table, cosmology)
+    k3_power = k**3 * power
     # dS = k^3 P dln k/(2 pi^2), dln k = (2 x/3) dx
-    rise = jnp.asarray(integration_weights(_HOST_NODES)) @ (x * k3_power) * step
+    rise = running_integral(x * k3_power) * step
     rise = rise / (3.0 * math.pi**2)
     # at x = 0 the ratio x/sqrt(rise) has the limit of rise -> k^3 P x^2/(6 pi^2)
     start = k3_power[0] / (6.0 * math.pi**2)
@@ -187,5 +240,5 @@ def _satellites(transfer, table, cosmology, host, minimum, c, norm):
     safe_x = jnp.where(x > 0.0, x, 1.0)
     slope = jnp.where(x > 0.0, safe / safe_x**2, start)
     rate = jnp.exp(x * x) * k3_power / (6.0 * math.pi**2 * jnp.sqrt(2.0 * math.pi * slope))
-    total = 2.0 * step * jnp.sum(jnp.asarray(integration_weights(_HOST_NODES)[-1]) * rate) / norm
+    total = 2.0 * step * jnp.sum(whole_weights(_HOST_NODES) * rate) / norm
     return jnp.where(covers(transfer, k[-1]), total, jnp.nan)

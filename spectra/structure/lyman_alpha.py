@@ -15,9 +15,9 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology
-from spectra.linear import integration_weights
 from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, transfer_at
+from spectra.structure.running_integral import running_integral, whole_weights
 from spectra.structure.shapes import shape_transfer, viel_shape
 
 # MontePython Lya_abgd integrates to 200 h/Mpc over this window
@@ -67,17 +67,35 @@ def one_dimensional_power(
 
 @program
 def _one_dimensional_power(transfer, table, cosmology, low, high, k_cut):
+    ln_k = jnp.asarray(area_nodes(k_cut, (low, high)))
+    cold, t = cold_power(jnp.exp(ln_k), table, cosmology), transfer_at(ln_k, transfer)
+    return _integrated(cold, t, transfer, k_cut, (low, high))
+
+
+def _window_and_tail(k_cut, window_h_mpc):
+    low, high = window_h_mpc
     window = np.linspace(math.log(low), math.log(high), _WINDOW_NODES)
-    tail = np.linspace(math.log(high), math.log(k_cut), _tail_nodes(high, k_cut))
-    ln_k = jnp.asarray(np.concatenate([window, tail]))
-    cold = jnp.exp(2.0 * ln_k) * cold_power(jnp.exp(ln_k), table, cosmology) / (2.0 * math.pi)
-    warm = cold * transfer_at(ln_k, transfer) ** 2
-    # row i integrates up to node i; the reversed window integrates down from its end
-    inside = integration_weights(window.size)[::-1, ::-1] * (window[1] - window[0])
-    beyond = integration_weights(tail.size)[-1] * (tail[1] - tail[0])
+    return window, np.linspace(math.log(high), math.log(k_cut), _tail_nodes(high, k_cut))
+
+
+def area_nodes(
+    k_cut_h_mpc: float = K_CUT_H_MPC, window_h_mpc: tuple[float, float] = WINDOW_H_MPC
+) -> np.ndarray:
+    """ln of k [h/Mpc] at which :func:`area_deficit` wants P_CDM and T, (m,)."""
+    return np.concatenate(_window_and_tail(k_cut_h_mpc, window_h_mpc))
+
+
+def _integrated(cold, t, transfer, k_cut, window_h_mpc):
+    """What :func:`one_dimensional_power` gives, from P_CDM and T at the nodes, (m,) each."""
+    window, tail = _window_and_tail(k_cut, window_h_mpc)
+    cold = np.exp(2.0 * np.concatenate([window, tail])) * cold / (2.0 * math.pi)
+    warm = cold * t**2
+    beyond = whole_weights(tail.size) * (tail[1] - tail[0])
 
     def integrate(values):
-        return inside @ values[: window.size] + beyond @ values[window.size :]
+        # the reversed window integrates down from its end
+        inside = running_integral(values[window.size - 1 :: -1])[::-1] * (window[1] - window[0])
+        return inside + beyond @ values[window.size :]
 
     usable = covers(transfer, k_cut)
     return (
@@ -105,9 +123,18 @@ def area_deficit(
     dk in A is linear, so the window's large wavenumbers count most.
     """
     k, warm, cold = one_dimensional_power(transfer, table, cosmology, k_cut_h_mpc, window_h_mpc)
+    return _deficit(k, warm, cold, window_h_mpc)
+
+
+def area_deficit_of(cold: Array, t: Array, transfer) -> Array:
+    """:func:`area_deficit` from P_CDM [(Mpc/h)^3] and T at :func:`area_nodes`, (m,) each."""
+    return _deficit(*_integrated(cold, t, transfer, K_CUT_H_MPC, WINDOW_H_MPC), WINDOW_H_MPC)
+
+
+def _deficit(k, warm, cold, window_h_mpc):
     low, high = window_h_mpc
-    weights = integration_weights(k.shape[0])[-1] * (math.log(high / low) / (k.shape[0] - 1))
-    return 1.0 - jnp.sum(jnp.asarray(weights) * k * warm / cold) / (high - low)
+    weights = whole_weights(k.shape[0]) * (math.log(high / low) / (k.shape[0] - 1))
+    return 1.0 - jnp.sum(weights * k * warm / cold) / (high - low)
 
 
 _MASS_RANGE_KEV = (0.1, 300.0)

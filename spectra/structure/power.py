@@ -18,7 +18,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cache import file_name, kept_tables, read_tables
-from spectra.cosmology import Cosmology
+from spectra.cosmology import Cosmology, as_float
 from spectra.linear import (
     MATCH_TOLERANCE,
     TABLE_FIELDS,
@@ -122,7 +122,7 @@ def _assemble(tables: dict, attributes: dict) -> PowerTable:
     with jax.ensure_compile_time_eval():
         return PowerTable(
             cosmology=Cosmology(**{name: attributes[name] for name in TABLE_FIELDS}),
-            **{name: jnp.asarray(np.asarray(v, dtype=float)) for name, v in tables.items()},
+            **{name: as_float(v) for name, v in tables.items()},
         )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from spectra.cache import Tables, file_name, kept_tables, read_tables
-from spectra.cosmology import Cosmology
+from spectra.cosmology import Cosmology, as_float
 from spectra.linear import Drive, Transfer, is_shared
 from spectra.linear import drive as drive_of
 from spectra.linear import transfer as solve_transfer
@@ -138,11 +138,11 @@ def _kept(values: tuple[float, ...], masses: tuple[float, ...]) -> References:
         tables, _ = kept_tables([name], lambda: reference_tables(masses, cosmology))
     rows = np.searchsorted(tables["masses_kev"], masses)
     with jax.ensure_compile_time_eval():
-        transfers = {name: jnp.asarray(tables[name][rows]) for name in _TRANSFER_TABLES}
+        transfers = {name: jax.device_put(tables[name][rows]) for name in _TRANSFER_TABLES}
         return References(
             transfers=Transfer(**transfers),
-            area_deficit=jnp.asarray(tables["area_deficit"][rows]),
-            halo_density_mpc3=jnp.asarray(tables["halo_density_mpc3"][rows]),
+            area_deficit=as_float(tables["area_deficit"][rows]),
+            halo_density_mpc3=as_float(tables["halo_density_mpc3"][rows]),
             masses_kev=masses,
             kind="solver",
         )

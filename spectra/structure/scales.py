@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import (
@@ -77,8 +78,9 @@ def half_mode(transfer: Transfer, cosmology: Cosmology | None = None) -> HalfMod
 
 @program
 def _half_mode(k_h_mpc: Array, t: Array, cosmology: Cosmology) -> HalfMode:
-    k_t2, status_t2 = first_crossing(k_h_mpc, t, math.sqrt(0.5))
-    k_t, status_t = first_crossing(k_h_mpc, t, 0.5)
+    levels = jnp.asarray([math.sqrt(0.5), 0.5])
+    found, status = jax.vmap(lambda level: first_crossing(k_h_mpc, t, level))(levels)
+    (k_t2, k_t), (status_t2, status_t) = found, status
     return HalfMode(
         k_t2_half_h_mpc=k_t2,
         k_t_half_h_mpc=k_t,
@@ -97,7 +99,7 @@ def half_mode_mass(k_h_mpc: Array, cosmology: Cosmology) -> Array:
     return 4.0 * math.pi / 3.0 * density * (math.pi / k_h_mpc) ** 3
 
 
-def first_crossing(k_h_mpc: Array, t: Array, level: float) -> tuple[Array, Array]:
+def first_crossing(k_h_mpc: Array, t: Array, level: ArrayLike) -> tuple[Array, Array]:
     """Smallest k where t falls through ``level``, and its int32 status.
 
     ``k_h_mpc`` (n,) [h/Mpc] in any order, no two equal, ``t`` (n,). The wavenumber [h/Mpc] is NaN

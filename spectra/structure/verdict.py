@@ -73,7 +73,8 @@ class Subject(eqx.Module):
     excess, excess_margin : (m,) worst (T^2 - T^2_ref)/(1 - T^2_ref) against each of them and its
         smooth form; see :func:`spectra.structure.constraints.half_mode_excess`.
     area_deficit : delta_A of ``transfer``, scalar.
-    host_mass_msun_h : mass of the Milky Way's halo [Msun/h].
+    n_satellites : subhaloes of the Milky Way, scalar.
+    halo_density_mpc3 : haloes at z = 6 per comoving Mpc^3, scalar.
     spectrum : the momentum spectrum; None when only T(k) is known.
     """
 
@@ -85,7 +86,8 @@ class Subject(eqx.Module):
     excess: Array
     excess_margin: Array
     area_deficit: Array
-    host_mass_msun_h: Array
+    n_satellites: Array
+    halo_density_mpc3: Array
     spectrum: Spectrum | None = None
 
     def momenta(self) -> Spectrum:

@@ -1,5 +1,6 @@
 """``sterile fit``: a TOML file with [fit] in, an HDF5 file of draws out."""
 
+import gc
 import json
 import sys
 import time
@@ -24,6 +25,7 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Infer parameters: best fit, Fisher matrix, or draws from the posterior by NUTS."""
+    gc.enable()
     from sterile.fit import FitStopped, run, store
 
     def interrupted() -> str:

@@ -1,5 +1,6 @@
 """``sterile scan``: a TOML file with [scan] in, an HDF5 file of points out."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Compute many points, on this machine or a cluster; stop and go on at will."""
+    gc.enable()
     from sterile.scan import progress, report, runner
 
     with stoppable(lambda: runner.interrupted(output), runner.ScanStopped):

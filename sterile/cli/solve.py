@@ -15,18 +15,22 @@ def solve(
     as_json: Json = False,
 ) -> None:
     """Produce the spectrum of a model and follow it to T²(k) and the verdicts."""
+    session.start("once")
     from sterile import config as configuration
 
     config = configuration.load(config_path)
     check_output(output)
-    session.start("once")
-    from spectra.linear import drive as drive_of
+    from sterile.pipeline import compile_production, compile_rest, measured_of
 
     model, plasma = configuration.model_of(config), configuration.plasma_of(config)
     cosmology = configuration.cosmology_of(config)
-    drive = drive_of(cosmology, progress=session.counter(NEW_COSMOLOGY))
+    mass_kev = config.dark_matter.mass_kev
+    omega_h2 = configuration.target_omega_h2(config)
+    # what this command needs is compiled side by side, the longest first
+    made = compile_production(model, plasma, omega_h2, True)
 
     import sterile
+    from spectra.linear import drive as drive_of
     from spectra.structure import (
         compile_verdicts,
         power_table,
@@ -35,20 +39,16 @@ def solve(
     )
     from spectra.structure import verdicts as verdicts_of
     from sterile import bounds, report
-    from sterile.pipeline import compile_ahead
 
+    drive = drive_of(cosmology, progress=session.counter(NEW_COSMOLOGY))
     with session.progress("matter power"):
         power = power_table(cosmology)
         references = reference_relics(reference_masses(), cosmology, drive, power)
-    mass_kev = config.dark_matter.mass_kev
-    omega_h2 = configuration.target_omega_h2(config)
 
     with session.progress("production and transfer function"):
-        # what this command needs is compiled side by side
-        made, ahead = compile_ahead(
-            model, cosmology, plasma, mass_kev, omega_h2, drive, power, True
-        )
-        compile_verdicts(ahead["spectrum"], ahead["transfer"], cosmology, references, power)
+        ahead = compile_rest(model, made, cosmology, mass_kev, omega_h2, drive, power)
+        spectrum, curve = ahead["spectrum"], ahead["transfer"]
+        compile_verdicts(spectrum, curve, cosmology, references, power, measured_of(ahead))
         bounds.compile_verdicts(model, made, ahead, cosmology)
         point = sterile.evaluate(
             model,
@@ -62,7 +62,12 @@ def solve(
         )
     with session.progress("verdicts"):
         verdicts = verdicts_of(
-            point.spectrum, point.transfer, cosmology, references=references, power=power
+            point.spectrum,
+            point.transfer,
+            cosmology,
+            references=references,
+            power=power,
+            measured=measured_of(vars(point)),
         )
         verdicts |= bounds.verdicts(model, point, cosmology)
     scalars = report.point_numbers(point)

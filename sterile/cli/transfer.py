@@ -54,14 +54,12 @@ def transfer(
     from spectra.spectrum import omega_h2 as omega_h2_of
     from spectra.spectrum import with_omega_h2
     from spectra.structure import (
+        assess,
         free_streaming,
-        half_mode,
         power_table,
         reference_masses,
         reference_relics,
-        structure_numbers,
     )
-    from spectra.structure import verdicts as verdicts_of
     from sterile import bounds, report
 
     doubts: list[str] = []
@@ -86,24 +84,17 @@ def transfer(
         curve = transfer_of(dm, cosmology, drive=drive)
         if wavenumbers is None:
             asked = curve
-        _ = float(curve.t[0])
     with session.progress("verdicts"):
         power = power_table(cosmology)
         references = reference_relics(reference_masses(), cosmology, drive, power)
-        verdicts = verdicts_of(dm, curve, cosmology, references=references, power=power)
+        measured, verdicts = assess(dm, curve, cosmology, references=references, power=power)
         # a file's normalisation is free: what is judged is this shape as all dark matter
         whole = with_omega_h2(dm, cosmology.omega_dm, cosmology)
         verdicts |= bounds.spectrum_verdicts(whole, cosmology)
         del verdicts["overclosure"]
-        half = half_mode(curve, cosmology)
-        scalars = report.spectrum_scalars(dm, cosmology)
-        scalars |= {
-            "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
-            "k_t_half_h_mpc": half.k_t_half_h_mpc,
-            "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
-            "lambda_fs_mpc": free_streaming(dm, cosmology),
-            **structure_numbers(curve, power, cosmology),
-        }
+        scalars = report.spectrum_scalars(dm, cosmology) | measured.numbers()
+        scalars["lambda_fs_mpc"] = free_streaming(dm, cosmology)
+    half = measured.half_mode
     said = report.structure_warnings(curve, half) + report.spectrum_warnings(dm) + doubts
     result = report.json_object(
         scalars,

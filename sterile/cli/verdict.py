@@ -33,8 +33,6 @@ def verdict(
     as_json: Json = False,
 ) -> None:
     """The verdicts stored in a result file, or those on a cut-off {alpha, beta, gamma}."""
-    from sterile import report
-
     shape = {"--alpha": alpha, "--beta": beta, "--gamma": gamma}
     given = [name for name, value in shape.items() if value is not None]
     if (result_path is None) == (not given):
@@ -47,6 +45,9 @@ def verdict(
     else:
         find = partial(_shape_result, alpha, beta, gamma, delta, references)
     check_output(output)
+    session.start("once")
+    from sterile import report
+
     result = find()
     if output is not None:
         from spectra import plots
@@ -72,35 +73,26 @@ def _stored_verdicts(result_path: Path) -> dict:
 
 
 def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: str) -> dict:
-    session.start("once")
     import numpy as np
 
     from spectra.structure import (
         Shape,
-        half_mode,
+        assess,
         power_table,
         reference_masses,
         reference_relics,
         shape_transfer,
-        structure_numbers,
     )
-    from spectra.structure import verdicts as verdicts_of
     from sterile import report
 
     curve = shape_transfer(Shape(alpha, beta, gamma, delta), np.geomspace(*_SHAPE_K_H_MPC))
     with session.progress("verdicts"):
         power = power_table()
         relics = reference_relics(reference_masses(), power=power, kind=kind)
-        verdicts = verdicts_of(None, curve, references=relics, power=power)
-        half = half_mode(curve)
-        scalars = {
-            "k_t2_half_h_mpc": half.k_t2_half_h_mpc,
-            "k_t_half_h_mpc": half.k_t_half_h_mpc,
-            "m_hm_t_half_msun_h": half.m_hm_t_half_msun_h,
-            **structure_numbers(curve, power),
-        }
+        measured, verdicts = assess(None, curve, references=relics, power=power)
+    half = measured.half_mode
     return report.json_object(
-        scalars,
+        measured.numbers(),
         status=int(half.status_t2),
         verdicts=verdicts,
         warnings=report.structure_warnings(curve, half),

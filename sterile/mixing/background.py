@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
 from sterile.bath import thermodynamics
@@ -56,6 +55,8 @@ def background(
 
 
 def _of_table(temperature, table):
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
     nodes = np.log(table.temperature_gev)
     x = np.clip(np.log(temperature), nodes[0], nodes[-1])
     g_rho, g_s = (CubicSpline(nodes, np.log(column)) for column in table.values.T)

@@ -10,7 +10,6 @@ while T and p are below the masses of W and Z.
 """
 
 import numpy as np
-from scipy.interpolate import CubicSpline
 
 from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS
 from sterile.mixing.tables import Table
@@ -44,6 +43,8 @@ def width(
     ``kind``: what Gamma is, the "total" width or the "loss" rate alone. ``table``: a user's rates
     of that kind, splines of the logarithm in ln T and ln q; beyond it C is that of the edge.
     """
+    from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
     temperature = np.asarray(temperature_gev)[:, None]
     if table is None:
         nodes = np.log(_PUBLISHED[:, 0] * 1e-3)

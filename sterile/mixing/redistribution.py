@@ -15,7 +15,6 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.interpolate import CubicSpline
 
 from sterile.mixing.potentials import FLAVOURS, LEPTON_MASSES_GEV, thermal_average
 from sterile.mixing.susceptibilities import susceptibilities
@@ -53,6 +52,8 @@ def redistribution(
     density, energy = _lepton_coefficients(temperature)
     response = _linear_response(temperature, density[:, :, 0])
     if table is not None:
+        from scipy.interpolate import CubicSpline  # slow to import, needed only here
+
         nodes = np.log(table.temperature_gev)
         x = np.clip(np.log(temperature), nodes[0], nodes[-1])
         # the table's order is charged leptons first

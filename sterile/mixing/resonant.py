@@ -30,7 +30,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.ndimage import spline_filter1d
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
 from sterile.mixing.background import background, momenta, momentum_edges
@@ -105,6 +104,8 @@ def clock(
     cells, flavour, rate_kind, rates_table, gstar_table, redistribution_table, constant_g
 ) -> Clock:
     """The clock of a model, a grid of ``cells``, and ``plasma.constant_g``."""
+    from scipy.ndimage import spline_filter1d  # slow to import, needed only here
+
     margin = 6.0 / _PER_LOG  # what the spline's ends spoil stays outside
     first, last = math.log(END_GEV) - margin, math.log(START_GEV) + margin
     nodes = np.linspace(first, last, math.ceil((last - first) * _PER_LOG) + 1)

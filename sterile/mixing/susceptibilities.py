@@ -7,7 +7,6 @@ good to a fifth at the crossover and to 5 % elsewhere, the bracket of V_L to 1 %
 """
 
 import numpy as np
-from scipy.special import expit, kn
 
 from spectra.constants import BOTTOM_MASS_GEV, CHARM_MASS_GEV, STRANGE_MASS_GEV, TOP_MASS_GEV
 from sterile.mixing.potentials import thermal_average
@@ -49,6 +48,8 @@ _FAR, _NEAR, _NEAR_GEV = 0.05, 0.2, 0.2
 
 def susceptibilities(temperature_gev: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """chi_Q, chi_B and chi_QB over T^2, each (n,), at T [GeV] (n,)."""
+    from scipy.special import expit  # slow to import, needed only here
+
     temperature = np.asarray(temperature_gev)
     hadrons, quarks = _hadrons(temperature), _quarks(temperature)
     confined = expit((_CROSSOVER_GEV - temperature) / _CROSSOVER_WIDTH_GEV)
@@ -56,6 +57,8 @@ def susceptibilities(temperature_gev: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _hadrons(temperature):
+    from scipy.special import kn  # slow to import, needed only here
+
     # chi of a Boltzmann species: n/T^3 = g x^2 K_2(x)/(2 pi^2)
     def gas(table):
         x = np.minimum(table[:, 0] / temperature[:, None], 600.0)

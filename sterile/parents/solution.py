@@ -29,12 +29,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from spectra.cosmology import as_float
 from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.tracing import is_traced
 from sterile.bath import expansion as bath
 from sterile.contract import Production
-from sterile.models import Plasma, as_float
+from sterile.models import Plasma
 from sterile.scalar import (
     FLOOR,
     FREEZE_OUT,

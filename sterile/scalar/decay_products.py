@@ -156,12 +156,15 @@ _DEEPEST = -6.0  # of its beginning, from ln of _Q_LOWEST
 def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
     """F on a grid three times as fine, (1198,), by six-point interpolation of ln F in ln q."""
     parts = _TABULATED_PER_COMPUTED
-    matrix = _interpolation_matrix(q.size, parts)
-    log_q = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), matrix.shape[0])
-    log_f = jnp.log(jnp.maximum(f, _DARK))
+    size = parts * (q.size - 1) + 1
+    log_q, log_f = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), size), jnp.log(jnp.maximum(f, _DARK))
+    # no matrix: its 4 MB would be a constant of every program that makes a spectrum
+    position = np.arange(size) / parts
+    first = np.clip(np.floor(position).astype(int) - 2, 0, q.size - 6)
+    line = sum(c * log_f[first + j] for j, c in enumerate(lagrange(position - first, 6)))
     # beside the end of F the interpolation must not ring
-    left = np.minimum(np.arange(matrix.shape[0]) // parts, q.size - 2)
-    return jnp.exp(log_q), jnp.exp(_between(matrix @ log_f, log_f[left], log_f[left + 1]))
+    left = np.minimum(np.arange(size) // parts, q.size - 2)
+    return jnp.exp(log_q), jnp.exp(_between(line, log_f[left], log_f[left + 1]))
 
 
 def _between(value, left, right):

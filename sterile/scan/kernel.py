@@ -28,7 +28,7 @@ from sterile import config as configuration
 from sterile.contract import Choices
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
-from sterile.pipeline import evaluate
+from sterile.pipeline import evaluate, measured_of
 from sterile.quantities import point_scalars
 
 # m_N [keV] where a scan fills it in
@@ -150,6 +150,7 @@ def verdicts_of(setup: Setup, point) -> dict:
         setup.cosmology,
         references=setup.references,
         power=setup.power,
+        measured=measured_of(vars(point)),
     )
 
 
