@@ -50,10 +50,12 @@ def spread(place: Array, share: Array, count: int) -> tuple[Array, Array]:
     part = place - node
     weights, slopes = jax.jvp(blended_six, (part,), (jnp.ones_like(part),))
     index = node.astype(jnp.int32)[:, None] + jnp.arange(-2, 4)
-    return tuple(
-        jnp.zeros(count).at[index].add(share[:, None] * each, mode="promise_in_bounds")
-        for each in (weights, -slopes)
-    )
+
+    def summed(each):
+        values = share[:, None] * each
+        return jnp.zeros(count).at[index].add(values, mode="promise_in_bounds")
+
+    return summed(weights), summed(-slopes)
 
 
 def blended_six(t: Array) -> Array:

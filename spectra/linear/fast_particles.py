@@ -68,7 +68,7 @@ def shells_of(species, shares: Array, cosmology: Cosmology, number: Array, drive
     top = jnp.argmax(faster < 1e-6 * faster[0])
     spacing = _E_FOLDS / (SHELLS - 7)
     first = jax.lax.stop_gradient(jnp.log(speed[top])) - spacing * (SHELLS - 4)
-    total, slope, slower = jnp.zeros(SHELLS), jnp.zeros(SHELLS), 0.0
+    total, slope, slower = jnp.zeros(SHELLS), jnp.zeros(SHELLS), jnp.zeros(())
     for share, dm in zip(shares, species):
         ln_u, particles = velocity_points(dm, cosmology)
         place = (ln_u - first) / spacing

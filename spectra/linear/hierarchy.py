@@ -177,8 +177,8 @@ def _ladder(multipoles: Array, rate, distance) -> Array:
     sponge = _SPONGE * np.clip(2.0 * order / last - 1.0, 0.0, None) ** 2
     lower = jnp.pad(multipoles[:, :-1], ((0, 0), (1, 0), (0, 0)))
     upper = jnp.pad(multipoles[:, 1:], ((0, 0), (0, 1), (0, 0)))
-    inner = (order * lower - (order + 1.0) * upper) / (2.0 * order + 1.0)
     end = multipoles[:, last - 1] - (last + 1.0) * multipoles[:, last] / distance
+    inner = jnp.asarray((order * lower - (order + 1.0) * upper) / (2.0 * order + 1.0))
     inner = inner.at[:, last].set(end)
     return rate[:, None] * (inner - sponge * multipoles)
 

@@ -31,11 +31,12 @@ MATCHED_K_H_MPC = 0.1 * 3000.0 ** (np.arange(21, 46, 6) / 70.0)
 _TOGETHER = 8  # wavenumbers of a group: their states fit the cache
 _STEP_LN_A, _STEP_PHASE, _STEP_PATH = 0.05, 0.3, 0.7
 _FIRST_PHASE, _LATEST_START = 0.01, 1e-7
-_HIGHEST_SPEED = 0.02  # of shells whose streaming fits the steps there are
+_HIGHEST_SPEED = 0.02  # of shells whose streaming is followed to the end
 # radiation streams freely once the horizon holds this phase and it has decoupled (CLASS's defaults
 # are 45 and about here). Long before, its waves are too short to move matter
 _FREE_PHASE, _FREE_SCALE_FACTOR, _SHORT_PHASE = 45.0, 2.5e-3, 400.0
-_STEPS_TOGETHER = 25  # a gradient keeps the states between such blocks only
+# a gradient keeps the states between blocks of blocks only
+_STEPS_TOGETHER, _BLOCKS_TOGETHER = 25, 16
 
 
 def contents_of(cosmology: Cosmology, cold_share, speed, number, gradient) -> Contents:
@@ -101,14 +102,12 @@ def _most_blocks() -> int:
         return math.ceil(1.1 * float(count[0, -1]) / _STEPS_TOGETHER)
 
 
-def _time_nodes(k: Array, contents: Contents, speed: Array) -> tuple[Array, Array, Array]:
-    """Of one group: ln a (n + 1, nk) at the nodes, radiation is free (n, nk), blocks to take."""
-    ln_a, count, free = jax.lax.stop_gradient(_counted(k, contents, speed))
-    most = _most_blocks()
-    blocks = jnp.minimum(jnp.ceil(jnp.max(count[:, -1]) / _STEPS_TOGETHER), most)
-    part = jnp.minimum(jnp.arange(most * _STEPS_TOGETHER + 1) / (blocks * _STEPS_TOGETHER), 1.0)
+def _time_nodes(counted, blocks: Array, index: Array) -> tuple[Array, Array]:
+    """Of block ``index``: ln a (n + 1, nk) at its nodes, and whether radiation is free (n, nk)."""
+    ln_a, count, free = counted
+    part = (index * _STEPS_TOGETHER + jnp.arange(_STEPS_TOGETHER + 1.0)) / _STEPS_TOGETHER / blocks
     nodes = jax.vmap(lambda values: jnp.interp(part * values[-1], values, ln_a), out_axes=1)(count)
-    return nodes, nodes[:-1] >= free, blocks.astype(jnp.int32)
+    return nodes, nodes[:-1] >= free
 
 
 def _at_stages(ln_a: Array, history: ThermalHistory) -> tuple[Array, Array]:
@@ -155,28 +154,39 @@ def matter_growth(k_h_mpc: Array, h: Array, contents: Contents, history: Thermal
     def group(given):
         k_h_mpc, wanted = given
         k = k_h_mpc * h
-        nodes, streaming, count = _time_nodes(k, contents, typical)
-        step = jnp.diff(nodes, axis=0)
-        at = nodes[:-1, None] + jnp.asarray(STAGES)[:, None] * step[:, None]
-        coupling = _at_stages(at, history)
-        steps = (nodes[:-1], step, *coupling, streaming)
-        blocks = jax.tree.map(lambda x: x.reshape(-1, _STEPS_TOGETHER, *x.shape[1:]), steps)
+        counted = jax.lax.stop_gradient(_counted(k, contents, typical))
+        blocks = jnp.ceil(jnp.max(counted[1][:, -1]) / _STEPS_TOGETHER)
+        blocks = jnp.minimum(blocks, float(_most_blocks()))
 
         @jax.checkpoint
-        def run(state, block):
+        def run(state, index):
+            nodes, streaming = _time_nodes(counted, blocks, index)
+            step = jnp.diff(nodes, axis=0)
+            at = nodes[:-1, None] + jnp.asarray(STAGES)[:, None] * step[:, None]
+
             def one(state, given):
                 return stepped(contents, state, k, *given), None
 
-            return jax.lax.scan(one, state, block)[0]
+            steps = (nodes[:-1], step, *_at_stages(at, history), streaming)
+            return jax.lax.scan(one, state, steps)[0]
 
-        def block(state, numbered):
-            needed, given = numbered
-            return jax.lax.cond(needed, run, lambda state, _: state, state, given), None
+        def block(state, index):
+            needed = (index < blocks) & wanted
+            return jax.lax.cond(needed, run, lambda state, _: state, state, index), None
 
-        needed = (jnp.arange(_most_blocks()) < count) & wanted
-        state, _ = jax.lax.scan(block, beginning(contents, k, nodes[0]), (needed, blocks))
-        last = (x[-1, -1] for x in coupling)
-        today = background(contents, k, nodes[-1], step[-1], *last, streaming[-1])
+        @jax.checkpoint
+        def together(state, indices):
+            return jax.lax.scan(block, state, indices)[0], None
+
+        indices = np.arange(math.ceil(_most_blocks() / _BLOCKS_TOGETHER) * _BLOCKS_TOGETHER + 0.0)
+        first = _time_nodes(counted, blocks, jnp.zeros(()))[0][0]
+        state, _ = jax.lax.scan(
+            together, beginning(contents, k, first), indices.reshape(-1, _BLOCKS_TOGETHER)
+        )
+        nodes, streaming = _time_nodes(counted, blocks, blocks - 1.0)
+        opacity, sound_squared = (table[0] for table in _at_stages(nodes[-1:], history))
+        step = nodes[-1] - nodes[-2]
+        today = background(contents, k, nodes[-1], step, opacity, sound_squared, streaming[-1])
         return matter_overdensity(contents, today, state, k)
 
     grown = jax.lax.map(group, (k, wanted)).ravel()

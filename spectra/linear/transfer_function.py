@@ -161,8 +161,8 @@ def transfer(
 class Wavenumbers(eqx.Module):
     """``h_mpc`` (n,) [h/Mpc] and ``driven`` (n,) the nodes of the drive that stand for them."""
 
-    h_mpc: Array
-    driven: Array
+    h_mpc: Array | np.ndarray
+    driven: Array | np.ndarray
 
 
 def continued(t: Array, k: Wavenumbers, drive: Drive) -> Array:
