@@ -414,7 +414,7 @@ def test_simulations_that_make_no_sense(bad):
         ("gadget4", {"z": 201.0}, "outside [0, 200]"),
         ("velocities", {"z": -1.0}, "outside [0, 200]"),
         ("gadget4", {"z": float("nan")}, "outside [0, 200]"),
-        ("gadget4", {"spectrum": decay_spectrum(mass_kev=0.02)}, "too hot"),
+        ("gadget4", {"spectrum": decay_spectrum(mass_kev=0.02)}, "too fast"),
         ("velocities", {"z": 199.0, "spectrum": decay_spectrum(mass_kev=1e-4)}, "not slow"),
     ],
 )

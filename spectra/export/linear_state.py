@@ -7,6 +7,7 @@ import numpy as np
 
 from spectra.cosmology import Cosmology, hubble_mpc
 from spectra.spectrum import Spectrum
+from spectra.status import Status
 from spectra.structure import HIGHEST_Z, PIVOT_MPC, cold_power, cold_species, power_table
 
 # of P_CDM: below the solver T is 1 but for k^2, above it there is power only of what is colder
@@ -20,6 +21,8 @@ _CUT = 1e-2
 # |T| below which there is no power to speak of; logarithms need some
 FLOOR = 1e-5
 _LARGEST_LOSS_AT_LOW_END = 0.02
+# in T^2, where dark matter is fast
+_LARGEST_ERROR_OF_SLOW = 5e-3
 # amplitude above which a sign that differs between species matters
 _NOTICEABLE = 0.03
 
@@ -143,18 +146,28 @@ def linear_state(spectrum: Spectrum, cosmology: Cosmology, z: float) -> LinearSt
     Raises
     ------
     ValueError
-        If z is outside 0..200, the ratios are not finite, or the spectrum is so hot that power is
-        missing at the solver's smallest k already.
+        If z is outside 0..200, the ratios are not finite, the spectrum is so hot that power is
+        missing at the solver's smallest k already, or so fast that the equations of slow dark
+        matter are off by half a per cent.
     """
     check_redshift(z)
     from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
     from spectra.linear import K_RANGE_H_MPC as SOLVED
-    from spectra.linear import species_transfer
+    from spectra.linear import species_transfer, transfer
 
     count = int(np.ceil(np.log(SOLVED[1] / SOLVED[0]) / _RATIO_LN_STEP)) + 1
     nodes = np.geomspace(*SOLVED, count)
-    species = species_transfer(spectrum, cosmology, z=np.array([z]), k_h_mpc=nodes)
+    species = species_transfer(spectrum, cosmology, z=np.array([z, 0.0]), k_h_mpc=nodes)
+    if species.status == Status.HIERARCHIES_NEEDED:
+        solved_for = transfer(spectrum, cosmology, k_h_mpc=nodes).t2
+        off = float(np.max(np.abs(species.t_matter[1] ** 2 - solved_for)))
+        if off > _LARGEST_ERROR_OF_SLOW:
+            raise ValueError(
+                f"this spectrum is too fast to be exported as P(k): the equations of slow dark "
+                f"matter, which species apart are solved with, have T^2 wrong by {off:.2g}; export "
+                "f(q) instead, for example --format class"
+            )
     names = [name for name in LinearState.__dataclass_fields__ if name.startswith("t_")]
     solved = {name: np.asarray(getattr(species, name))[0] for name in names}
     for name, values in solved.items():

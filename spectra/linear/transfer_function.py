@@ -241,7 +241,7 @@ def _transfer(
     status = solver_status(
         t, foreign, gone, unresolved, fast if hierarchies == "never" else jnp.asarray(False)
     )
-    return Transfer(k.h_mpc, t, t * t, status, t2_error, table_error, fast)
+    return Transfer(jnp.asarray(k.h_mpc), t, t * t, status, t2_error, table_error, fast)
 
 
 def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:

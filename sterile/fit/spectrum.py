@@ -105,10 +105,10 @@ def fit_spectrum(
     if k.size < len(names):
         raise ValueError(f"{k.size} data cannot fix {len(names)} parameters; give more k")
     cosmology = Cosmology() if cosmology is None else cosmology
-    drive = drive_of(cosmology) if drive is None else drive
-    drive = eqx.tree_at(lambda d: d.tangents, drive, None)
+    own = drive_of(cosmology) if drive is None else drive
+    own = eqx.tree_at(lambda d: d.tangents, own, None)
     data_k, data_t2, sigmas = (jnp.asarray(part) for part in (k, data, errors))
-    problem = _Problem(data_k, data_t2, sigmas, drive, cosmology, family)
+    problem = _Problem(data_k, data_t2, sigmas, own, cosmology, family)
     for name in start or {}:
         if name not in names:
             raise ValueError(f"start: '{name}' is no parameter of {family}; {', '.join(names)}")
