@@ -283,7 +283,8 @@ def interpolate(history, model, grid, log_q, table, at_log_q, at_clock):
     lines = jnp.sum(block * across[..., None, :], axis=-1)
     energies = jnp.sqrt(jnp.exp(2.0 * (at_log_q - at_clock)) + model.scalar_mass_gev**2)
     start = _behind_the_wall(history, model, energies, length, lines)
-    beside = (row == history.electroweak_index)[..., None] & (np.arange(_TIME_STENCIL) == 0)
+    first_point = (np.arange(_TIME_STENCIL) == 0).reshape((1,) * row.ndim + (-1,))
+    beside = (row == history.electroweak_index)[..., None] & first_point
     lines = jnp.where(beside, start[..., None], lines)
     # nor may it where the last scalars vanish between two nodes
     return jnp.minimum(jnp.sum(lines * along, axis=-1), jnp.max(lines, axis=-1) + 0.1)
