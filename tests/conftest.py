@@ -18,10 +18,13 @@ os.environ.setdefault(
     "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
 )
 
+import gc
+
 import jax
+import pytest
 from hypothesis import settings
 
-from spectra.programs import set_usual_effort
+from spectra.programs import Program, set_usual_effort
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ["STERILE_CACHE_DIR"])
@@ -31,3 +34,27 @@ set_usual_effort("once")
 # compilation makes first examples slow; speed is not what these tests are about
 settings.register_profile("numerics", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("numerics")
+
+# a process may have 65,530 mappings of memory on Linux, and every program takes a few: beyond, LLVM
+# aborts
+_MOST_MAPPINGS = 25_000
+
+
+def _mappings() -> int:
+    try:
+        with open("/proc/self/maps", "rb") as file:
+            return sum(1 for _ in file)
+    except OSError:
+        return 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _free_programs():
+    """Programs of files that are done are given back where they are many."""
+    yield
+    if _mappings() > _MOST_MAPPINGS:
+        for one in gc.get_objects():
+            if isinstance(one, Program):
+                one._made.clear()
+        jax.clear_caches()
+        gc.collect()
