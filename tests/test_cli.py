@@ -136,7 +136,7 @@ def test_transfer_of_a_spectrum_too_cold_and_too_hot(transfer):
     assert "k_t2_half_h_mpc" not in cold and "m_hm_t_half_msun_h" not in cold
     assert min(cold["t2"]) > 0.99
     assert cold["status"] == spectra.Status.HALF_MODE_ABOVE_RANGE
-    code, out, _ = transfer("--json", mass=5e-4)
+    code, out, _ = transfer("--json", mass=5e-5)
     hot = json.loads(out)
     assert code == 0 and any("too hot" in warning for warning in hot["warnings"])
     assert "k_t2_half_h_mpc" not in hot and max(hot["t2"]) < 0.5
