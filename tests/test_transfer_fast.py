@@ -102,6 +102,14 @@ def test_both_ways_agree_where_both_hold():
 
 
 @pytest.mark.invariants
+def test_a_hot_share_too_small_to_be_followed_is_in_the_estimate():
+    """Half the share that hierarchies start at, of a relic of 3 eV."""
+    slow, fast = (solved(0.003, 1e-4, None, hierarchies=way) for way in ("never", "always"))
+    assert not bool(slow.fast)
+    assert np.all(np.abs(np.asarray(slow.t2 - fast.t2)) <= np.asarray(slow.t2_error))
+
+
+@pytest.mark.invariants
 def test_slow_dark_matter_is_cold_on_large_scales():
     result = spectra.transfer(spectra.thermal_relic(3.0))
     assert result.k_h_mpc[0] == pytest.approx(0.005)

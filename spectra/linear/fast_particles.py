@@ -51,10 +51,13 @@ class Shells(eqx.Module):
 
 def too_fast(number: Array, drive: Drive) -> Array:
     """Whether the histogram ``number`` (ny,) on the drive's ln u grid needs hierarchies, bool."""
-    speed = _speeds(drive)
-    energy = jnp.sum(number * speed) / _EQUALITY
-    share = jnp.sum(jnp.where(speed > _FAST, number, 0.0))
-    return (energy > _MOST_ENERGY) | (share > _MOST_FAST)
+    energy = jnp.sum(number * _speeds(drive)) / _EQUALITY
+    return (energy > _MOST_ENERGY) | (faster_share(number, drive, _FAST) > _MOST_FAST)
+
+
+def faster_share(number: Array, drive: Drive, speed: float) -> Array:
+    """Share of dark matter with u = q/m above ``speed``, scalar."""
+    return jnp.sum(jnp.where(_speeds(drive) > speed, number, 0.0))
 
 
 def _speeds(drive: Drive) -> Array:

@@ -1,8 +1,8 @@
 """Boltzmann hierarchies of photons, neutrinos, baryons and dark matter of any velocity.
 
 The equations of Ma & Bertschinger (1995, astro-ph/9506072, MB below) in the synchronous gauge:
-metric (eq. 21), cold dark matter (42), massive shells (56 to 58), massless neutrinos (49), photons
-with polarisation (63, 64), baryons (66, 67). Units of CLASS: densities are 8 pi G rho / 3 in
+metric (eq. 21), cold dark matter (42), massive shells (56, 58), massless neutrinos (49), photons
+with polarisation (63), baryons (66). Units of CLASS: densities are 8 pi G rho / 3 in
 Mpc^-2, times in Mpc. Everything is linear in the perturbations, and every wavenumber is alone.
 
 A shell of velocity u = q/m has Psi_l = (d ln f / d ln q) W_l. By parts in y = ln u a sum over f is
@@ -145,7 +145,8 @@ def _expansion(contents: Contents, now: Background, state: State, density, k) ->
     """h' of the metric from the constraint (MB eq. 21a), ``density`` that of matter.
 
     Radiation that streams freely follows from the metric, delta = 4 (aH h' - k^2 eta) / k^2 and
-    theta = -h'/2 (Blas, Lesgourgues & Tram 2011, 1104.2933, sec. 3.3.2), which is then solved for.
+    theta = -h'/2 (as in CLASS: Blas, Lesgourgues & Tram 2011, 1104.2933), which is then solved for:
+    its dipole is at rest in the Newtonian gauge, and shear is left out.
     """
     radiation = (contents.photon + contents.neutrino) / now.a**2
     followed = (
@@ -212,7 +213,7 @@ def _drag(contents, now: Background) -> Array:
 
 
 def _scattering(contents, now: Background, flow, radiation, expansion, k):
-    """d (flow, radiation) / d ln a by scattering (MB eq. 63 to 67)."""
+    """d (flow, radiation) / d ln a by scattering (MB eq. 63, 66)."""
     rate = now.opacity / now.hubble
     dipole = jnp.where(now.streaming, -2.0 / 3.0 * expansion / k, radiation[0, 1])
     pi = radiation[0, 2] + radiation[2, 0] + radiation[2, 2]

@@ -32,6 +32,7 @@ from spectra.linear.fast_particles import (
     WAYS,
     cold_growth,
     fast_transfer,
+    faster_share,
     joined,
     shells_of,
     too_fast,
@@ -64,6 +65,8 @@ FAST_FRACTION = 1e-4
 _DRIVE_ERROR, _DRIVE_ERROR_K_H_MPC = 1e-4, 100.0
 # growth between equality and today lowers T by up to four times the fraction that streams freely
 _GROWTH = 4.0
+# error of T per share of particles beyond a speed: half as much again as for a relic of 3 eV
+_MISSED, _HOT = 1.5, 5e-6
 # estimated error in T^2 by the momentum table above which a spectrum counts as unresolved
 TABLE_ERROR = 2e-3
 
@@ -218,6 +221,9 @@ def _transfer(
     fixed = (species, shares, cosmology, coarse, t_driven, (modes, slow, kernel), gone)
     error, table_error = (each[k.driven] for each in _errors(*jax.lax.stop_gradient(fixed)))
     t = continued(t_driven, k, drive)
+    # of a hot share too small to be followed the equations of slow particles are wrong
+    missed = faster_share(jax.lax.stop_gradient(number), drive, _HOT)
+    error = error + _MISSED * missed
     fast = too_fast(number, drive)
     if hierarchies != "never":
         order = jnp.argsort(k.h_mpc)
