@@ -15,6 +15,7 @@ import contextvars
 import functools
 import hashlib
 import json
+import os
 import threading
 import warnings
 import zlib
@@ -43,6 +44,7 @@ EFFORTS: dict[str, dict[str, Any]] = {
 }
 _chosen = contextvars.ContextVar("effort")
 _usual = ["some"]
+_device = contextvars.ContextVar("device")
 _MAGIC = b"sterile-spectra program 1\n"
 _PACKAGES = ("spectra", "sterile")
 
@@ -66,6 +68,38 @@ def _known(name: str) -> str:
     if name not in EFFORTS:
         raise ValueError(f"effort = {name!r} is not one of {', '.join(EFFORTS)}")
     return name
+
+
+def device_named(device: "str | jax.Device | None") -> jax.Device:
+    """The device of a name that JAX knows, such as "cpu" or "gpu", the first of its kind.
+
+    None is the one that JAX would take: ``jax_default_device``, or the first of all. Raises
+    ``ValueError`` where there is none of that name.
+    """
+    if isinstance(device, jax.Device):
+        return device
+    chosen = jax.config.jax_default_device if device is None else device
+    if isinstance(chosen, jax.Device):
+        return chosen
+    try:
+        return jax.devices(chosen)[0]
+    except RuntimeError:
+        known = sorted({each.platform for each in jax.devices()} | {"cpu"})
+        raise ValueError(
+            f"device = {device!r} is not here; JAX has {', '.join(known)}. For an NVIDIA card "
+            "install JAX with its extra: jax[cuda13]"
+        ) from None
+
+
+@contextlib.contextmanager
+def running_on(device: jax.Device) -> Iterator[None]:
+    """Programs of this block are compiled for a device and run there."""
+    token = _device.set(device)
+    try:
+        with jax.default_device(device):
+            yield
+    finally:
+        _device.reset(token)
 
 
 class Program:
@@ -100,7 +134,7 @@ class Program:
     def _find(self, leaves: list, tree: Any) -> "_Made":
         static = tuple(None if _is_array(leaf) else leaf for leaf in leaves)
         shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves if _is_array(leaf))
-        key = (tree, static, shapes, _chosen.get(_usual[0]))
+        key = (tree, static, shapes, _chosen.get(_usual[0]), programs_device())
         if key not in self._made:
             with self._making:
                 if key not in self._made:
@@ -125,6 +159,19 @@ class _Made(NamedTuple):
     shapes: list
 
 
+def programs_device() -> jax.Device:
+    """The device of programs, see :func:`running_on`."""
+    chosen = _device.get(None)
+    return device_named(None) if chosen is None else chosen
+
+
+def _platform_of(device: jax.Device) -> str:
+    """What ``jax.export`` calls the platform of a device."""
+    if device.platform != "gpu":
+        return device.platform
+    return "rocm" if "rocm" in device.client.platform_version.lower() else "cuda"
+
+
 def _by_hand() -> bool:
     """Whether the user debugs: then JAX's own path shows what goes on."""
     return any(getattr(jax.config, flag) for flag in ("jax_debug_nans", "jax_disable_jit"))
@@ -134,8 +181,8 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.ShapeDtypeStruct)
 
 
-# the compiler gives other threads the interpreter; two programs at a time fill two cores
-_compilers = ThreadPoolExecutor(2, thread_name_prefix="compiler")
+# the compiler gives other threads the interpreter; six programs at a time are all there are
+_compilers = ThreadPoolExecutor(min(os.cpu_count() or 2, 6), thread_name_prefix="compiler")
 
 
 def _make(function: Callable, leaves: list, tree: Any) -> _Made:
@@ -150,21 +197,22 @@ def _make(function: Callable, leaves: list, tree: Any) -> _Made:
         results, result_tree[0] = jax.tree.flatten(function(*jax.tree.unflatten(tree, filled)))
         return results
 
-    platform = jax.default_backend()
+    device = programs_device()
+    platform = _platform_of(device)
     options = EFFORTS[_chosen.get(_usual[0])] if platform == "cpu" else None
 
-    def compiling(callable_: Callable) -> Future:
+    def compiling(traced: Any) -> Future:
         # lowered here, as lowering holds the interpreter, compiled there
-        lowered = jax.jit(callable_).lower(shapes)
-        return _compilers.submit(lowered.compile, compiler_options=options)
+        with jax.default_device(device):
+            lowered = traced.lower()
+        return _compilers.submit(_compiled, lowered, options)
 
     try:
         path = _path(function, leaves, tree, platform)
     except NotPlain:
         traced = jax.jit(flat).trace(shapes)
         results = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in traced.jaxpr.out_avals]
-        future = _compilers.submit(traced.lower().compile, compiler_options=options)
-        return _Made(future, result_tree[0], results)
+        return _Made(compiling(traced), result_tree[0], results)
     kept = _read(path)
     if kept is not None:
         try:
@@ -179,7 +227,18 @@ def _make(function: Callable, leaves: list, tree: Any) -> _Made:
     else:
         exported = jax.export.deserialize(bytearray(kept[1]))
     results = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in exported.out_avals]
-    return _Made(compiling(exported.call), result_tree[0], results)
+    return _Made(compiling(jax.jit(exported.call).trace(shapes)), result_tree[0], results)
+
+
+def _compiled(lowered: Any, options: dict[str, Any] | None) -> Any:
+    """A compiled program; options that this version of XLA does not have are left out."""
+    try:
+        return lowered.compile(compiler_options=options)
+    except jax.errors.JaxRuntimeError as error:
+        known = {name: value for name, value in (options or {}).items() if name not in str(error)}
+        if "No such compile option" not in str(error) or known == options:
+            raise
+        return _compiled(lowered, known)
 
 
 def _path(function: Callable, leaves: list, tree: Any, platform: str) -> Path:

@@ -23,7 +23,7 @@ from .models import switch as switch
 from .parents import ParentDecay as ParentDecay
 from .pipeline import Point as Point
 from .pipeline import evaluate as evaluate
-from .pipeline import evaluate_many as evaluate_many
+from .many import evaluate_many as evaluate_many
 from .production import choose_grid as choose_grid
 from .production import solve as solve
 from .quantities import Quantity as Quantity

@@ -242,7 +242,11 @@ def _spectrum_report(spectrum, cosmology, helicity_states) -> dict[str, Verdict]
 
 
 def verdicts(
-    model, point, cosmology: Cosmology | None = None, xray_limits=None
+    model,
+    point,
+    cosmology: Cosmology | None = None,
+    xray_limits=None,
+    plasma: Plasma | None = None,
 ) -> dict[str, Verdict]:
     """The bounds on a finished point, by name; works under jit, vmap and grad.
 
@@ -254,15 +258,18 @@ def verdicts(
     cosmology : the default one when left out.
     xray_limits : name -> :class:`sterile.xray.LineLimit`; the single numbers of
         :func:`sterile.xray.shipped_limits` when left out.
+    plasma : treatment of the bath; that of the point's production when left out.
     """
     cosmology = Cosmology() if cosmology is None else cosmology
     production = getattr(point, "production", None)
+    if plasma is None and production is not None:
+        plasma = production.plasma
     judged_point = Judged(
         point.spectrum,
         jnp.asarray(point.omega_h2),
         jnp.asarray(point.mass_kev),
         getattr(point, "numbers", {}),
-        None if production is None else production.plasma,
+        plasma,
     )
     limits = None
     if _mixes(model):

@@ -1,5 +1,6 @@
 """The whole way from a model to structure: production, spectrum, transfer, half-mode, horizon."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,9 +31,6 @@ from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
 from sterile.production import choose_grid, solve_compiled
 from sterile.status import Status
-
-# models that are vmapped together: more gain little and cost memory
-_MOST_TOGETHER = 8
 
 
 class Point(eqx.Module):
@@ -69,7 +67,7 @@ class Point(eqx.Module):
     spectrum: Spectrum
     transfer: Transfer
     half_mode: HalfMode
-    production: Production
+    production: Production | None
     status: Array
     numbers: dict[str, Array]
 
@@ -118,20 +116,20 @@ def evaluate(
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
-    _check_target(model, mass_kev, omega_h2)
+    check_target(model, mass_kev, omega_h2)
     model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
     if drive is None:
         drive = drive_of(None if is_traced(cosmology.h) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
     power = power_table(cosmology) if power is None else power
     production = solve_compiled(model, plasma, grid, error_estimate)
-    target = _target(model, mass_kev, omega_h2)
-    if hierarchies == "where needed" and not is_traced((production, cosmology, target, drive)):
-        point = _point(production, cosmology, target, drive, power, "never")
-        if not bool(point.transfer.fast):
-            return point
-        hierarchies = "always"
-    return _point(production, cosmology, target, drive, power, hierarchies)
+    made, target = made_of(production), target_of(model, mass_kev, omega_h2)
+    known = not is_traced((made, cosmology, target, drive))
+    first = "never" if hierarchies == "where needed" and known else hierarchies
+    point = point_of(made, cosmology, target, drive, power, first)
+    if first != hierarchies and bool(point.transfer.fast):
+        point = point_of(made, cosmology, target, drive, power, "always")
+    return dataclasses.replace(point, production=production)
 
 
 def compile_production(
@@ -154,7 +152,7 @@ def compile_rest(
     Returns the fields of :class:`Point` that do.
     """
     given = _given(production, model)
-    target = _target(model, mass_kev, omega_h2)
+    target = target_of(model, mass_kev, omega_h2)
     return follow.ahead(*given, cosmology, *target, drive, power, "never")
 
 
@@ -163,7 +161,7 @@ def measured_of(fields: Mapping[str, Any]) -> Measured:
     return Measured(**{name: fields[name] for name in Measured.__dataclass_fields__})
 
 
-def _given(production: Production, model: Model) -> tuple:
+def _given(production: "Production | Made", model: Model) -> tuple:
     """What :func:`follow` asks of a production from a model."""
     heaviest = mechanism_of(model).heaviest_mass_kev
     if not is_traced(model):  # arithmetic with numpy's numbers compiles nothing
@@ -172,92 +170,50 @@ def _given(production: Production, model: Model) -> tuple:
     return production.q, production.f, production.yield_n, production.status, limit
 
 
-def evaluate_many(
-    models: Model,
-    cosmology: Cosmology | None = None,
-    plasma: Plasma | None = None,
-    mass_kev: ArrayLike | None = None,
-    omega_h2: ArrayLike | None = 0.12,
-    drive: Drive | None = None,
-) -> Point:
-    """Many models, bucketed on the host by the grid that each needs, then vmapped.
+class Made(eqx.Module):
+    """What structure asks of a production; names as in :class:`sterile.Production`.
 
-    Parameters
+    Attributes
     ----------
-    models : a model with leaves of shape (n,).
-    cosmology, plasma, mass_kev, omega_h2, drive : as for :func:`evaluate`, one for all.
-
-    Returns
-    -------
-    :class:`Point` whose leaves have a leading axis of length n, in the order given. Histories have
-    different lengths in different buckets and are left out: ``production`` is None.
+    model, q, f, yield_n, q_mean, q_rms, status : as there.
+    numbers : see :class:`Point`.
     """
-    require_x64()
-    cosmology = Cosmology() if cosmology is None else cosmology
-    plasma = Plasma() if plasma is None else plasma
-    drive = drive_of(cosmology) if drive is None else drive
-    power = power_table(cosmology)
-    _check_target(models, mass_kev, omega_h2)
-    target = _target(None, mass_kev, omega_h2)
-    grids, chosen = mechanism_of(models).prepare(models, plasma)
-    chunks = [
-        (grid, part)
-        for index, grid in enumerate(grids)
-        for part in _chunks(np.flatnonzero(chosen == index))
-    ]
 
-    def arguments(grid, part):
-        batch = jax.tree.map(lambda leaf: leaf[part], models)
-        return batch, cosmology, plasma, target, drive, grid, power
-
-    calls = [arguments(*chunk) for chunk in chunks]
-    for call in calls:
-        _evaluate_batch.ahead(*call, "never")
-    solved = [_evaluated(*call) for call in calls]
-    _, first = np.unique(np.concatenate([part for _, part in chunks]), return_index=True)
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[first], *solved)
+    model: Model
+    q: Array
+    f: Array
+    yield_n: Array
+    q_mean: Array
+    q_rms: Array
+    status: Array
+    numbers: dict[str, Array]
 
 
-def _chunks(rows: np.ndarray) -> list[np.ndarray]:
-    """Rows in parts of one, two, four or eight: few programs, however many models there are.
-
-    The last part is filled up with copies of its last row.
-    """
-    size = min(_MOST_TOGETHER, 1 << max(rows.size - 1, 0).bit_length())
-    padded = np.concatenate([rows, np.full(-rows.size % size, rows[-1])])
-    return list(padded.reshape(-1, size))
-
-
-def _evaluated(*call) -> Point:
-    """A batch; few have fast dark matter, and only those wait for the program that solves it."""
-    point = _evaluate_batch(*call, "never")
-    return _evaluate_batch(*call, "where needed") if jnp.any(point.transfer.fast) else point
-
-
-@program
-def _evaluate_batch(models, cosmology, plasma, target, drive, grid, power, hierarchies):
-    def one(model):
-        model = mechanism_of(model).with_abundance(model, target[1])
-        production = solve_compiled(model, plasma, grid, False)
-        mass = getattr(model, "mass_kev", target[0])
-        point = _point(production, cosmology, (mass, target[1]), drive, power, hierarchies)
-        return eqx.tree_at(lambda p: p.production, point, None)
-
-    return jax.vmap(one)(models)
-
-
-def _point(production: Production, cosmology, target, drive, power, hierarchies) -> Point:
-    """What follows from a production: structure by one program, whatever made the spectrum."""
-    mechanism = mechanism_of(production.model)
-    return Point(
-        **follow(
-            *_given(production, production.model), cosmology, *target, drive, power, hierarchies
-        ),
+def made_of(production: Production) -> Made:
+    numbers = mechanism_of(production.model).numbers
+    return Made(
+        model=production.model,
+        q=production.q,
+        f=production.f,
         yield_n=production.yield_n,
         q_mean=production.q_mean,
         q_rms=production.q_rms,
-        production=production,
-        numbers={name: getattr(production, name) for name in mechanism.numbers},
+        status=production.status,
+        numbers={name: getattr(production, name) for name in numbers},
+    )
+
+
+def point_of(made: Made, cosmology, target, drive, power, hierarchies) -> Point:
+    """What follows from a production, which is left out: structure by one program."""
+    mass, omega_h2 = target
+    mass = getattr(made.model, "mass_kev", mass)
+    return Point(
+        **follow(*_given(made, made.model), cosmology, mass, omega_h2, drive, power, hierarchies),
+        yield_n=made.yield_n,
+        q_mean=made.q_mean,
+        q_rms=made.q_rms,
+        production=None,
+        numbers=made.numbers,
     )
 
 
@@ -292,13 +248,13 @@ def follow(
     }
 
 
-def _target(model, mass_kev, omega_h2):
+def target_of(model, mass_kev, omega_h2):
     """The mass, or None, and the abundance as arrays: their values are no part of a program."""
     mass = getattr(model, "mass_kev", mass_kev)
     return None if mass is None else as_float(mass), as_float(omega_h2)
 
 
-def _check_target(model, mass_kev, omega_h2) -> None:
+def check_target(model, mass_kev, omega_h2) -> None:
     """Refuse concrete targets that make no sense."""
     own = getattr(model, "mass_kev", None)
     if own is not None and mass_kev is not None:

@@ -128,12 +128,10 @@ class Pipeline:
         solve = functools.partial(kernel.solve, setup, tight=tight)
         count = len(next(iter(values.values())))
         size = 1 if tight else self.batch
-        parts = []
-        for start in range(0, count, size):
-            rows = np.arange(start, min(start + size, count))
-            # the last batch is filled up with copies: one compiled shape
-            padded = np.concatenate([rows, np.full(size - rows.size, rows[-1])])
-            parts.append(_guarded(solve, values, padded, rows.size))
+        parts = [
+            _guarded(solve, values, np.arange(start, min(start + size, count)), size)
+            for start in range(0, count, size)
+        ]
         return {
             path: array
             for path, array in _join(parts).items()
@@ -150,15 +148,16 @@ class Pipeline:
         return (name if folder == "points" else folder) in self.outputs
 
 
-def _guarded(solve, values, rows, count) -> dict[str, np.ndarray]:
-    """Solve the points ``rows``; when that raises, each alone, so that the others are kept."""
+def _guarded(solve, values, rows, size) -> dict[str, np.ndarray]:
+    """Solve the points ``rows``; when that raises, each alone, so that the others are kept.
+
+    The programs are those of ``size`` points, however few there are.
+    """
     try:
-        found = solve({name: column[rows] for name, column in values.items()})
-        return _settle({path: array[:count] for path, array in found.items()})
+        return _settle(solve({name: column[rows] for name, column in values.items()}, size))
     except Exception:
-        if count > 1:
-            alone = (np.full(rows.size, row) for row in rows[:count])
-            return _join([_guarded(solve, values, copies, 1) for copies in alone])
+        if rows.size > 1:
+            return _join([_guarded(solve, values, row, size) for row in np.split(rows, rows.size)])
         return {"points/status": np.full(1, Status.EVALUATION_FAILED, dtype="<i4")}
 
 

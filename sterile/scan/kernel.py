@@ -26,6 +26,7 @@ from spectra.structure import (
 from sterile import bounds, session
 from sterile import config as configuration
 from sterile.contract import Choices
+from sterile.many import padded, solve_together
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
 from sterile.pipeline import evaluate, measured_of
@@ -86,45 +87,70 @@ def shapes(setup: Setup, values: dict):
     """(path → shape of one point's array, verdict's name → its source), without computing."""
     row = {name: column[0] for name, column in values.items()}
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
-    table, found, _ = eqx.filter_eval_shape(_one, setup, row, grid, "never")
+
+    def one(setup, row):
+        model, mass = _model_of(setup, row)
+        point = evaluate(
+            model,
+            setup.cosmology,
+            setup.plasma,
+            mass_kev=mass,
+            omega_h2=setup.omega_h2,
+            drive=setup.drive,
+            grid=grid,
+            power=setup.power,
+            hierarchies="never",
+        )
+        return _tabulated(setup, model, point), _judged(setup, model, point)
+
+    table, found = eqx.filter_eval_shape(one, setup, row)
     sources = {name: verdict.source for name, verdict in found.items()}
     return {path: leaf.shape for path, leaf in table.items()}, sources
 
 
-def solve(setup: Setup, values: dict, tight: bool = False) -> dict:
-    """All arrays of n points that need one grid: path → (n, ...) on the host."""
+def solve(setup: Setup, values: dict, size: int, tight: bool = False) -> dict:
+    """All arrays of n points that need one grid: path → (n, ...) on the host.
+
+    ``size``: points of the programs that do it, at least n. ``tight``: on a finer grid.
+    """
     grid = grids_of(setup, {name: column[:1] for name, column in values.items()})[0][0]
     grid = mechanism_of(setup.model).robust(grid) if tight else grid
-    found, fast = _batch(setup, values, grid, "never")
-    if np.any(fast):
-        # few points have fast dark matter, and only those wait for the program that solves it
-        found, _ = _batch(setup, values, grid, "where needed")
-    return {path: np.asarray(leaf) for path, leaf in found.items()}
+    count = len(next(iter(values.values())))
+    models, masses = _model_of(setup, values)
+    models = jax.tree.map(lambda leaf: np.broadcast_to(leaf, count), models)
+    if masses is not None:
+        masses = np.broadcast_to(masses, count)
+    points = solve_together(
+        models,
+        grid,
+        setup.cosmology,
+        setup.plasma,
+        masses,
+        setup.omega_h2,
+        setup.drive,
+        setup.power,
+        size,
+    )
+    found = _tables(setup, *padded((models, points), size))
+    return {path: np.asarray(leaf)[:count] for path, leaf in found.items()}
+
+
+def _model_of(setup: Setup, values: dict) -> tuple:
+    """The models of scanned values, and their masses [keV] where they are not their own."""
+    own = {name: value for name, value in values.items() if name in vars(setup.model)}
+    model = dataclasses.replace(setup.model, **own)
+    # a mass of the model's own is among its parameters
+    mass = None if hasattr(model, "mass_kev") else values.get("mass_kev", setup.mass_kev)
+    return model, mass
 
 
 @program
-def _batch(setup, values, grid, hierarchies):
-    return jax.vmap(lambda row: _one(setup, row, grid, hierarchies)[::2])(values)
+def _tables(setup, models, points) -> dict:
+    return jax.vmap(lambda model, point: _tabulated(setup, model, point))(models, points)
 
 
-def _one(setup, row, grid, hierarchies):
-    """One point: its table, path → array, its verdicts, and whether its dark matter is fast."""
-    own = {name: value for name, value in row.items() if name in vars(setup.model)}
-    model = dataclasses.replace(setup.model, **own)
-    # a mass of the model's own is among its parameters
-    mass = None if hasattr(model, "mass_kev") else row.get("mass_kev", setup.mass_kev)
-    point = evaluate(
-        model,
-        setup.cosmology,
-        setup.plasma,
-        mass_kev=mass,
-        omega_h2=setup.omega_h2,
-        drive=setup.drive,
-        grid=grid,
-        power=setup.power,
-        hierarchies=hierarchies,
-    )
-    # whatever is wanted of it, one program
+def _tabulated(setup, model, point) -> dict:
+    """What is kept of one point, whatever is wanted of it: path → array."""
     table = {f"points/{name}": value for name, value in scalars_of(point).items()}
     table |= {
         "points/status": point.status,
@@ -132,14 +158,20 @@ def _one(setup, row, grid, hierarchies):
         "spectra/q": point.spectrum.q,
         "spectra/f": point.spectrum.f,
     }
-    found = {}
-    if setup.references is not None:
-        found = verdicts_of(setup, point) | bounds.verdicts(model, point, setup.cosmology)
-        for name, verdict in found.items():
-            table[f"verdicts/{name}/status"] = verdict.status_code
-            for part in ("value", "threshold", "margin"):
-                table[f"verdicts/{name}/{part}"] = getattr(verdict, part)
-    return table, found, point.transfer.fast
+    for name, verdict in _judged(setup, model, point).items():
+        table[f"verdicts/{name}/status"] = verdict.status_code
+        for part in ("value", "threshold", "margin"):
+            table[f"verdicts/{name}/{part}"] = getattr(verdict, part)
+    return table
+
+
+def _judged(setup, model, point) -> dict:
+    """Verdicts on one point by name, where they are wanted."""
+    if setup.references is None:
+        return {}
+    return verdicts_of(setup, point) | bounds.verdicts(
+        model, point, setup.cosmology, plasma=setup.plasma
+    )
 
 
 def verdicts_of(setup: Setup, point) -> dict:
