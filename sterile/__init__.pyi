@@ -10,6 +10,7 @@ from .contract import Dataset as Dataset
 from .contract import History as History
 from .contract import Mechanism as Mechanism
 from .contract import Production as Production
+from .many import evaluate_many as evaluate_many
 from .mechanisms import kinds as kinds
 from .mechanisms import register as register
 from .mixing import DodelsonWidrow as DodelsonWidrow
@@ -23,7 +24,6 @@ from .models import switch as switch
 from .parents import ParentDecay as ParentDecay
 from .pipeline import Point as Point
 from .pipeline import evaluate as evaluate
-from .many import evaluate_many as evaluate_many
 from .production import choose_grid as choose_grid
 from .production import solve as solve
 from .quantities import Quantity as Quantity
