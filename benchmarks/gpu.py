@@ -1,6 +1,6 @@
 """A plane of scalar decay on a GPU: points a second, memory, difference from a core's numbers.
 
-    python benchmarks/gpu.py [--points 100000] [--slice 16384] [--reference 64] [--mass-gev 100]
+    python benchmarks/gpu.py [--points 100000] [--slice 16384] [--reference 64] [--output FILE]
 
 One script of at most eight minutes, compiling included. Without a GPU it runs on the device that
 JAX has, with few points, so that the script itself is tested.
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=64)
     parser.add_argument("--mass-gev", type=float, default=100.0)
     parser.add_argument("--device", default=None)
+    parser.add_argument("--output", help="a file .npz for the numbers")
     given = parser.parse_args()
     device = jax.devices(given.device)[0]
     print(f"jax {jax.__version__}, {device.device_kind}", flush=True)
@@ -86,6 +87,10 @@ def main() -> None:
     print(f"first slice with compiling {seconds[0]:.1f} s; then {rows / sum(warm):.0f} points/s")
     statuses = dict(zip(status.tolist(), count.tolist()))
     print(f"hot share {fast / given.points:.3f}; statuses {statuses}")
+    if given.output:
+        np.savez_compressed(given.output, **joined)
+    if not given.reference:
+        return
     began = time.perf_counter()
     core = jax.devices("cpu")[0]
     reference = numbers(sterile.evaluate_many(part(0, given.reference), device=core))

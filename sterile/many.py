@@ -123,14 +123,16 @@ def solve_together(
     points = _follow(made, cosmology, masses_kev, omega_h2, drive, power, "never")
     points, made, masses_kev = _rows((points, made, masses_kev), np.arange(count))
     rows = np.flatnonzero(points.transfer.fast)
-    most = models_together(programs_device())
-    alone = most == _MOST_ON_A_CORE
-    for part in rows if alone else _chunks(rows, most):
+    if models_together(programs_device()) > _MOST_ON_A_CORE:
+        parts = [rows] if rows.size else []
+    else:
+        parts = list(rows)
+    for part in parts:
         some, masses = _rows((made, masses_kev), part)
-        if alone:
+        if np.ndim(part) == 0:
             found = point_of(some, cosmology, (masses, omega_h2), drive, power, "always")
         else:
-            some, masses = padded((some, masses), _size(part, most))
+            some, masses = padded((some, masses), size)
             found = _follow(some, cosmology, masses, omega_h2, drive, power, "always")
             found = _rows(found, np.arange(part.size))
         for leaf, new in zip(jax.tree.leaves(points), jax.tree.leaves(found)):
