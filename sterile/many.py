@@ -63,22 +63,22 @@ def evaluate_many(
     where = device_named(device)
     most = models_together(where)
     chunks = [
-        (grid, part)
+        (grid, part, size)
         for index, grid in enumerate(grids)
-        for part in _chunks(np.flatnonzero(chosen == index), most)
+        for part, size in _chunks(np.flatnonzero(chosen == index), most)
     ]
 
-    def arguments(grid, part):
+    def arguments(grid, part, size):
         batch = jax.tree.map(lambda leaf: leaf[part], models)
         masses = None if mass is None else np.full(part.size, mass)
-        return batch, grid, cosmology, plasma, masses, omega_h2, drive, power, _size(part, most)
+        return batch, grid, cosmology, plasma, masses, omega_h2, drive, power, size
 
     calls = [arguments(*chunk) for chunk in chunks]
     with running_on(where):
         for call in calls:
             compile_together(*call)
         solved = [solve_together(*call) for call in calls]
-    order = np.argsort(np.concatenate([part for _, part in chunks]))
+    order = np.argsort(np.concatenate([part for _, part, _ in chunks]))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *solved)
 
 
@@ -91,13 +91,10 @@ def models_together(device: jax.Device) -> int:
     return min(1 << (fit.bit_length() - 1), _MOST_ON_ACCELERATORS)
 
 
-def _chunks(rows: np.ndarray, most: int) -> list[np.ndarray]:
-    return [rows[first : first + most] for first in range(0, rows.size, most)]
-
-
-def _size(rows: np.ndarray, most: int) -> int:
-    """Into how many places rows go: a power of two, so that there are few programs."""
-    return min(most, 1 << (rows.size - 1).bit_length())
+def _chunks(rows: np.ndarray, most: int) -> list[tuple[np.ndarray, int]]:
+    """Parts of the rows, and the size of their programs: one power of two, so that there are few."""
+    size = min(most, 1 << max(rows.size - 1, 0).bit_length())
+    return [(rows[first : first + size], size) for first in range(0, rows.size, size)]
 
 
 def solve_together(
