@@ -73,12 +73,10 @@ def _known(name: str) -> str:
 def device_named(device: "str | jax.Device | None") -> jax.Device:
     """The device of a name that JAX knows, such as "cpu" or "gpu", the first of its kind.
 
-    None is the one that JAX would take: ``jax_default_device``, or the first of all. Raises
-    ``ValueError`` where there is none of that name.
+    None is the processor, or what ``jax_default_device`` says: an accelerator takes longer for one
+    model than a core. Raises ``ValueError`` where there is none of that name.
     """
-    if isinstance(device, jax.Device):
-        return device
-    chosen = jax.config.jax_default_device if device is None else device
+    chosen = device or jax.config.jax_default_device or "cpu"
     if isinstance(chosen, jax.Device):
         return chosen
     try:
@@ -117,7 +115,8 @@ class Program:
         if is_traced(leaves) or _by_hand():
             return self._traced(*arguments)
         made = self._find(leaves, tree)
-        arrays = [leaf for leaf in leaves if _is_array(leaf)]
+        device = programs_device()
+        arrays = [_near(leaf, device) for leaf in leaves if _is_array(leaf)]
         with one_matrix_thread():
             results = jax.block_until_ready(made.compiled.result()(arrays))
         return jax.tree.unflatten(made.tree, results)
@@ -157,6 +156,12 @@ class _Made(NamedTuple):
     compiled: Future
     tree: Any
     shapes: list
+
+
+def _near(leaf: Any, device: jax.Device) -> Any:
+    """An array that may be given to a program of the device: not one that is bound to another."""
+    bound = isinstance(leaf, jax.Array) and leaf.committed and leaf.devices() != {device}
+    return np.asarray(leaf) if bound else leaf
 
 
 def programs_device() -> jax.Device:

@@ -39,8 +39,9 @@ def evaluate_many(
     ----------
     models : a model with leaves of shape (n,).
     cosmology, plasma, mass_kev, omega_h2, drive : as for :func:`evaluate`, one for all.
-    device : "cpu", "gpu" or a ``jax.Device``; JAX's own choice when left out. On an accelerator
-        as many models are solved together as its memory holds; the result comes back to the host.
+    device : "cpu", "gpu" or a ``jax.Device``; a core when left out, or ``jax_default_device``. On
+        an accelerator as many models are solved together as its memory holds; the result comes
+        back to the host.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def models_together(device: jax.Device) -> int:
 
 
 def _chunks(rows: np.ndarray, most: int) -> list[tuple[np.ndarray, int]]:
-    """Parts of the rows, and the size of their programs: one power of two, so that there are few."""
+    """Parts of the rows and the size of their programs, one power of two: there are few then."""
     size = min(most, 1 << max(rows.size - 1, 0).bit_length())
     return [(rows[first : first + size], size) for first in range(0, rows.size, size)]
 
