@@ -20,9 +20,9 @@ SPECTRA = [
 ]  # fmt: skip
 STERILE = [
     "status", "names", "quantities", "models", "contract", "bath", "scalar", "parents",
-    "thermal", "mixing", "combined", "mechanisms", "production", "pipeline", "xray", "bounds",
-    "citation", "session", "sections", "config", "catalogue", "report", "scan", "fit", "cli",
-    "__main__",
+    "thermal", "mixing", "combined", "mechanisms", "production", "pipeline",
+    "many", "xray", "bounds", "citation", "session", "sections", "config", "catalogue",
+    "report", "scan", "fit", "cli", "__main__",
 ]  # fmt: skip
 LONGEST = 400
 
