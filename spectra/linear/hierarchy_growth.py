@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from spectra.batching import anywhere
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, omega_photon, omega_radiation
 from spectra.linear.drive_tables import ThermalHistory
@@ -173,7 +174,15 @@ def matter_growth(k_h_mpc: Array, h: Array, contents: Contents, history: Thermal
 
         def block(state, index):
             needed = (index < blocks) & wanted
-            return jax.lax.cond(needed, run, lambda state, _: state, state, index), None
+
+            def run_where_needed(state, index):
+                # one that has arrived repeats its last block, and forgets it
+                moved = run(state, jnp.minimum(index, blocks - 1.0))
+                return jax.tree.map(lambda new, old: jnp.where(needed, new, old), moved, state)
+
+            # a batch goes on while any of its models does
+            skip = lambda state, _: state  # noqa: E731
+            return jax.lax.cond(anywhere(needed), run_where_needed, skip, state, index), None
 
         @jax.checkpoint
         def together(state, indices):
