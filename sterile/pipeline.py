@@ -40,7 +40,7 @@ class Point(eqx.Module):
 
     Attributes
     ----------
-    yield_n, q_mean, q_rms : see :class:`sterile.Production`.
+    yield_n, q_mean, q_rms, occupation_max : see :class:`sterile.Production`.
     numbers : the mechanism's own scalars by name; each is an attribute of the point, too, such as
         ``point.yield_s_max``.
     mass_kev : m_N [keV].
@@ -57,6 +57,7 @@ class Point(eqx.Module):
     yield_n: Array
     q_mean: Array
     q_rms: Array
+    occupation_max: Array
     mass_kev: Array
     omega_h2: Array
     k_t2_half_h_mpc: Array
@@ -256,6 +257,7 @@ def _point(production: Production, cosmology, target, drive, power, hierarchies)
         yield_n=production.yield_n,
         q_mean=production.q_mean,
         q_rms=production.q_rms,
+        occupation_max=production.occupation_max,
         production=production,
         numbers={name: getattr(production, name) for name in mechanism.numbers},
     )
@@ -275,11 +277,12 @@ def follow(
     spectrum = Spectrum(q, f, mass, 1.0)
     curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
     measured = measure(curve, power, cosmology)
-    status = curve.status
+    crowded = code == Status.OCCUPATION_ABOVE_ONE
+    status = jnp.where(crowded, code, curve.status)
     if heaviest_kev is not None:
         above = spectrum.mass_kev > heaviest_kev
         status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
-    status = jnp.where(code == 0, status, code)
+    status = jnp.where((code == 0) | crowded, status, code)
     return {
         "mass_kev": spectrum.mass_kev,
         "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,
