@@ -47,9 +47,10 @@ MESSAGES = {
         "numbers are the best found, with their error"
     ),
     Status.OCCUPATION_ABOVE_ONE: (
-        "more than one neutrino in a state, which Pauli's principle forbids: what was solved leaves "
-        "out Pauli blocking and inverse reactions, and abundance and spectrum are wrong; for scalar "
-        "decay inverse_decays = true includes both, a spectrum of a file may be normalised otherwise"
+        "more than one neutrino in a state, which Pauli's principle forbids: what was solved "
+        "leaves out Pauli blocking and inverse reactions, and abundance and spectrum are wrong; "
+        "for scalar decay inverse_decays = true includes both, a spectrum of a file may be "
+        "normalised otherwise"
     ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"

@@ -309,8 +309,8 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: ArrayLike) -> Drive:
     n, spacing = ln_k.shape[0], (ln_k[-1] - ln_k[0]) / (ln_k.shape[0] - 1)
     place = (jnp.log(jnp.asarray(k_h_mpc)) - ln_k[0]) / spacing
     first = jnp.clip(jnp.floor(place).astype(jnp.int32) - 2, 0, n - 6)
-    weights = lagrange_six(place - first - 2.0)
-    index = first[:, None] + jnp.arange(6)
+    weights = lagrange_six(place - first.astype(float) - 2.0)
+    index = first[:, None] + np.arange(6, dtype=np.int32)[None, :]
 
     def blend(table):
         return jnp.einsum("kp,kp...->k...", weights, table[index])

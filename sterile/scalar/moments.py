@@ -31,7 +31,7 @@ from sterile.scalar.step import Fit, expansion, hopping, psi_of_energy, rates_of
 
 _DEAD = 1e-100  # yield below which S is gone
 _GONE = 1e-40  # yield below which T_S no longer matters
-_COLD = 1e-20  # T_S/T of what no longer has a temperature
+_COLDEST = 0.1  # share of T_S/T below which a stage of a step that overshoots is held
 _KINETIC_END = 300.0  # m_S/T at which "number-density" lets T_S redshift freely
 
 
@@ -76,21 +76,28 @@ def _bath_temperature(particle, thermal, plasma):
     return jnp.where(thermal.temperature_gev > end, log_t, free)
 
 
+def _held(ratio):
+    """A ratio of temperatures, smoothly kept above zero: a stage of a stiff step may overshoot."""
+    return jnp.where(
+        ratio > _COLDEST, ratio, _COLDEST * jnp.exp(jnp.minimum(ratio / _COLDEST - 1.0, 0.0))
+    )
+
+
 def moment_step(plasma):
     """A step like :func:`sterile.scalar.step.implicit_step` of a :class:`Population`."""
     coupled = plasma.method == "moments"
 
-    def log_temperature_of(particle, thermal, state):
+    def log_temperature_of(particle, thermal, state, first_ratio):
         if not coupled:
             return _bath_temperature(particle, thermal, plasma)
-        # T_S/T itself: elastic scattering is then linear, however fast
-        return jnp.log(thermal.temperature_gev * jnp.maximum(state[1], _COLD))
+        # T_S/T itself, over that at the start: elastic scattering is then linear, however fast
+        return jnp.log(thermal.temperature_gev * first_ratio * _held(state[1]))
 
-    def right_hand_side(particle, yields, thermal, operator, fit, state):
-        """d(Y/psi, [T_S/T,] decayed yield, rho_N/a_T^4)/dx."""
+    def right_hand_side(particle, yields, thermal, operator, fit, first_ratio, state):
+        """d(Y/psi, [T_S/T over that at the start,] decayed yield, rho_N/a_T^4)/dx."""
         log_psi, drift = psi_of_energy(particle, thermal, fit, 0.0)
         number = state[0] * fit.scale * jnp.exp(log_psi)
-        log_temperature = log_temperature_of(particle, thermal, state)
+        log_temperature = log_temperature_of(particle, thermal, state, first_ratio)
         shape = _shape(particle, yields, thermal, log_temperature)
         f = number * shape
         rates = rates_of(particle, thermal, operator, f)
@@ -111,7 +118,7 @@ def moment_step(plasma):
             # the last survivors are the fastest, without end
             heating = jnp.where(fit.scale > _GONE, heating, 0.0)
             cooling = jnp.sum(yields * kinetic * shape * (2.0 - (p / e) ** 2))
-            parts.append(((heating - cooling + 1.0 / thermal.slope) * state[1])[None])
+            parts.append(((heating - cooling + 1.0 / thermal.slope) * _held(state[1]))[None])
         decays = rates.decay * f / hubble
         parts.append(jnp.sum(yields * decays)[None])
         heat = jnp.sum(weights * rates.energy_gev * decays) / thermal.comoving_gev**4
@@ -140,11 +147,12 @@ def moment_step(plasma):
         fit = fit_of(particle, yields, first, operators[0], carry.f, carry.rest)
         state = [jnp.sum(yields * carry.f) / fit.scale, carry.decayed, carry.rest]
         if coupled:
-            state.insert(1, jnp.exp(carry.log_temperature) / first.temperature_gev)
+            state.insert(1, jnp.ones(()))
         state = jnp.stack(state)
+        ratio = jnp.exp(carry.log_temperature) / first.temperature_gev
 
         def at_start(thermal, operator, state):
-            return right_hand_side(particle, yields, thermal, operator, fit, state)
+            return right_hand_side(particle, yields, thermal, operator, fit, ratio, state)
 
         jacobian = jax.jacfwd(at_start, argnums=2)(first, operators[0], state)
         _, derivative = jax.jvp(
@@ -153,7 +161,9 @@ def moment_step(plasma):
             (thermal_slope, operator_slope),
         )
         state = rodas5p_step(
-            lambda node, y: right_hand_side(particle, yields, at(node), operators[node], fit, y),
+            lambda node, y: right_hand_side(
+                particle, yields, at(node), operators[node], fit, ratio, y
+            ),
             state,
             step,
             jacobian,
@@ -161,7 +171,7 @@ def moment_step(plasma):
         )
         log_psi, _ = psi_of_energy(particle, last, fit, 0.0)
         number = jnp.maximum(state[0] * fit.scale * jnp.exp(log_psi), 0.0)
-        log_temperature = log_temperature_of(particle, last, state)
+        log_temperature = log_temperature_of(particle, last, state, ratio)
         f = number * _shape(particle, yields, last, log_temperature)
         return Population(f, state[-2], state[-1], log_temperature)
 
