@@ -30,8 +30,9 @@ from sterile.scalar.rosenbrock import NODES, rodas5p_step
 from sterile.scalar.step import Fit, expansion, hopping, psi_of_energy, rates_of
 
 _DEAD = 1e-100  # yield below which S is gone
-_GONE = 1e-40  # yield below which T_S no longer matters
-_COLDEST = 0.1  # share of T_S/T below which a stage of a step that overshoots is held
+# what still decays in an e-fold over what has decayed, below which T_S no longer matters
+_GONE = 1e-10
+_COLD = 1e-20  # T_S/T of what no longer has a temperature
 _KINETIC_END = 300.0  # m_S/T at which "number-density" lets T_S redshift freely
 
 
@@ -76,28 +77,21 @@ def _bath_temperature(particle, thermal, plasma):
     return jnp.where(thermal.temperature_gev > end, log_t, free)
 
 
-def _held(ratio):
-    """A ratio of temperatures, smoothly kept above zero: a stage of a stiff step may overshoot."""
-    return jnp.where(
-        ratio > _COLDEST, ratio, _COLDEST * jnp.exp(jnp.minimum(ratio / _COLDEST - 1.0, 0.0))
-    )
-
-
 def moment_step(plasma):
     """A step like :func:`sterile.scalar.step.implicit_step` of a :class:`Population`."""
     coupled = plasma.method == "moments"
 
-    def log_temperature_of(particle, thermal, state, first_ratio):
+    def log_temperature_of(particle, thermal, state):
         if not coupled:
             return _bath_temperature(particle, thermal, plasma)
-        # T_S/T itself, over that at the start: elastic scattering is then linear, however fast
-        return jnp.log(thermal.temperature_gev * first_ratio * _held(state[1]))
+        # T_S/T itself: elastic scattering is then linear, however fast
+        return jnp.log(thermal.temperature_gev * jnp.maximum(state[1], _COLD))
 
-    def right_hand_side(particle, yields, thermal, operator, fit, first_ratio, state):
-        """d(Y/psi, [T_S/T over that at the start,] decayed yield, rho_N/a_T^4)/dx."""
+    def right_hand_side(particle, yields, thermal, operator, fit, gone, state):
+        """d(Y/psi, [T_S/T,] decayed yield, rho_N/a_T^4)/dx."""
         log_psi, drift = psi_of_energy(particle, thermal, fit, 0.0)
         number = state[0] * fit.scale * jnp.exp(log_psi)
-        log_temperature = log_temperature_of(particle, thermal, state, first_ratio)
+        log_temperature = log_temperature_of(particle, thermal, state)
         shape = _shape(particle, yields, thermal, log_temperature)
         f = number * shape
         rates = rates_of(particle, thermal, operator, f)
@@ -115,16 +109,17 @@ def moment_step(plasma):
             # per particle: of the gain alone, that may come when none is left
             heating = jnp.sum(excess * gain) / jnp.maximum(state[0], 1e-3)
             heating = heating + jnp.sum(excess * change)
-            # the last survivors are the fastest, without end
-            heating = jnp.where(fit.scale > _GONE, heating, 0.0)
+            # the last survivors are the fastest, and T_S grows without end
+            heating = jnp.where(gone, 0.0, heating)
             cooling = jnp.sum(yields * kinetic * shape * (2.0 - (p / e) ** 2))
-            parts.append(((heating - cooling + 1.0 / thermal.slope) * _held(state[1]))[None])
+            parts.append(((heating - cooling + 1.0 / thermal.slope) * state[1])[None])
         decays = rates.decay * f / hubble
         parts.append(jnp.sum(yields * decays)[None])
         heat = jnp.sum(weights * rates.energy_gev * decays) / thermal.comoving_gev**4
         return jnp.concatenate([*parts, heat[None]])
 
-    def fit_of(particle, yields, thermal, operator, f, rest):
+    def fit_of(particle, yields, thermal, operator, f, decayed, rest):
+        """The fit of psi, and whether so little is left that T_S does not matter."""
         rates = rates_of(particle, thermal, operator, f)
         hubble, _, _ = expansion(particle, thermal, rates, f, rest)
         number = jnp.sum(yields * f)
@@ -137,22 +132,24 @@ def moment_step(plasma):
         balance = production / (production + 1.0 + exponent)
         unbalanced = jnp.clip(1.0 - source / jnp.maximum(loss, _DEAD * hubble), 0.0, 1.0)
         free = unbalanced * jnp.minimum(decay / hubble, 300.0)
-        return Fit(scale, balance, exponent, free, jnp.asarray(2.0))
+        gone = scale * (1.0 + decay / hubble) < _GONE * decayed
+        return Fit(scale, balance, exponent, free, jnp.asarray(2.0)), gone
 
     def step_of(particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry):
         def at(node):
             return jax.tree.map(lambda leaf: leaf[node], thermals)
 
         first, last = at(0), at(len(NODES) - 1)
-        fit = fit_of(particle, yields, first, operators[0], carry.f, carry.rest)
+        fit, gone = fit_of(
+            particle, yields, first, operators[0], carry.f, carry.decayed, carry.rest
+        )
         state = [jnp.sum(yields * carry.f) / fit.scale, carry.decayed, carry.rest]
         if coupled:
-            state.insert(1, jnp.ones(()))
+            state.insert(1, jnp.exp(carry.log_temperature) / first.temperature_gev)
         state = jnp.stack(state)
-        ratio = jnp.exp(carry.log_temperature) / first.temperature_gev
 
         def at_start(thermal, operator, state):
-            return right_hand_side(particle, yields, thermal, operator, fit, ratio, state)
+            return right_hand_side(particle, yields, thermal, operator, fit, gone, state)
 
         jacobian = jax.jacfwd(at_start, argnums=2)(first, operators[0], state)
         _, derivative = jax.jvp(
@@ -162,7 +159,7 @@ def moment_step(plasma):
         )
         state = rodas5p_step(
             lambda node, y: right_hand_side(
-                particle, yields, at(node), operators[node], fit, ratio, y
+                particle, yields, at(node), operators[node], fit, gone, y
             ),
             state,
             step,
@@ -171,7 +168,7 @@ def moment_step(plasma):
         )
         log_psi, _ = psi_of_energy(particle, last, fit, 0.0)
         number = jnp.maximum(state[0] * fit.scale * jnp.exp(log_psi), 0.0)
-        log_temperature = log_temperature_of(particle, last, state, ratio)
+        log_temperature = log_temperature_of(particle, last, state)
         f = number * _shape(particle, yields, last, log_temperature)
         return Population(f, state[-2], state[-1], log_temperature)
 
