@@ -69,11 +69,12 @@ def with_companions(
 
 
 def mark_of(format: str, z: float, content: str | bytes, note: str) -> str:
-    """The line of a parameter file that says the format, z, and which files are its own.
+    """The lines of a parameter file that say the format and z, and which files are its own.
 
     A killed export can leave files of two: checksums tell.
     """
-    return f"{MARK} format={format} z={z:.10g} data={_checksum(content)} note={_checksum(note)}"
+    sums = f"data={_checksum(content)} note={_checksum(note)}"
+    return f"{MARK} format={format} z={z:.10g}\n{MARK} {sums}"
 
 
 def _checksum(content: str | bytes) -> str:
@@ -126,8 +127,8 @@ def _declared_in(parameters: Path) -> dict[str, str]:
         text = parameters.read_text(encoding="ascii", errors="replace")
     except OSError:
         return {}
-    line = next((line for line in text.splitlines() if line.startswith(MARK)), MARK)
-    return dict(word.split("=", 1) for word in line[len(MARK) :].split() if "=" in word)
+    marked = (line[len(MARK) :] for line in text.splitlines() if line.startswith(MARK))
+    return dict(word.split("=", 1) for line in marked for word in line.split() if "=" in word)
 
 
 def table_text(*columns: np.ndarray, header: str = "") -> str:
