@@ -284,3 +284,18 @@ def test_scattering_interpolates():
         plasma, grid = _paper(elastic_scattering=True), sterile.choose_grid(model, PAPER)
         history = eqx.filter_jit(lambda m: scalar.solve_scalar(m, plasma, grid))(model)
     assert 2.0 * float(history.decayed[-1]) == pytest.approx(kinetic, rel=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_the_last_survivors_do_not_heat_without_end():
+    # Gamma/H = 600 at T = m_S/28, where Y_S is 1e-33: those that are left are the fastest
+    effects = {"bath_statistics": "quantum", "electroweak_transition": "crossover"}
+    plasma = sterile.Plasma(
+        method="moments", higgs_width="running", elastic_scattering=True, **effects
+    )
+    model = sterile.ScalarDecay(873.1612465365927, 4.735543830102094e-11, 2.157930891318007e-07)
+    found = sterile.solve(model, plasma)
+    assert int(found.status) == 0
+    # the lattice of the decays' own quadrature
+    assert float(found.yield_n_spectrum) == pytest.approx(float(found.yield_n), rel=1e-5)
