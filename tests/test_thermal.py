@@ -200,8 +200,8 @@ def test_what_diluted_freeze_out_refuses(values, message):
 @pytest.mark.invariants
 def test_a_parent_wider_than_its_mass_is_a_status():
     def status(width):
-        model = sterile.DilutedFreezeOut(7.0, 1.0, **HOT | {"parent_width_gev": width})
-        return sterile.solve(model).status
+        parent = HOT | {"parent_width_gev": width, "branching": None}
+        return sterile.solve(sterile.DilutedFreezeOut(7.0, 1.0, **parent)).status
 
     found = [int(jax.jit(status)(width)) for width in (99.0, 101.0)]
     assert found == [0, sterile.Status.OUT_OF_RANGE]
