@@ -48,6 +48,7 @@ SEED = 20261127
 TOGETHER = 64  # points between two writes
 _PIECE = 500  # points of a set in one file
 OMEGA_H2 = 0.12
+_ALWAYS_FINITE = ("yield_n", "q_mean", "mass_kev", "omega_h2")
 # of Y_N by the moment of F; what the status NOT_CONVERGED allows
 NUMBER, NUMBER_WITH_INVERSE_DECAYS = 1e-3, 1e-2
 
@@ -123,7 +124,7 @@ def checked(own: Set, point) -> dict:
     status = int(point.status)
     values = {
         name: float(getattr(point, name))
-        for name in ("yield_n", "q_mean", "mass_kev", "omega_h2", "k_t2_half_h_mpc")
+        for name in (*_ALWAYS_FINITE, "occupation_max", "k_t2_half_h_mpc")
     }
     broken = {} if is_failure(status) else dict(_broken(own, point))
     return {"status": status, **values, "broken": broken}
@@ -133,7 +134,7 @@ def _broken(own: Set, point):
     """Invariants that a point with a result breaks: (name, by how much)."""
     spectrum, transfer = point.spectrum, point.transfer
     f, t2, k = (np.asarray(array) for array in (spectrum.f, transfer.t2, transfer.k_h_mpc))
-    for name in ("yield_n", "q_mean", "mass_kev", "omega_h2", "lambda_fs_mpc"):
+    for name in (*_ALWAYS_FINITE, "lambda_fs_mpc"):
         if not np.isfinite(float(getattr(point, name))):
             yield f"{name} is not finite", float("nan")
     if not np.all(np.isfinite(t2)):
@@ -241,21 +242,24 @@ def compared(own: Set, values: dict[str, float]) -> dict:
 
 def summary(folder: Path, numbers: dict[str, int]) -> dict:
     """What the files of a run say."""
-    statuses, sets, failures, broken, seconds = {}, {}, [], [], 0.0
+    statuses, sets, rates, failures, broken, seconds = {}, {}, {}, [], [], 0.0
     total = numerical = 0
     for name, count in numbers.items():
-        own = {}
+        own, each = {}, []
         for piece in range(-(-count // _PIECE)):
             for record in records_of(folder / PIECES.format(name, piece)):
                 code, row = record["status"], piece * _PIECE + record["row"]
                 own[name_of(code)] = own.get(name_of(code), 0) + 1
                 total, seconds = total + 1, seconds + record["seconds"]
+                each.append(record["seconds"])
                 numerical += bool(is_numerical(code))
                 if is_failure(code):
                     failures.append({"set": name, "row": row, **record, "status": name_of(code)})
                 if record["broken"] and code != spectra.Status.SPECTRUM_UNRESOLVED:
                     broken.append({"set": name, "row": row, **record})
         sets[name] = own
+        if each:
+            rates[name] = {"seconds": sum(each), "median_seconds": float(np.median(each))}
         for status, number in own.items():
             statuses[status] = statuses.get(status, 0) + number
     pairs = [
@@ -274,6 +278,7 @@ def summary(folder: Path, numbers: dict[str, int]) -> dict:
         "statuses": statuses,
         "numerical": numerical,
         "sets": sets,
+        "rates": rates,
         "failures": failures,
         "broken": broken,
         "refined": len(ratios),
@@ -295,6 +300,9 @@ def page(found: dict) -> str:
     lines += [f"failures: {len(found['failures'])}"]
     for one in found["failures"][:20]:
         lines.append(f"  {one['set']} {one['row']}: {one['status']} {one.get('error', '')}")
+    lines.append("seconds of work a set, compiling included, and of its median point:")
+    for name, rate in found["rates"].items():
+        lines.append(f"  {name:28s} {rate['seconds']:9.1f} {rate['median_seconds']:9.3f}")
     if found["covered"] is not None:
         lines.append(
             f"error bars cover {100 * found['covered']:.1f} % of {found['refined']} numbers"

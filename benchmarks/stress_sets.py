@@ -97,7 +97,9 @@ def _parent(origin: str, spin: str) -> Make:
 
 def _released(values):
     values = dict(values)
-    values["mass_kev"] = np.minimum(values["mass_kev"], 1e5 * values["parent_mass_gev"])
+    parent = values["parent_mass_gev"]
+    values["mass_kev"] = np.minimum(values["mass_kev"], 1e5 * parent)
+    values["parent_width_gev"] = np.minimum(values["parent_width_gev"], 0.1 * parent)
     return sterile.DilutedFreezeOut(**values), sterile.Plasma()
 
 

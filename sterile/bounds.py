@@ -355,8 +355,11 @@ def warnings(model, point, cosmology: Cosmology | None = None) -> list[str]:
     """
     cosmology = Cosmology() if cosmology is None else cosmology
     found = []
-    if int(point.status) >= Status.OUT_OF_RANGE:
+    crowded, occupation = Status.OCCUPATION_ABOVE_ONE, float(point.occupation_max)
+    if int(point.status) >= Status.OUT_OF_RANGE and int(point.status) != crowded:
         found.append(message_of(int(point.status)))
+    if int(point.status) == crowded or occupation > 1.0:  # beside another status, too
+        found.append(f"{message_of(crowded)}; largest occupation: {occupation:.2g}")
     abundance, target = float(point.omega_h2), float(cosmology.omega_dm)
     if abundance > target * (1.0 + _OMEGA_ROUNDING):
         found.append(

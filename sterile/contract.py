@@ -6,7 +6,7 @@ draws works on an entry and knows no mechanism by name.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -22,11 +22,14 @@ from spectra.constants import (
 )
 from spectra.spectrum import Spectrum
 from spectra.structure import Verdict
-from sterile.models import Model, Plasma
+from sterile.models import HELICITY_STATES, Model, Plasma
 from sterile.quantities import Quantity
+from sterile.status import Status
 
 # static choices of a mechanism: a grid, a regime; compared and hashed, never traced
 Grid = Hashable
+# share of the largest q^3 F below which an occupation does not count; rounding of one that is 1
+_COUNTED, _ROUNDING = 1e-6, 1e-6
 
 
 class History(eqx.Module):
@@ -90,6 +93,14 @@ class Production(eqx.Module):
             raise AttributeError(name)
         return getattr(self.details, name)
 
+    @property
+    def occupation_max(self) -> Array:
+        """Largest occupation of N per helicity state: of ``details`` where they say, else of f."""
+        stated = getattr(self.details, "occupation_max", None)
+        if stated is not None:
+            return stated
+        return occupation_max(self.q, self.f, getattr(self.model, "neutrino", "majorana"))
+
     def spectrum(self, mass_kev=None, omega_h2=0.12) -> Spectrum:
         """The :class:`spectra.Spectrum` of N, T_ref = T_gamma.
 
@@ -99,6 +110,27 @@ class Production(eqx.Module):
             mass_kev = getattr(self.model, "mass_kev", None)
         mass = relic_mass_kev(self.yield_n, omega_h2) if mass_kev is None else mass_kev
         return Spectrum(self.q, self.f, mass, 1.0)
+
+
+def occupation_max(q, f, neutrino: str) -> Array:
+    """Largest F_N(q) per helicity state where q^3 F exceeds 1e-6 of its peak.
+
+    Below, F of decays diverges slowly as q -> 0, and there is nobody. ``q``, ``f``: (n,), F summed
+    over helicities; ``neutrino``: "majorana" or "dirac".
+    """
+    number = q**3 * f
+    counted = jnp.where(number > _COUNTED * jnp.max(number), f, 0.0)
+    return jnp.max(counted) / HELICITY_STATES[neutrino]
+
+
+def pauli_checked(production: Production) -> Production:
+    """The production; its status says where a state holds more than one neutrino.
+
+    A failure stays one. ``production.occupation_max`` is the smooth number that this is cut from.
+    """
+    crowded = (production.status == 0) & (production.occupation_max > 1.0 + _ROUNDING)
+    status = jnp.where(crowded, jnp.int32(Status.OCCUPATION_ABOVE_ONE), production.status)
+    return replace(production, status=status)
 
 
 def abundance_per_kev() -> float:

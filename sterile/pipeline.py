@@ -38,7 +38,7 @@ class Point(eqx.Module):
 
     Attributes
     ----------
-    yield_n, q_mean, q_rms : see :class:`sterile.Production`.
+    yield_n, q_mean, q_rms, occupation_max : see :class:`sterile.Production`.
     numbers : the mechanism's own scalars by name; each is an attribute of the point, too, such as
         ``point.yield_s_max``.
     mass_kev : m_N [keV].
@@ -55,6 +55,7 @@ class Point(eqx.Module):
     yield_n: Array
     q_mean: Array
     q_rms: Array
+    occupation_max: Array
     mass_kev: Array
     omega_h2: Array
     k_t2_half_h_mpc: Array
@@ -175,7 +176,7 @@ class Made(eqx.Module):
 
     Attributes
     ----------
-    model, q, f, yield_n, q_mean, q_rms, status : as there.
+    model, q, f, yield_n, q_mean, q_rms, occupation_max, status : as there.
     numbers : see :class:`Point`.
     """
 
@@ -185,6 +186,7 @@ class Made(eqx.Module):
     yield_n: Array
     q_mean: Array
     q_rms: Array
+    occupation_max: Array
     status: Array
     numbers: dict[str, Array]
 
@@ -198,6 +200,7 @@ def made_of(production: Production) -> Made:
         yield_n=production.yield_n,
         q_mean=production.q_mean,
         q_rms=production.q_rms,
+        occupation_max=production.occupation_max,
         status=production.status,
         numbers={name: getattr(production, name) for name in numbers},
     )
@@ -212,6 +215,7 @@ def point_of(made: Made, cosmology, target, drive, power, hierarchies) -> Point:
         yield_n=made.yield_n,
         q_mean=made.q_mean,
         q_rms=made.q_rms,
+        occupation_max=made.occupation_max,
         production=None,
         numbers=made.numbers,
     )
@@ -231,11 +235,12 @@ def follow(
     spectrum = Spectrum(q, f, mass, 1.0)
     curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
     measured = measure(curve, power, cosmology)
-    status = curve.status
+    crowded = code == Status.OCCUPATION_ABOVE_ONE
+    status = jnp.where(crowded, code, curve.status)
     if heaviest_kev is not None:
         above = spectrum.mass_kev > heaviest_kev
         status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
-    status = jnp.where(code == 0, status, code)
+    status = jnp.where((code == 0) | crowded, status, code)
     return {
         "mass_kev": spectrum.mass_kev,
         "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,

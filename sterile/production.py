@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from spectra.precision import require_x64
 from spectra.programs import program
 from sterile.bath import expansion
-from sterile.contract import Grid, Production
+from sterile.contract import Grid, Production, pauli_checked
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
-from sterile.status import Status
+from sterile.status import Status, is_failure
 
 _REFINEMENTS = 3
 
@@ -93,7 +93,8 @@ def _refine(model, plasma, grid, tolerance, refinement) -> Production:
     """Refine the grid until the estimate of the error is below the tolerance."""
 
     def accepted(production):
-        return int(production.status) == 0 and float(production.error.largest()) <= tolerance
+        failed = is_failure(int(production.status))
+        return not failed and float(production.error.largest()) <= tolerance
 
     production = solve_compiled(model, plasma, grid, True)
     for _ in range(_REFINEMENTS):
@@ -102,7 +103,7 @@ def _refine(model, plasma, grid, tolerance, refinement) -> Production:
         grid = refinement.finer(grid)
         finer = solve_compiled(model, plasma, grid)
         production = dataclasses.replace(finer, error=refinement.error(finer, production))
-    if accepted(production) or int(production.status) != 0:
+    if accepted(production) or is_failure(int(production.status)):
         return production
     return dataclasses.replace(production, status=jnp.int32(Status.TOLERANCE_NOT_MET))
 
@@ -111,4 +112,4 @@ def _refine(model, plasma, grid, tolerance, refinement) -> Production:
 def solve_compiled(model, plasma, grid, error_estimate=False) -> Production:
     """:func:`solve` without its checks, compiled once per grid."""
     made = mechanism_of(model).solve(model, expansion.tabulated(plasma), grid, error_estimate)
-    return dataclasses.replace(made, plasma=plasma)
+    return pauli_checked(dataclasses.replace(made, plasma=plasma))

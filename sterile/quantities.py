@@ -21,6 +21,7 @@ PRODUCTION = {
     "yield_n": Quantity("1", "yield Y_N = n_N/s", r"$Y_N$"),
     "q_mean": Quantity("1", "mean comoving momentum <q>", r"$\langle q \rangle$"),
     "q_rms": Quantity("1", "rms comoving momentum sqrt<q^2>", r"$\langle q^2 \rangle^{1/2}$"),
+    "occupation_max": Quantity("1", "largest occupation of N per helicity", r"$f_N^{\rm max}$"),
 }
 TARGETS = {
     "mass_kev": Quantity("keV", "mass m_N", r"$m_N$ [keV]"),

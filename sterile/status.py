@@ -21,6 +21,7 @@ class Status(enum.IntEnum):
     NOT_CONVERGED = 22
     MASS_ABOVE_KINEMATIC_LIMIT = 23
     TOLERANCE_NOT_MET = 24
+    OCCUPATION_ABOVE_ONE = 25
     EVALUATION_FAILED = 40
     WORKER_DIED = 41
 
@@ -45,6 +46,12 @@ MESSAGES = {
         "the estimated error is above the tolerance after three refinements of the grid; the "
         "numbers are the best found, with their error"
     ),
+    Status.OCCUPATION_ABOVE_ONE: (
+        "more than one neutrino in a state, which Pauli's principle forbids: what was solved "
+        "leaves out Pauli blocking and inverse reactions, and abundance and spectrum are wrong; "
+        "for scalar decay inverse_decays = true includes both, a spectrum of a file may be "
+        "normalised otherwise"
+    ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"
     ),
@@ -58,7 +65,7 @@ MESSAGES = {
 def is_failure(code):
     """Whether there is no result to use; other codes above 0 are caveats. Numbers or arrays."""
     failed = (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
-    return failed & (code != Status.TOLERANCE_NOT_MET)
+    return failed & (code != Status.TOLERANCE_NOT_MET) & (code != Status.OCCUPATION_ABOVE_ONE)
 
 
 _OF_NUMERICS = (

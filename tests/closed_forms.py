@@ -34,6 +34,7 @@ from spectra.spectrum import omega_h2, q_mean, q_rms
 from sterile.parents import FromDecay, FromRate, Parent, cold, solve_parent
 from sterile.scalar import FREEZE_IN, FREEZE_OUT, Grid
 from sterile.scalar.lattice import YIELD_PER_NUMBER
+from sterile.status import is_failure
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "docs" / "examples"))
 import bath_decay  # noqa: E402
@@ -82,7 +83,7 @@ def numbers(production: sterile.Production, ln_q: Array) -> Array:
     ln_f = jnp.log(jnp.where(production.f > 0.0, production.f, 1e-300))
     moments = jnp.stack([production.yield_n, production.q_mean, production.q_rms])
     found = jnp.concatenate([jnp.log(moments), interpolate(ln_q, jnp.log(production.q), ln_f)])
-    return jnp.where(production.status == 0, found, jnp.nan)
+    return jnp.where(is_failure(production.status), jnp.nan, found)
 
 
 def known(ln_yield, ln_mean, ln_rms, ln_f) -> Array:

@@ -21,7 +21,7 @@ import numpy as np
 from spectra import programs, store
 from spectra.cache import kept_tables, read_tables, write_tables
 from spectra.export import snapshot
-from spectra.export.writing import write_exports
+from spectra.export.writing import foreign, with_companions, write_exports
 from sterile.fit import store as fit_store
 from sterile.scan import store as scan_store
 from sterile.scan.evaluation import Column
@@ -100,15 +100,26 @@ def kept(folder: Path, value: float) -> float:
 
 
 def exports(folder: Path, word: str) -> None:
-    names = ("p.txt", "p.txt.params.txt", "p.txt.note.txt")
-    write_exports({folder / name: 1000 * word for name in names}, force=True)
+    write_exports(export_of(folder, word), force=True)
+
+
+def export_of(folder: Path, word: str) -> dict:
+    note = parameters = 1000 * word
+    return with_companions(
+        folder / "p.txt", 1000 * word, format="csv", z=0.0, parameters=parameters, note=note
+    )
 
 
 def look_at_exports(folder: Path) -> str:
-    """Each file is whole; together they may be of two times when a kill comes between renames."""
-    found = {(folder / n).read_text() for n in ("p.txt", "p.txt.params.txt", "p.txt.note.txt")}
-    assert found <= {"old" * 1000, "new" * 1000}
-    return "new" if "new" * 1000 in found else "old"
+    """Each file is whole; those of two exports, when a kill comes between renames, are told."""
+    texts = {word: export_of(folder, word) for word in ("old", "new")}
+    words = [
+        next(word for word in texts if path.read_text() == texts[word][path])
+        for path in texts["old"]
+    ]
+    told = foreign(folder / "p.txt", folder / "p.txt.params.txt")
+    assert (told is None) is (len(set(words)) == 1)
+    return "new" if "new" in words else "old"
 
 
 def fit(value: float) -> fit_store.Fit:

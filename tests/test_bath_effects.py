@@ -15,6 +15,7 @@ from sterile.scalar import amplitudes, collisions, higgs_width, resonance
 from sterile.scalar import quantum_statistics as statistics
 from sterile.scalar import step as scalar_step
 from sterile.scalar.bath_means import has_means
+from sterile.status import is_failure
 
 
 @pytest.mark.analytic
@@ -308,7 +309,7 @@ def test_soft_modes_fill_at_every_coupling():
     grid = sterile.choose_grid(sterile.ScalarDecay(100.0, 1e-6, 1e-8), plasma)
     for coupling in (3e-8, 1e-7, 5e-7, 1e-6, 1.5e-6, 2e-6, 1e-5, 1e-3, 1e-2):
         production = sterile.solve(sterile.ScalarDecay(100.0, coupling, 1e-8), plasma, grid)
-        assert int(production.status) == 0
+        assert not is_failure(int(production.status))
 
 
 @pytest.mark.gradients
@@ -343,7 +344,7 @@ def test_freeze_out_forgets_the_transition(parameters):
         sterile.solve(model, sterile.Plasma(electroweak_transition=kind))
         for kind in ("step", "crossover")
     )
-    assert int(crossover.status) == 0
+    assert not is_failure(int(crossover.status))
     # what is left of v(T) at freeze-out, and the two histories' rounding
     assert float(crossover.yield_n) == pytest.approx(float(step.yield_n), rel=1e-5)
     assert float(crossover.q_mean) == pytest.approx(float(step.q_mean), rel=2e-5)

@@ -38,7 +38,7 @@ def test_dirac_neutrino():
     np.testing.assert_allclose(two.f, one.f, rtol=1e-12)
     assert float(two.yield_n) == pytest.approx(float(one.yield_n), rel=1e-12)
     # the same particles in twice the states
-    assert float(two.f_n_max) == pytest.approx(0.5 * float(one.f_n_max), rel=1e-12)
+    assert float(two.occupation_max) == pytest.approx(0.5 * float(one.occupation_max), rel=1e-12)
     spectrum = two.spectrum(mass_kev=7.0)
     limits = [float(bounds.pauli(spectrum, states).threshold) for states in (2, 4)]
     assert limits[1] == pytest.approx(limits[0] / 2.0**0.25, rel=1e-12)
@@ -188,7 +188,7 @@ def test_energy_and_entropy_in_a_universe_of_scalars(dominated):
 @pytest.mark.invariants
 def test_warnings():
     def said(model, **production):
-        usual = {"f_n_max": 0.5, "density_ratio_max": 1e-3, "yield_s_max": 1e-3}
+        usual = {"occupation_max": 0.5, "density_ratio_max": 1e-3, "yield_s_max": 1e-3}
         production = usual | {"plasma": GRAVITY} | production
         point = SimpleNamespace(
             status=0, omega_h2=0.12, mass_kev=17.2, production=SimpleNamespace(**production)

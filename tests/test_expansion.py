@@ -15,6 +15,7 @@ from sterile.bath import thermodynamics as bath
 from sterile.bounds import expansion_verdicts
 from sterile.parents import FromDecay, Parent, solve_parent
 from sterile.scalar import FREEZE_IN, FREEZE_OUT, stretched
+from sterile.status import is_failure
 
 G = 106.75
 M0 = REDUCED_PLANCK_MASS_GEV * math.sqrt(90.0 / (math.pi**2 * G))
@@ -203,7 +204,7 @@ def test_number_balances_where_kination_ends_while_s_is_made():
     # H falls as T^3: S decays while it is made though Gamma < H at T = m_S; 7e-3 was lost
     plasma = sterile.Plasma(fluid_w=1.0, fluid_density_ratio=1.0, fluid_temperature_gev=0.1)
     production = sterile.solve(sterile.ScalarDecay(41.4, 1.05e-12, 1.27e-6), plasma)
-    assert int(production.status) == 0
+    assert not is_failure(int(production.status))
     # 2e-5: the clock's step
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=2e-5)
 

@@ -174,6 +174,9 @@ def test_draws_without_a_result_are_counted_and_said():
     assert posterior.warnings_of("freeze-in", good | posterior.outcomes(np.array([0, 1])), 2) == []
     (warning,) = posterior.warnings_of("freeze-in", good | found, 2)
     assert "2 draws have no usable result" in warning and "NOT_CONVERGED" in warning
+    # more neutrinos than Pauli allows: a number, but not to be trusted
+    (warning,) = posterior.warnings_of("freeze-in", good | posterior.outcomes(np.array([0, 25])), 2)
+    assert "1 draws: more than one neutrino in a state" in warning
 
 
 @pytest.fixture(scope="module")

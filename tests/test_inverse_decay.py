@@ -97,7 +97,7 @@ def test_against_brute_force(yukawa):
     assert float(production.yield_n_spectrum) == pytest.approx(number, rel=1e-3)
     worst = np.max(np.abs(x**2 * (0.5 * ours - n))) / np.max(x**2 * n)
     assert worst < 3e-3
-    assert float(production.f_n_max) <= 1.0
+    assert float(production.occupation_max) <= 1.0
 
 
 @pytest.mark.analytic

@@ -34,6 +34,12 @@ def _slope(coupling):
     return sterile.solve(model, sterile.Plasma(), FREEZE_IN).yield_n
 
 
+def _judged(mass):
+    relic = spectra.thermal_relic(mass)
+    found = spectra.verdicts(relic, spectra.transfer(relic, hierarchies="never"))
+    return {name: verdict.margin for name, verdict in found.items()}
+
+
 CALLS = {
     "freeze-in": lambda: _solved(
         sterile.ScalarDecay(100.0, 1e-8, 1e-9), sterile.Plasma(), FREEZE_IN
@@ -52,6 +58,10 @@ CALLS = {
     "shi-fuller": lambda: jax.eval_shape(
         lambda angle: sterile.solve(sterile.ShiFuller(7.0, angle, 1e-3)), 1e-10
     ),
+    "transfer": lambda: jax.eval_shape(
+        lambda mass: spectra.transfer(spectra.thermal_relic(mass)).t2, 3.0
+    ),
+    "verdicts": lambda: jax.eval_shape(_judged, 3.0),
     "free streaming": lambda: jax.eval_shape(spectra.free_streaming, spectra.thermal_relic(3.0)),
 }
 
@@ -61,6 +71,7 @@ CALLS = {
 def test_no_silent_promotion(name):
     # programs that are traced already would hide what they do
     jax.clear_caches()
+    spectra.drive()
     with jax.numpy_rank_promotion("raise"), jax.numpy_dtype_promotion("strict"):
         CALLS[name]()
 
@@ -81,8 +92,10 @@ def test_no_nan_on_the_way():
         made = sterile.solve(sterile.ScalarDecay(100.0, 1e-8, 1e-9))
         dm = made.spectrum(omega_h2=0.12)
         horizon = spectra.free_streaming(dm)
+        curve = spectra.transfer(dm)
         slope = jax.grad(lambda mass: jnp.sum(spectra.thermal_relic(mass).f))(3.0)
     assert int(made.status) == 0 and float(made.yield_n) > 0.0
+    assert int(curve.status) == 0
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(horizon))
     assert np.isfinite(slope)
 

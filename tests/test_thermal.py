@@ -105,12 +105,12 @@ def test_the_hot_component_counts_its_neutrinos():
 
 @pytest.mark.invariants
 def test_a_light_parent_that_decays_early_keeps_its_neutrinos():
-    # M/2 at T = 1e10 GeV: q = 1e-9, where the table of the thermal component does not reach
+    # M/2 at T = 1e9 GeV: q = 1e-8, where the table of the thermal component does not reach
     model = sterile.DilutedFreezeOut(
         mass_kev=0.0164,
         decoupling_temperature_gev=106.0,
         parent_mass_gev=34.4,
-        parent_width_gev=1506.0,
+        parent_width_gev=30.0,
         parent_yield=2.65e-3,
         branching=6.75e-3,
     )
@@ -185,12 +185,26 @@ def test_the_reheating_verdict():
         ({"dilution": 2.0, "parent_mass_gev": 1.0}, "both given"),
         ({"dilution": 2.0, "branching": 0.1}, "branching is that of X"),
         (HOT | {"parent_mass_gev": 1e-2, "mass_kev": 1e4}, "kinematic limit of 5000 keV"),
+        (
+            HOT | {"parent_width_gev": 101.0},
+            "= 101 is above parent_mass_gev = 100",
+        ),
     ],
 )
 def test_what_diluted_freeze_out_refuses(values, message):
     values = {"mass_kev": 7.0, "decoupling_temperature_gev": 1.0} | values
     with pytest.raises(ValueError, match=message):
         sterile.DilutedFreezeOut(**values)
+
+
+@pytest.mark.invariants
+def test_a_parent_wider_than_its_mass_is_a_status():
+    def status(width):
+        parent = HOT | {"parent_width_gev": width, "branching": None}
+        return sterile.solve(sterile.DilutedFreezeOut(7.0, 1.0, **parent)).status
+
+    found = [int(jax.jit(status)(width)) for width in (99.0, 101.0)]
+    assert found == [0, sterile.Status.OUT_OF_RANGE]
 
 
 @pytest.mark.invariants

@@ -29,7 +29,13 @@ from spectra.export import (
 )
 from spectra.export.findings import Findings, Simulation, simulation
 from spectra.export.linear_state import LinearState, linear_state
-from spectra.export.writing import declared_format, with_companions, write_exports
+from spectra.export.writing import (
+    companion,
+    declared_format,
+    foreign,
+    with_companions,
+    write_exports,
+)
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 
@@ -255,9 +261,13 @@ def check(
 def _findings(target: Format, name: str, path: Path, run, cosmology: Cosmology) -> Findings:
     """Of the target's own check, of the note beside the file, and of what all checks share."""
     findings = target.check(path, run, cosmology)
-    table = class_code.table_of(path) if name == "class" else path
+    table, parameters = path, companion(path, "params")
+    if name == "class":
+        table = class_code.table_of(path)
+        parameters = class_code.parameters_of(table)
     insisted, told = caveats.declared_caveats(table)
-    findings.problems += insisted
+    mixed = foreign(table, parameters)
+    findings.problems += insisted if mixed is None else [*insisted, mixed]
     findings.notes += told
     if run is not None:
         checks.check_shape(findings)

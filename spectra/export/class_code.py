@@ -8,7 +8,7 @@ from spectra.cosmology import Cosmology
 from spectra.export.caveats import comment_lines
 from spectra.export.findings import Findings, Simulation
 from spectra.export.gadget4 import read_pairs
-from spectra.export.writing import companion, note_text, table_text, write_exports
+from spectra.export.writing import companion, mark_of, note_text, table_text, write_exports
 from spectra.psd import moment_taken_for_f, rising_end
 from spectra.spectrum import Spectrum
 
@@ -67,10 +67,11 @@ def write(
         quadrature=quadrature,
     )
     # no header: CLASS reads a comment line as data
+    table, note = table_text(q / scale, f), note_text(_NOTE, caveats)
     contents = {
-        psd: table_text(q / scale, f),
-        ini: comment_lines(caveats) + text,
-        companion(psd, "note"): note_text(_NOTE, caveats),
+        psd: table,
+        ini: f"{comment_lines(caveats)}{mark_of('class', 0.0, table, note)}\n{text}",
+        companion(psd, "note"): note,
     }
     return write_exports(contents, force)
 
@@ -78,6 +79,11 @@ def write(
 def table_of(path: Path) -> Path:
     """The psd file that ``path`` means: in a directory of :func:`write`, or itself."""
     return path / _PSD if path.is_dir() else path
+
+
+def parameters_of(table: Path) -> Path:
+    """The input that is written beside the psd file ``table``."""
+    return table.with_name(_INI)
 
 
 def check(path: Path, run: Simulation | None, cosmology: Cosmology) -> Findings:

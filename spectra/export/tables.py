@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from spectra import safe_hdf5
 from spectra.cosmology import Cosmology
 from spectra.export import checks
 from spectra.export.findings import Findings, Simulation
@@ -115,7 +116,7 @@ def check_hdf5(path: Path, run: Simulation, cosmology: Cosmology) -> Findings:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path")
     try:
-        with h5py.File(path, "r") as file:
+        with safe_hdf5.opened(path) as file:
             k, power = (np.asarray(array(file, name), dtype=float) for name in ("k_h_mpc", "power"))
     except (OSError, KeyError, RuntimeError, TypeError, ValueError) as error:
         findings.problems.append(f"not a table of this package ({str(error).splitlines()[0]})")

@@ -1,5 +1,6 @@
 """Several files, written all or none; the two small ones beside every data file."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -59,12 +60,39 @@ def with_companions(
     -------
     path → content, for :func:`write_exports`.
     """
-    mark = f"{MARK} format={format} z={z:.10g}"
+    note = note_text(note, caveats)
     return {
         path: content,
-        companion(path, "params"): f"{mark}\n{parameters.strip()}\n",
-        companion(path, "note"): note_text(note, caveats),
+        companion(path, "params"): f"{mark_of(format, z, content, note)}\n{parameters.strip()}\n",
+        companion(path, "note"): note,
     }
+
+
+def mark_of(format: str, z: float, content: str | bytes, note: str) -> str:
+    """The lines of a parameter file that say the format and z, and which files are its own.
+
+    A killed export can leave files of two: checksums tell.
+    """
+    sums = f"data={_checksum(content)} note={_checksum(note)}"
+    return f"{MARK} format={format} z={z:.10g}\n{MARK} {sums}"
+
+
+def _checksum(content: str | bytes) -> str:
+    data = content.encode("ascii") if isinstance(content, str) else content
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def foreign(path: Path, parameters: Path) -> str | None:
+    """What to say where the data file ``path`` or its note is not the one that ``parameters`` was
+    written with; None where they belong together, or nothing tells."""
+    declared = _declared_in(parameters)
+    for name, file in (("data", path), ("note", companion(path, "note"))):
+        if name in declared and file.exists() and _checksum(file.read_bytes()) != declared[name]:
+            return (
+                f"{file.name} is not the file that {parameters.name} was written with: changed "
+                "since, or of another export; export again"
+            )
+    return None
 
 
 def note_text(note: str, caveats: Sequence[str]) -> str:
@@ -91,14 +119,16 @@ def declared_format(path: Path) -> str | None:
 
 
 def _declared(path: Path) -> dict[str, str]:
+    return _declared_in(companion(path, "params"))
+
+
+def _declared_in(parameters: Path) -> dict[str, str]:
     try:
-        text = companion(path, "params").read_text(encoding="ascii", errors="replace")
+        text = parameters.read_text(encoding="ascii", errors="replace")
     except OSError:
         return {}
-    line = text.partition("\n")[0]
-    if not line.startswith(MARK):
-        return {}
-    return dict(word.split("=", 1) for word in line[len(MARK) :].split() if "=" in word)
+    marked = (line[len(MARK) :] for line in text.splitlines() if line.startswith(MARK))
+    return dict(word.split("=", 1) for line in marked for word in line.split() if "=" in word)
 
 
 def table_text(*columns: np.ndarray, header: str = "") -> str:

@@ -49,7 +49,7 @@ def spread(place: Array, share: Array, count: int) -> tuple[Array, Array]:
     node = jnp.floor(place)
     part = place - node
     weights, slopes = jax.jvp(blended_six, (part,), (jnp.ones_like(part),))
-    index = node.astype(jnp.int32)[:, None] + jnp.arange(-2, 4)
+    index = node.astype(jnp.int32)[:, None] + np.arange(-2, 4, dtype=np.int32)[None, :]
 
     def summed(each):
         values = share[:, None] * each

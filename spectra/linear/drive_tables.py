@@ -153,8 +153,8 @@ def free_streaming_time(ln_a: Array, cosmology: Cosmology) -> Array:
     """s = int dtau / a [Mpc] from the first of the nodes ``ln_a`` (nt,) on, (nt,)."""
     inner, weight = np.polynomial.legendre.leggauss(8)
     step = jnp.diff(ln_a)[:, None]
-    a = jnp.exp(ln_a[:-1, None] + 0.5 * step * (1.0 + inner))
-    pieces = jnp.sum(0.5 * step * weight / (a**2 * hubble_mpc(a, cosmology)), axis=1)
+    a = jnp.exp(ln_a[:-1, None] + 0.5 * step * (1.0 + inner)[None, :])
+    pieces = jnp.sum(0.5 * step * weight[None, :] / (a**2 * hubble_mpc(a, cosmology)), axis=1)
     return jnp.concatenate([jnp.zeros(1), jnp.cumsum(pieces)])
 
 
@@ -177,11 +177,11 @@ def _expansion(cosmology, ln_a, step_weights, gravity_switch, ln_distance_first,
     ]
     hundred_squared = (100.0 / SPEED_OF_LIGHT_KM_S) ** 2
     return {
-        "gravity_weights": step_weights / hubble,
+        "gravity_weights": step_weights / hubble[None, :],
         "distance": distance,
         "distance_row": jnp.where(past, floor, 1.0).astype(jnp.int32) - 1,
         "distance_weights": jnp.stack(lagrange, axis=-1),
-        "poisson_cold": gravity_switch * (1.5 * cosmology.omega_dm * hundred_squared / a),
+        "poisson_cold": gravity_switch * (1.5 * cosmology.omega_dm * hundred_squared / a)[None, :],
         "poisson_baryon": 1.5 * cosmology.omega_b * hundred_squared / a,
         "horizon": 3.0 * hubble,
     }
@@ -309,8 +309,8 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: ArrayLike) -> Drive:
     n, spacing = ln_k.shape[0], (ln_k[-1] - ln_k[0]) / (ln_k.shape[0] - 1)
     place = (jnp.log(jnp.asarray(k_h_mpc)) - ln_k[0]) / spacing
     first = jnp.clip(jnp.floor(place).astype(jnp.int32) - 2, 0, n - 6)
-    weights = lagrange_six(place - first - 2.0)
-    index = first[:, None] + jnp.arange(6)
+    weights = lagrange_six(place - first.astype(float) - 2.0)
+    index = first[:, None] + np.arange(6, dtype=np.int32)[None, :]
 
     def blend(table):
         return jnp.einsum("kp,kp...->k...", weights, table[index])

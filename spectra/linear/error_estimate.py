@@ -91,14 +91,14 @@ def _every_second(drive: Drive) -> dict:
     # counted from today backwards, so that the last node stays
     first = (n_time - 1) % 2
     kept = slice(first, None, 2)
-    weights = 2.0 * integration_weights((n_time + 1) // 2) * measure[kept]
+    weights = 2.0 * integration_weights((n_time + 1) // 2) * measure[None, kept]
     changed = {
         "time_modes": drive.time_modes[:, kept],
         "response_cold": drive.response_cold[:, kept],
         "ln_a": drive.ln_a[kept],
         "baryon_external": drive.baryon_external[:, kept],
         "gravity_switch": drive.gravity_switch[:, kept],
-        "step_weights": weights * drive.horizon[kept] / 3.0,
+        "step_weights": weights * drive.horizon[None, kept] / 3.0,
         "gravity_weights": weights,
         "distance": drive.distance[kept, kept],
         "distance_row": drive.distance_row[kept, kept],

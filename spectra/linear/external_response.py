@@ -4,6 +4,7 @@ from functools import reduce
 from operator import add
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from spectra.linear.deposit import lagrange_six
@@ -28,21 +29,21 @@ def external_modes(number: Array, drive) -> tuple[Array, Array]:
     top = drive.window_start + n_window + 3
     padded = jnp.pad(number, (0, max(0, top - number.shape[0])))
     start = drive.window_start - whole - 3
-    index = start[:, None] + jnp.arange(n_window + 5)[None, :]
+    index = start[:, None] + np.arange(n_window + 5, dtype=np.int32)[None, :]
     rows = padded[index]
     window = sum(weights[:, 5 - j, None] * rows[:, j : j + n_window] for j in range(6))
     # what the same shift puts below the window: exact, so that nothing fast is taken for slow
     zero = jnp.zeros(1)
-    square = jnp.exp(2.0 * drive.dy * (jnp.arange(padded.shape[0]) - drive.window_start))
+    square = jnp.exp(2.0 * drive.dy * (np.arange(padded.shape[0] + 0.0) - drive.window_start))
     slower = jnp.concatenate([zero, jnp.cumsum(padded)])
     slower_square = jnp.concatenate([zero, jnp.cumsum(padded * square)])
-    edge = start[:, None] + jnp.arange(6)[None, :]
+    edge = start[:, None] + np.arange(6, dtype=np.int32)[None, :]
     # u^2 relative to that of the first window node
-    relative = jnp.exp(2.0 * drive.dy * (drive.window_start - edge))
+    relative = jnp.exp(2.0 * drive.dy * (drive.window_start - edge).astype(float))
     rise = jnp.sum(weights[:, ::-1] * slower_square[edge] * relative, axis=1)
     slow = jnp.sum(weights[:, ::-1] * slower[edge], axis=1) - rise
-    first = jnp.arange(n_window) == 0
-    window = window + jnp.where(first, rise[:, None], 0.0)
+    first = np.arange(n_window) == 0
+    window = window + jnp.where(first[None, :], rise[:, None], 0.0)
     return jnp.einsum("kw,kwr->kr", window, drive.response), slow
 
 
@@ -55,6 +56,6 @@ def kernel_table(number: Array, drive) -> Array:
     """F(k ds) on rows uniform in ln ds, (kernel_rows, nk)."""
     table = number @ drive.sinc
     whole, weights = _shift(drive)
-    index = jnp.arange(drive.kernel_rows + 5)[:, None] + whole[None, :]
+    index = np.arange(drive.kernel_rows + 5, dtype=np.int32)[:, None] + whole[None, :]
     rows = table[index]
-    return reduce(add, (weights[:, j] * rows[j : j + drive.kernel_rows] for j in range(6)))
+    return reduce(add, (weights[None, :, j] * rows[j : j + drive.kernel_rows] for j in range(6)))

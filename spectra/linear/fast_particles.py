@@ -61,7 +61,7 @@ def faster_share(number: Array, drive: Drive, speed: float) -> Array:
 
 
 def _speeds(drive: Drive) -> Array:
-    return jnp.exp(drive.ln_u_first + drive.dy * jnp.arange(drive.sinc.shape[0]))
+    return jnp.exp(drive.ln_u_first + drive.dy * np.arange(drive.sinc.shape[0] + 0.0))
 
 
 def shells_of(species, shares: Array, cosmology: Cosmology, number: Array, drive: Drive) -> Shells:
@@ -78,7 +78,7 @@ def shells_of(species, shares: Array, cosmology: Cosmology, number: Array, drive
         here, along = spread(place, share * particles, SHELLS)
         total, slope = total + here, slope + along / spacing
         slower = slower + jnp.sum(jnp.where(place < 2.0, share * particles, 0.0))
-    nodes = jnp.exp(first + spacing * jnp.arange(SHELLS))
+    nodes = jnp.exp(first + spacing * np.arange(SHELLS + 0.0))
     return Shells(nodes, total, slope - 3.0 * total, slower)
 
 

@@ -119,13 +119,13 @@ def background(contents: Contents, k, ln_a, step, opacity, sound_squared, stream
     wavenumber, where its overdensity goes as 1/(k v)^2: it is slowed, and felt less in proportion.
     """
     a = jnp.exp(ln_a)
-    energy = jnp.sqrt(contents.speed[:, None] ** 2 + a**2)
+    energy = jnp.sqrt(contents.speed[:, None] ** 2 + a[None, :] ** 2)
     shells = contents.number @ energy / a**4
     matter, radiation = contents.baryon + contents.cold, contents.photon + contents.neutrino
     density = radiation / a**4 + matter / a**3 + contents.dark_energy + shells
     hubble = a * jnp.sqrt(density)
     velocity = contents.speed[:, None] / energy
-    slower = (1.0 + (k * velocity * step / hubble) ** 8) ** -0.125
+    slower = (1.0 + (k[None] * velocity * step[None] / hubble[None]) ** 8) ** -0.125
     return Background(
         a, hubble, energy, velocity * slower, slower**2, opacity, sound_squared, streaming
     )
@@ -133,7 +133,7 @@ def background(contents: Contents, k, ln_a, step, opacity, sound_squared, stream
 
 def matter(contents: Contents, now: Background, state: State, k) -> tuple[Array, Array]:
     """delta rho and (rho + p) theta of baryons and dark matter, (nk,) each."""
-    shells = contents.gradient[:, None] * now.felt * state.shells[:, :2].swapaxes(0, 1)
+    shells = (contents.gradient[:, None] * now.felt)[None] * state.shells[:, :2].swapaxes(0, 1)
     density = (contents.baryon * state.baryon + contents.cold * state.cold) / now.a**3
     density = density + jnp.sum(now.energy * shells[0], axis=0) / now.a**4
     push = contents.speed[:, None] * shells[1]
@@ -174,7 +174,7 @@ def _ladder(multipoles: Array, rate, distance) -> Array:
     Both (n or 1, nk). Closed as in MB eq. 51.
     """
     last = multipoles.shape[1] - 1
-    order = np.arange(last + 1.0)[:, None]
+    order = np.arange(last + 1.0)[None, :, None]
     sponge = _SPONGE * np.clip(2.0 * order / last - 1.0, 0.0, None) ** 2
     lower = jnp.pad(multipoles[:, :-1], ((0, 0), (1, 0), (0, 0)))
     upper = jnp.pad(multipoles[:, 1:], ((0, 0), (0, 1), (0, 0)))
@@ -188,10 +188,10 @@ def _rates(contents, now: Background, state: State, expansion, k) -> State:
     """d state / d ln a without scattering."""
     _, momentum = matter(contents, now, state, k)
     turning = _turning(contents, now, state, momentum, expansion, k)
-    shells = _ladder(state.shells, k * now.velocity, k * state.path)
+    shells = _ladder(state.shells, k[None] * now.velocity, k[None] * state.path)
     shells = shells.at[:, 0].add(expansion / 6.0)
     shells = shells.at[:, 2].add(-(expansion / 15.0 + 0.4 * turning))
-    radiation = _ladder(state.radiation, k[None], k * state.time[None])
+    radiation = _ladder(state.radiation, k[None], (k * state.time)[None])
     radiation = radiation.at[:2, 0].add(-2.0 / 3.0 * expansion)
     radiation = radiation.at[:2, 2].add(4.0 / 15.0 * expansion + 1.6 * turning)
     rates = State(
@@ -204,7 +204,12 @@ def _rates(contents, now: Background, state: State, expansion, k) -> State:
         path=now.velocity,
         time=jnp.ones_like(k),
     )
-    return jax.tree.map(lambda rate: rate / now.hubble, rates)
+    return jax.tree.map(lambda rate: rate / _beside(now.hubble, rate), rates)
+
+
+def _beside(values, other: Array) -> Array:
+    """``values`` (nk,) with the axes of ``other`` (..., nk) before their own."""
+    return values.reshape(*(1,) * (other.ndim - 1), -1)
 
 
 def _drag(contents, now: Background) -> Array:
@@ -217,7 +222,7 @@ def _scattering(contents, now: Background, flow, radiation, expansion, k):
     rate = now.opacity / now.hubble
     dipole = jnp.where(now.streaming, -2.0 / 3.0 * expansion / k, radiation[0, 1])
     pi = radiation[0, 2] + radiation[2, 0] + radiation[2, 2]
-    change = -rate * radiation
+    change = -_beside(rate, radiation) * radiation
     change = change.at[0, 0].set(0.0).at[1].set(0.0)
     change = change.at[0, 1].set(rate * (flow - dipole)).at[0, 2].add(0.1 * rate * pi)
     change = change.at[2, 0].add(0.5 * rate * pi).at[2, 2].add(0.1 * rate * pi)
@@ -256,10 +261,11 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
 
     def stage(index, rates, kicks):
         def moved(value, change):
-            return value + step * jnp.tensordot(explicit[index], change, 1)
+            return value + _beside(step, value) * jnp.tensordot(explicit[index], change, 1)
 
         made = jax.tree.map(moved, state, rates)
-        flow, radiation = (step * jnp.tensordot(implicit[index], kick, 1) for kick in kicks)
+        kicked = (jnp.tensordot(implicit[index], kick, 1) for kick in kicks)
+        flow, radiation = (_beside(step, kick) * kick for kick in kicked)
         made = eqx.tree_at(
             lambda s: (s.flow, s.radiation), made, (made.flow + flow, made.radiation + radiation)
         )
@@ -296,7 +302,7 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
 def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
     """The growing adiabatic mode outside the horizon (MB eq. 96), radiation dominating."""
     a = jnp.exp(ln_a)
-    velocity = contents.speed[:, None] / jnp.sqrt(contents.speed[:, None] ** 2 + a**2)
+    velocity = contents.speed[:, None] / jnp.sqrt(contents.speed[:, None] ** 2 + a[None] ** 2)
     shells = contents.number * contents.speed @ velocity
     streaming = contents.neutrino + shells
     radiation = contents.photon + streaming
@@ -312,8 +318,8 @@ def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
     multipoles = multipoles.at[1, 1].set(dipole_free).at[1, 2].set(shear)
     order = (contents.speed.shape[0], SHELL_MULTIPOLES + 1, k.shape[0])
     shells = jnp.zeros(order).at[:, 0].set(-0.25 * overdensity)
-    shells = shells.at[:, 1].set(-0.25 * velocity * dipole_free)
-    shells = shells.at[:, 2].set(-0.25 * velocity**2 * shear)
+    shells = shells.at[:, 1].set(-0.25 * velocity * dipole_free[None])
+    shells = shells.at[:, 2].set(-0.25 * velocity**2 * shear[None])
     return State(
         eta=2.0 - (5.0 + 4.0 * fraction) / (6.0 * (15.0 + 4.0 * fraction)) * phase**2,
         cold=0.75 * overdensity,
@@ -321,7 +327,7 @@ def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
         flow=dipole,
         radiation=multipoles,
         shells=shells,
-        path=velocity * time,
+        path=velocity * time[None],
         time=time,
     )
 

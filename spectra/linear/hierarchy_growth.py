@@ -74,7 +74,7 @@ def _counted(k: Array, contents: Contents, speed: Array) -> tuple[Array, Array, 
     pieces = 0.5 * (per_e_fold[1:] + per_e_fold[:-1]) * jnp.diff(ln_a)
     # radiation dominates at first: tau = 1 / aH
     time = per_e_fold[0] + jnp.concatenate([jnp.zeros(1), jnp.cumsum(pieces)])
-    phase = k[:, None] * time
+    phase = k[:, None] * time[None, :]
     first = jnp.minimum(
         jax.vmap(lambda x: jnp.interp(_FIRST_PHASE, x, ln_a))(phase), math.log(_LATEST_START)
     )
@@ -83,11 +83,13 @@ def _counted(k: Array, contents: Contents, speed: Array) -> tuple[Array, Array, 
         for reached in (_FREE_PHASE, _SHORT_PHASE)
     )
     free = jnp.minimum(jnp.maximum(free, math.log(_FREE_SCALE_FACTOR)), short)
-    followed = k[:, None] * per_e_fold * (ln_a < free[:, None])
-    streamed = k[:, None] * per_e_fold * speed / jnp.hypot(speed, a)
+    waves = k[:, None] * per_e_fold[None, :]
+    followed = jnp.where(ln_a[None, :] < free[:, None], waves, 0.0)
+    streamed = waves * speed / jnp.hypot(speed, a)[None, :]
     density = jnp.hypot(1.0 / _STEP_LN_A, followed / _STEP_PHASE)
     density = jnp.hypot(density, streamed / _STEP_PATH)
-    count = jnp.cumsum(0.5 * (density[:, 1:] + density[:, :-1]) * jnp.diff(ln_a), axis=1)
+    pieces = 0.5 * (density[:, 1:] + density[:, :-1]) * jnp.diff(ln_a)[None, :]
+    count = jnp.cumsum(pieces, axis=1)
     count = jnp.pad(count, ((0, 0), (1, 0)))
     begun = jax.vmap(lambda at, values: jnp.interp(at, ln_a, values))(first, count)
     return ln_a, count - begun[:, None], free
@@ -107,9 +109,13 @@ def _most_blocks() -> int:
 def _time_nodes(counted, blocks: Array, index: Array) -> tuple[Array, Array]:
     """Of block ``index``: ln a (n + 1, nk) at its nodes, and whether radiation is free (n, nk)."""
     ln_a, count, free = counted
-    part = (index * _STEPS_TOGETHER + jnp.arange(_STEPS_TOGETHER + 1.0)) / _STEPS_TOGETHER / blocks
+    part = (
+        (index * float(_STEPS_TOGETHER) + np.arange(_STEPS_TOGETHER + 1.0))
+        / _STEPS_TOGETHER
+        / blocks
+    )
     nodes = jax.vmap(lambda values: jnp.interp(part * values[-1], values, ln_a), out_axes=1)(count)
-    return nodes, nodes[:-1] >= free
+    return nodes, nodes[:-1] >= free[None, :]
 
 
 def _at_stages(ln_a: Array, history: ThermalHistory) -> tuple[Array, Array]:
@@ -119,8 +125,8 @@ def _at_stages(ln_a: Array, history: ThermalHistory) -> tuple[Array, Array]:
     """
     place = (ln_a - history.ln_a_first) / history.ln_a_step
     last = history.ln_opacity.shape[0] - 2
-    cell = jnp.clip(jnp.floor(place), 0, last).astype(jnp.int32)
-    part = jnp.clip(place - cell, 0.0, 1.0)
+    whole = jnp.clip(jnp.floor(place), 0, last)
+    cell, part = whole.astype(jnp.int32), jnp.clip(place - whole, 0.0, 1.0)
     early = jnp.minimum(ln_a - history.ln_a_first, 0.0)
 
     def read(table):
@@ -164,7 +170,7 @@ def matter_growth(k_h_mpc: Array, h: Array, contents: Contents, history: Thermal
         def run(state, index):
             nodes, streaming = _time_nodes(counted, blocks, index)
             step = jnp.diff(nodes, axis=0)
-            at = nodes[:-1, None] + jnp.asarray(STAGES)[:, None] * step[:, None]
+            at = nodes[:-1, None] + jnp.asarray(STAGES)[None, :, None] * step[:, None]
 
             def one(state, given):
                 return stepped(contents, state, k, *given), None

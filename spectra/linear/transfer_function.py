@@ -231,7 +231,7 @@ def _transfer(
         cold = cold_growth(drive, k.h_mpc[order]) if cold is None else cold
         needed = None if hierarchies == "always" else fast
         followed = fast_transfer(k.h_mpc[order], shells, rest, cold, drive, needed)
-        matched = jnp.argmin(jnp.abs(drive.k_h_mpc - MATCHED_K_H_MPC[:, None]), axis=1)
+        matched = jnp.argmin(jnp.abs(drive.k_h_mpc[None, :] - MATCHED_K_H_MPC[:, None]), axis=1)
         followed, uncertain = (
             jnp.zeros_like(t).at[order].set(each)
             for each in joined(t[order], t_driven[matched], followed, k.h_mpc[order], shells, drive)

@@ -175,9 +175,10 @@ def _forward(right, kernel, k_squared, system):
         source = source / pivot
         dark_matter = dark_matter - drift * source
         baryons = baryons + node["own_baryon"] * stiff * source
-        pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared
-        stress = node["pressure"][:, None] * (k_squared * baryons)
-        known = (known[0] + pull * source, known[1] + node["baryon"][:, None] * source - stress)
+        pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared[None, :]
+        stress = node["pressure"][:, None] * (k_squared * baryons)[None, :]
+        push = node["baryon"][:, None] * source[None, :]
+        known = (known[0] + pull * source[None, :], known[1] + push - stress)
         return known, (dark_matter, baryons)
 
     columns = _by_column(system)
@@ -205,9 +206,10 @@ def _backward(right, kernel, k_squared, system):
         adjoint = (gathered - drift * first + node["own_baryon"] * second) / pivot
         first = first + node["poisson_cold"] * adjoint
         second = second + node["poisson_baryon"] * stiff * adjoint
-        pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared
-        stress = node["pressure"][:, None] * (k_squared * second)
-        known = (known[0] + pull * first + node["baryon"][:, None] * second, known[1] - stress)
+        pull = _interpolated(node, kernel) - node["drift"][:, None] / k_squared[None, :]
+        stress = node["pressure"][:, None] * (k_squared * second)[None, :]
+        push = node["baryon"][:, None] * second[None, :]
+        known = (known[0] + pull * first[None, :] + push, known[1] - stress)
         return known, (first, second)
 
     known, solved = (jnp.zeros_like(right[0]), right[1]), []
@@ -224,11 +226,12 @@ def _matrix(unknown, kernel, k_squared, system):
     """The matrix times (D, b)."""
     dark_matter, baryons = unknown
     source = _source(dark_matter, baryons, system)
-    drift = (system["drift"] @ source + system["own"][:, None] * source) / k_squared
+    stress = k_squared[None, :] * (system["pressure"] @ baryons)
+    drift = (system["drift"] @ source + system["own"][:, None] * source) / k_squared[None, :]
     return jnp.stack(
         [
             dark_matter + drift - _pull_plain(kernel, source, system),
-            baryons - system["baryon"] @ source + k_squared * (system["pressure"] @ baryons),
+            baryons - system["baryon"] @ source + stress,
         ]
     )
 
@@ -257,7 +260,7 @@ def _pull(kernel, source, system):
 def _pull_plain(kernel, source, system):
     def step(pull, numbered):
         node, value = numbered
-        return pull + _interpolated(node, kernel) * value, None
+        return pull + _interpolated(node, kernel) * value[None, :], None
 
     columns = _by_column(system)
     pull, done = jnp.zeros_like(source), []
@@ -283,7 +286,7 @@ def _pull_transposed(right, source, system):
 
         def step(total, numbered):
             node, value = numbered
-            share = node["streaming"][:, :, None] * (earlier * value)[:, None, :]  # noqa: B023
+            share = node["streaming"][:, :, None] * (earlier * value[None, :])[:, None, :]  # noqa: B023
             return total.at[node["row"]].add(share, mode="promise_in_bounds"), None
 
         nodes = _part(system, slice(begin, end), slice(None, end))

@@ -36,7 +36,14 @@ from sterile.combined.composite import Composite, combine, has_mass, is_one_spec
 from sterile.combined.entries import PartDetails, combined_entry, part_error
 from sterile.combined.merging import merged_spectrum, worst
 from sterile.combined.sums import require_not_nested
-from sterile.contract import ErrorEstimate, History, Mechanism, Production
+from sterile.contract import (
+    ErrorEstimate,
+    History,
+    Mechanism,
+    Production,
+    occupation_max,
+    pauli_checked,
+)
 from sterile.models import Model, in_range, parameter, switch
 from sterile.quantities import Quantity
 from sterile.status import Status
@@ -170,7 +177,8 @@ def _solve(entries, model: Thermalised, plasma, grid, error_estimate) -> Product
             "start makes several species of different masses, which do not share one temperature; "
             "thermalise each by itself, then sum"
         )
-    made = entry.solve(start, plasma, None if grid is None else grid[0], error_estimate)
+    own_grid = None if grid is None else grid[0]
+    made = pauli_checked(entry.solve(start, plasma, own_grid, error_estimate))
     number = made.yield_n / thermal.YIELD_PER_NUMBER
     energy = number * made.q_mean
     depth = jnp.asarray(jnp.inf)
@@ -199,6 +207,8 @@ def _solve(entries, model: Thermalised, plasma, grid, error_estimate) -> Product
         "number_factor": final / number,
         "optical_depth": depth,
     } | {f"start_{name}": getattr(made, name) for name in entry.numbers}
+    own = occupation_max(q, f, getattr(model, "neutrino", "majorana"))
+    numbers["occupation_max"] = jnp.maximum(made.occupation_max, own)
     exists = jnp.where(found.exists & in_range(model), Status.SUCCESS, Status.OUT_OF_RANGE)
     history = made.history
     return Production(

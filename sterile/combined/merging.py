@@ -17,9 +17,11 @@ from jax import Array
 
 from spectra.numerics import lagrange_stencil
 from sterile.contract import ErrorEstimate, History, Production
+from sterile.status import is_failure
 
 NODES = 1600
 _DARK = 1e-280
+_FIRST = 1000  # above every code
 _OVERSHOOT = 0.3  # of ln F between two nodes; more is ringing
 
 
@@ -81,8 +83,9 @@ def merged_error(
 
 
 def worst(statuses: Sequence[Array]) -> Array:
-    """The first status in the order of their codes that is not success, or success."""
-    return jnp.max(jnp.stack(statuses))
+    """A failure where there is one, else a caveat, else success; of several the largest code."""
+    codes = jnp.stack(statuses)
+    return codes[jnp.argmax(jnp.where(is_failure(codes), codes + _FIRST, codes))]
 
 
 def distinct(choices: Sequence) -> tuple[list, np.ndarray]:

@@ -10,7 +10,7 @@ from spectra.tracing import is_traced
 from sterile.combined.composite import MASS, Composite, combine, has_mass, is_one_species
 from sterile.combined.entries import PartDetails, combined_entry, part_error, part_name
 from sterile.combined.merging import merged_error, merged_history, merged_spectrum, worst
-from sterile.contract import ErrorEstimate, Mechanism, Production
+from sterile.contract import ErrorEstimate, Mechanism, Production, pauli_checked
 from sterile.models import Model
 from sterile.quantities import Quantity
 
@@ -114,7 +114,7 @@ def _shares(parts):
 def _solve(entries, model: Summed, plasma, grid, error_estimate) -> Production:
     grids = (None,) * len(entries) if grid is None else grid
     made = tuple(
-        entry.solve(part, plasma, own, error_estimate)
+        pauli_checked(entry.solve(part, plasma, own, error_estimate))
         for entry, part, own in zip(entries, model.parts, grids)
     )
     # mass of each over that of the table: 1 for one species
@@ -140,6 +140,9 @@ def _solve(entries, model: Summed, plasma, grid, error_estimate) -> Production:
     for (prefix, _), entry, production, share in zip(model.layout.parts, entries, made, shares):
         numbers |= {f"{prefix}share": share, f"{prefix}yield_n": production.yield_n}
         numbers |= {prefix + name: getattr(production, name) for name in entry.numbers}
+    if not is_one_species(model):  # each has states of its own
+        occupations = [production.occupation_max for production in made]
+        numbers["occupation_max"] = jnp.max(jnp.stack(occupations))
     means = jnp.stack([production.q_mean for production in scaled])
     squares = jnp.stack([production.q_rms**2 for production in scaled])
     return Production(

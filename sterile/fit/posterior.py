@@ -13,7 +13,7 @@ from sterile.fit.evidence import effective_size, mixture, split_r_hat
 from sterile.fit.observables import production_scalars, scalars
 from sterile.fit.target import Target, values_at
 from sterile.mechanisms import mechanism_of
-from sterile.status import Status, is_failure, name_of
+from sterile.status import MESSAGES, Status, is_failure, name_of
 
 # R-hat above which chains have not mixed, and effective draws per chain below which they are few
 _MIXED, _FEW = 1.05, 25.0
@@ -161,6 +161,9 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
             f"({', '.join(found['statuses'])}); run `sterile solve` at one of them to see why, "
             "and narrow the priors"
         )
+    crowded = found.get("statuses", {}).get(Status.OCCUPATION_ABOVE_ONE.name, 0)
+    if crowded:
+        sentences.append(f"{name}: {crowded} draws: {MESSAGES[Status.OCCUPATION_ABOVE_ONE]}")
     error = found.get("log_evidence_error")
     if error is not None and error > _LARGE_WEIGHT_ERROR:
         sentences.append(

@@ -19,13 +19,23 @@ from jax import Array
 
 from spectra.numerics import interpolate
 from spectra.spectrum import Spectrum
-from sterile.contract import Choices, Dataset, ErrorEstimate, Grid, History, Production
+from sterile.contract import (
+    Choices,
+    Dataset,
+    ErrorEstimate,
+    Grid,
+    History,
+    Production,
+    occupation_max,
+    pauli_checked,
+)
 from sterile.mixing import grids, nonresonant, production
 from sterile.mixing.background import HIGHEST_Q, LOWEST_Q, momenta
 from sterile.mixing.models import DodelsonWidrow, ScalarDecayMixing
 from sterile.mixing.resonant import YIELD_PER_NUMBER
 from sterile.models import Plasma
 from sterile.scalar import SCALAR_DECAY
+from sterile.status import is_failure
 
 # momenta of decays reach further than those of mixing; beyond, S is that of the last
 _HIGHEST_Q = 2500.0
@@ -55,6 +65,7 @@ class MixedDetails(eqx.Module):
     survival : (n,) mean share of the earlier neutrinos left, at each momentum of the spectrum.
     f_mixing : (n,) F made by mixing.
     yield_s_max, density_ratio_max : of scalar decay, else 0.
+    occupation_max : the larger of before and after.
     before : the production that was there, or None.
     """
 
@@ -64,6 +75,7 @@ class MixedDetails(eqx.Module):
     f_mixing: Array
     yield_s_max: Array
     density_ratio_max: Array
+    occupation_max: Array
     before: Production | None
 
 
@@ -163,6 +175,9 @@ def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=Non
         f_mixing=f_mixing,
         yield_s_max=yield_s_max,
         density_ratio_max=density_ratio_max,
+        occupation_max=jnp.maximum(
+            occupation_max(start.q, start.f, "majorana"), occupation_max(q, f, "majorana")
+        ),
         before=before,
     )
     return production.assemble(
@@ -197,7 +212,7 @@ def solve(
 ) -> Production:
     """Scalar decay, then mixing; works under jit, vmap and grad."""
     grid = DecayGrid(None) if grid is None else grid
-    scalar = SCALAR_DECAY.solve(model.scalar(), plasma, grid.scalar, error_estimate)
+    scalar = pauli_checked(SCALAR_DECAY.solve(model.scalar(), plasma, grid.scalar, error_estimate))
     start, mixing = start_of(scalar), model.mixing()
     error = None
     if error_estimate:
@@ -211,8 +226,10 @@ def solve(
             *(a + b for a, b in zip(vars(own).values(), vars(scalar.error).values()))
         )
     found = _assemble(model, mixing, plasma, grid.mixing, start, scalar, error, grid)
-    failed = jnp.where(scalar.status != 0, scalar.status, found.status)
-    return eqx.tree_at(lambda p: p.status, found, failed)
+    # the scalar's first, but for what is only a caveat beside a failure
+    first = (scalar.status != 0) & (is_failure(scalar.status) | ~is_failure(found.status))
+    status = jnp.where(first, scalar.status, found.status)
+    return eqx.tree_at(lambda p: p.status, found, status)
 
 
 def _sum_of_errors(fine, rough):

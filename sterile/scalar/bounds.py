@@ -121,9 +121,10 @@ def warnings(model: ScalarDecay, point, cosmology) -> list[str]:
             "neutrinos may spoil the light elements"
         )
     plasma = point.production.plasma
-    if float(point.production.f_n_max) > OCCUPATION_LIMIT and not plasma.inverse_decays:
+    occupation = float(point.production.occupation_max)
+    if occupation > OCCUPATION_LIMIT and not plasma.inverse_decays:
         found.append(
-            f"occupation of N reaches {float(point.production.f_n_max):.2g} > 0.1: inverse decays "
+            f"occupation of N reaches {occupation:.2g} > 0.1: inverse decays "
             "N N -> S and Pauli blocking are neglected; inverse_decays = true includes them"
         )
     lases = plasma.stimulated and plasma.electroweak_transition == "step"

@@ -30,8 +30,9 @@ SMOOTH_ABOVE_GEV = 63.5
 _THERMAL_FRACTION = 0.01
 _EQUILIBRIUM_YIELD = 45.0 / (2.0 * np.pi**4 * 100.0)
 _MADE_UNTIL = 5.0  # m_S/T at which freeze-in, h -> SS included, is nearly over
-# momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300
-_WIDEST_Q = 40.0
+# momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300, and to exp(-12) until
+# T = m_S/1000 as large lambda keeps it
+_WIDEST_Q = 60.0
 
 # S decays late, at rest: 64 angles would change F by less than 1e-6 of its peak
 FREEZE_IN = Grid(
@@ -300,8 +301,12 @@ def choice(model: ScalarDecay, plasma: Plasma):
 
 
 def widened(grid, plasma):
-    """The grid with room for a shape that is kept in kinetic equilibrium, q ~ (m_S/T)^(1/2)."""
-    if plasma.method == "momentum" or grid.log_q[-1] > math.log(_WIDEST_Q):
+    """The grid with room for a shape that is kept in kinetic equilibrium, q ~ (m_S/T)^(1/2).
+
+    By the method, or by elastic scattering for as long as lambda has it.
+    """
+    kept = plasma.method != "momentum" or (plasma.elastic_scattering and not grid.late_is_free)
+    if not kept or grid.log_q[-1] > math.log(_WIDEST_Q):
         return grid
     more = math.ceil((math.log(_WIDEST_Q) - grid.log_q[-1]) / grid.log_step)
     return dataclasses.replace(grid, momenta=grid.momenta + more)

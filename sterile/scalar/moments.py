@@ -30,7 +30,8 @@ from sterile.scalar.rosenbrock import NODES, rodas5p_step
 from sterile.scalar.step import Fit, expansion, hopping, psi_of_energy, rates_of
 
 _DEAD = 1e-100  # yield below which S is gone
-_GONE = 1e-40  # yield below which T_S no longer matters
+# what still decays in an e-fold over what has decayed, below which T_S no longer matters
+_GONE = 1e-10
 _COLD = 1e-20  # T_S/T of what no longer has a temperature
 _KINETIC_END = 300.0  # m_S/T at which "number-density" lets T_S redshift freely
 
@@ -86,7 +87,7 @@ def moment_step(plasma):
         # T_S/T itself: elastic scattering is then linear, however fast
         return jnp.log(thermal.temperature_gev * jnp.maximum(state[1], _COLD))
 
-    def right_hand_side(particle, yields, thermal, operator, fit, state):
+    def right_hand_side(particle, yields, thermal, operator, fit, gone, state):
         """d(Y/psi, [T_S/T,] decayed yield, rho_N/a_T^4)/dx."""
         log_psi, drift = psi_of_energy(particle, thermal, fit, 0.0)
         number = state[0] * fit.scale * jnp.exp(log_psi)
@@ -108,8 +109,8 @@ def moment_step(plasma):
             # per particle: of the gain alone, that may come when none is left
             heating = jnp.sum(excess * gain) / jnp.maximum(state[0], 1e-3)
             heating = heating + jnp.sum(excess * change)
-            # the last survivors are the fastest, without end
-            heating = jnp.where(fit.scale > _GONE, heating, 0.0)
+            # the last survivors are the fastest, and T_S grows without end
+            heating = jnp.where(gone, 0.0, heating)
             cooling = jnp.sum(yields * kinetic * shape * (2.0 - (p / e) ** 2))
             parts.append(((heating - cooling + 1.0 / thermal.slope) * state[1])[None])
         decays = rates.decay * f / hubble
@@ -117,7 +118,8 @@ def moment_step(plasma):
         heat = jnp.sum(weights * rates.energy_gev * decays) / thermal.comoving_gev**4
         return jnp.concatenate([*parts, heat[None]])
 
-    def fit_of(particle, yields, thermal, operator, f, rest):
+    def fit_of(particle, yields, thermal, operator, f, decayed, rest):
+        """The fit of psi, and whether so little is left that T_S does not matter."""
         rates = rates_of(particle, thermal, operator, f)
         hubble, _, _ = expansion(particle, thermal, rates, f, rest)
         number = jnp.sum(yields * f)
@@ -130,21 +132,24 @@ def moment_step(plasma):
         balance = production / (production + 1.0 + exponent)
         unbalanced = jnp.clip(1.0 - source / jnp.maximum(loss, _DEAD * hubble), 0.0, 1.0)
         free = unbalanced * jnp.minimum(decay / hubble, 300.0)
-        return Fit(scale, balance, exponent, free, jnp.asarray(2.0))
+        gone = scale * (1.0 + decay / hubble) < _GONE * decayed
+        return Fit(scale, balance, exponent, free, jnp.asarray(2.0)), gone
 
     def step_of(particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry):
         def at(node):
             return jax.tree.map(lambda leaf: leaf[node], thermals)
 
         first, last = at(0), at(len(NODES) - 1)
-        fit = fit_of(particle, yields, first, operators[0], carry.f, carry.rest)
+        fit, gone = fit_of(
+            particle, yields, first, operators[0], carry.f, carry.decayed, carry.rest
+        )
         state = [jnp.sum(yields * carry.f) / fit.scale, carry.decayed, carry.rest]
         if coupled:
             state.insert(1, jnp.exp(carry.log_temperature) / first.temperature_gev)
         state = jnp.stack(state)
 
         def at_start(thermal, operator, state):
-            return right_hand_side(particle, yields, thermal, operator, fit, state)
+            return right_hand_side(particle, yields, thermal, operator, fit, gone, state)
 
         jacobian = jax.jacfwd(at_start, argnums=2)(first, operators[0], state)
         _, derivative = jax.jvp(
@@ -153,7 +158,9 @@ def moment_step(plasma):
             (thermal_slope, operator_slope),
         )
         state = rodas5p_step(
-            lambda node, y: right_hand_side(particle, yields, at(node), operators[node], fit, y),
+            lambda node, y: right_hand_side(
+                particle, yields, at(node), operators[node], fit, gone, y
+            ),
             state,
             step,
             jacobian,

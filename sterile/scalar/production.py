@@ -13,7 +13,7 @@ from jax import Array
 from spectra.batching import one_by_one
 from spectra.programs import program
 from sterile.contract import Dataset, History, Production
-from sterile.models import HELICITY_STATES, Plasma, in_range
+from sterile.models import Plasma, in_range
 from sterile.scalar import accuracy, grids
 from sterile.scalar.decay_products import momentum_grid, spectrum_moments, tabulate
 from sterile.scalar.distribution import solve_scalar
@@ -40,8 +40,6 @@ class Details(eqx.Module):
     ----------
     yield_n_spectrum : Y_N from the moment of F_N: a path independent of the decays as they happen.
     yield_s_max : largest Y_S.
-    f_n_max : largest F_N per helicity state where q^3 F exceeds 1e-6 of its peak (F diverges
-        slowly as q -> 0); without ``plasma.inverse_decays`` it has to be small.
     density_ratio_max : largest rho_S/rho_SM.
     radiation_ratio_max : largest rho_N/rho_SM: what S leaves of its energy in N, which the Standard
         Model's own entropy does not know of.
@@ -50,7 +48,6 @@ class Details(eqx.Module):
 
     yield_n_spectrum: Array
     yield_s_max: Array
-    f_n_max: Array
     density_ratio_max: Array
     radiation_ratio_max: Array
     scalar: ScalarHistory | None
@@ -170,8 +167,6 @@ def _assemble(model, plasma, grid, scalar, computed, coarser):
     details = Details(
         yield_n_spectrum=spectrum_yield,
         yield_s_max=jnp.max(yield_s),
-        f_n_max=jnp.max(jnp.where(q**3 * f > 1e-6 * jnp.max(q**3 * f), f, 0.0))
-        / HELICITY_STATES[model.neutrino],
         density_ratio_max=jnp.max(scalar.density_ratio),
         radiation_ratio_max=jnp.max(scalar.radiation_ratio),
         scalar=scalar,

@@ -57,7 +57,8 @@ class DilutedFreezeOut(Model):
     mass_kev : m_N [keV].
     decoupling_temperature_gev : T_f [GeV] at which N leaves equilibrium.
     dilution : S = (s a^3)_after/(s a^3)_before [1], from 1 on, or None.
-    parent_mass_gev, parent_width_gev : M and total width of X [GeV], or None.
+    parent_mass_gev, parent_width_gev : M and total width of X [GeV], or None; the width is below
+        the mass.
     parent_yield : Y_X = n_X/s before its decay, all spin states, or None.
     branching : B of X -> N N, or None: X only heats the bath.
     """
@@ -121,6 +122,7 @@ class DilutedFreezeOut(Model):
             raise ValueError(
                 f"model {missing} is missing; give dilution, or all of {', '.join(_PARENT)}"
             )
+        _require_narrow(self)
         if self.branching is None:
             return
         if not given:
@@ -140,6 +142,20 @@ def _require_light(model) -> None:
         raise ValueError(
             f"model mass_kev = {float(np.max(model.mass_kev)):g} is above the kinematic limit of "
             f"{float(np.min(heaviest)):g} keV, M_X/2 of X -> N N; give a smaller mass"
+        )
+
+
+def _require_narrow(model) -> None:
+    numbers = model.parent_width_gev, model.parent_mass_gev
+    if model.parent_width_gev is None or is_traced(numbers):
+        return
+    width, mass = np.broadcast_arrays(*(np.asarray(number) for number in numbers))
+    wide = width > mass
+    if np.any(wide):
+        raise ValueError(
+            f"model parent_width_gev = {width[wide][0]:g} is above parent_mass_gev = "
+            f"{mass[wide][0]:g}: what decays faster than it oscillates is no particle; give a "
+            "width below the mass"
         )
 
 
@@ -231,7 +247,8 @@ def _with_parent(model, plasma, grid, undiluted, steps) -> Production:
         root = jnp.sqrt(jnp.sum(weight * q**2) / jnp.sum(weight))
     finite = jnp.all(jnp.isfinite(f)) & jnp.isfinite(history[-1])
     status = jnp.where(finite, Status.SUCCESS, Status.NON_FINITE)
-    status = jnp.where(in_range(model), status, Status.OUT_OF_RANGE)
+    exists = in_range(model) & (model.parent_width_gev <= model.parent_mass_gev)
+    status = jnp.where(exists, status, Status.OUT_OF_RANGE)
     return Production(
         q=q,
         f=f,
