@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
-from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
+from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, lagrange, phases
 
 _COMPUTED = 400  # momenta at which F is integrated
 _TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F
@@ -179,19 +179,6 @@ def _inverse_grading(value):
     for _ in range(6):
         v = v - (v - jnp.exp(-v) - value) / (1.0 + jnp.exp(-v))
     return jnp.maximum(v, _GRADING_START + 1e-3)
-
-
-def lagrange(offset, count):
-    """Weights of ``count`` unit-spaced nodes 0..count-1 at ``offset``; a leading axis of count."""
-    weights = []
-    for j in range(count):
-        others = [k for k in range(count) if k != j]
-        scale = math.prod(j - k for k in others)
-        product = 1.0
-        for k in others:
-            product = product * (offset - k)
-        weights.append(product / scale)
-    return weights
 
 
 def _interpolation_matrix(nodes: int, parts: int, below: int = 0) -> np.ndarray:

@@ -109,13 +109,18 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
     return values.reshape(steps, len(NODES), count, count), slopes
 
 
-_WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
+# Chebyshev nodes of a unit at which the windows are made
+_WINDOWS = 7
 
 
-def _polynomial(at, derivative=False):
-    """Weights of the window nodes in the polynomial through them, or in its slope; (..., 7)."""
-    powers = np.arange(_WINDOW_NODES.size)
-    inverse = np.linalg.inv(_WINDOW_NODES[:, None] ** powers)
+def _window_nodes(count: int) -> np.ndarray:
+    return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
+
+
+def _polynomial(nodes, at, derivative=False):
+    """Weights of the nodes (k,) in the polynomial through them, or in its slope; (..., k)."""
+    powers = np.arange(nodes.size)
+    inverse = np.linalg.inv(nodes[:, None] ** powers)
     at = np.asarray(at)[..., None]
     basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
     return basis @ inverse
@@ -181,11 +186,12 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     # slow pairs never reach a narrow resonance that lies far above their threshold
     cold = grid.resonance == "narrow" and late
     has_windows = particle.peak is not None and not cold
-    # the windows vary little over a unit: seven Chebyshev nodes serve all its steps and stages
+    # the windows vary little over a unit: a few nodes serve all its steps and stages
+    nodes = _window_nodes(_WINDOWS)
     starts_in_unit = np.arange(steps) / steps
-    at_stages = _polynomial(starts_in_unit[:, None] + NODES / steps)
+    at_stages = _polynomial(nodes, starts_in_unit[:, None] + NODES / steps)
     stages = (starts_in_unit[:, None] + NODES / steps).ravel()
-    slopes_at_starts = _polynomial(starts_in_unit, derivative=True) / grid.log_step
+    slopes_at_starts = _polynomial(nodes, starts_in_unit, derivative=True) / grid.log_step
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
@@ -222,12 +228,17 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                 ]
             values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
             if has_windows:
-                clocks = begin + grid.log_step * (unit.astype(float) + _WINDOW_NODES)
+                clocks = begin + grid.log_step * (unit.astype(float) + nodes)
                 # of the quadrature inside, reverse mode would keep gigabytes
                 window = jax.checkpoint(
                     lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
                 )
-                windows = jax.vmap(window)(clocks)
+                windows = jax.lax.cond(
+                    anywhere(broken),
+                    jax.vmap(window),
+                    lambda clocks: jnp.zeros((nodes.size, grid.momenta, grid.momenta)),
+                    clocks,
+                )
                 values = values + jnp.tensordot(at_stages, windows, 1)
                 value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
 
