@@ -28,7 +28,7 @@ from sterile.scalar.inverse_decay import exchange_step
 from sterile.scalar.lattice import phases
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
-from sterile.scalar.resonance import ReferenceShape, resonance_operator
+from sterile.scalar.resonance import ReferenceShape, resonance_operator, window_scales
 from sterile.scalar.rosenbrock import NODES
 from sterile.scalar.step import (
     implicit_step,
@@ -39,7 +39,10 @@ from sterile.scalar.wall import graded_step
 
 
 def _resonance(model, plasma, grid, particle, clock, hot):
-    """The resonance's part of L at one time, (n, n); ``hot``: whether statistics matter yet."""
+    """The resonance's part of L at one time over its :func:`_scales`, (n, n).
+
+    ``hot``: whether statistics matter yet.
+    """
     thermal = thermal_at(clock, clock, plasma)
     enhancement = None
     if hot and "h" in plasma.quantum:
@@ -64,15 +67,26 @@ def _resonance(model, plasma, grid, particle, clock, hot):
 
         enhancement = at_pair
 
-    shape = ReferenceShape(
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    mass = particle.mass_gev
+    shape = _reference_shape(particle, thermal)
+    operator = resonance_operator(particle.peak, shape, p, mass, particle.log_step, enhancement)
+    rows, columns = _scales(particle, thermal)
+    return operator / rows[:, None] / columns[None, :]
+
+
+def _reference_shape(particle, thermal):
+    return ReferenceShape(
         jnp.maximum(thermal.temperature_gev, particle.star[0]),
         jnp.maximum(1.0, particle.star[1] / thermal.comoving_gev),
         particle.mass_gev,
     )
+
+
+def _scales(particle, thermal):
+    """Factors of rows and columns, (n,) each, without which the windows vary slowly in time."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return resonance_operator(
-        particle.peak, shape, p, particle.mass_gev, particle.log_step, enhancement
-    )
+    return window_scales(_reference_shape(particle, thermal), p, particle.mass_gev)
 
 
 def _tables(model, particle, clock, units, steps, grid, part, widths):
@@ -110,7 +124,7 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
 
 
 # Chebyshev nodes of a unit at which the windows are made
-_WINDOWS = 7
+_WINDOWS = 5
 
 
 def _window_nodes(count: int) -> np.ndarray:
@@ -193,6 +207,13 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     stages = (starts_in_unit[:, None] + NODES / steps).ravel()
     slopes_at_starts = _polynomial(nodes, starts_in_unit, derivative=True) / grid.log_step
 
+    def scaled(thermal, window):
+        rows, columns = _scales(particle, thermal)
+        return rows[:, None] * window * columns[None, :]
+
+    scaled_at_starts = jax.vmap(scaled)
+    scaled_at_stages = jax.vmap(scaled_at_starts)
+
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
         broken = (unit + first_unit >= electroweak_unit) | (particle.w_hat is not None)
@@ -239,8 +260,14 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                     lambda clocks: jnp.zeros((nodes.size, grid.momenta, grid.momenta)),
                     clocks,
                 )
-                values = values + jnp.tensordot(at_stages, windows, 1)
-                value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
+                at_start = jax.tree.map(lambda leaf: leaf[:, 0], thermals)
+                values = values + scaled_at_stages(thermals, jnp.tensordot(at_stages, windows, 1))
+                _, more = jax.jvp(
+                    scaled_at_starts,
+                    (at_start, jnp.tensordot(at_stages[:, 0], windows, 1)),
+                    (slopes, jnp.tensordot(slopes_at_starts, windows, 1)),
+                )
+                value_slopes = value_slopes + more
 
         def operator(thermal, value, mean):
             if collisionless:

@@ -44,7 +44,7 @@ class ResonancePeak(NamedTuple):
 
 
 def resonance_peak(
-    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 20, widths: str = "tree"
+    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 16, widths: str = "tree"
 ):
     """The part of the Higgs resonance integrated over windows, as a :class:`ResonancePeak`.
 
@@ -111,6 +111,22 @@ class ReferenceShape(NamedTuple):
         """E_*/T_* at physical momenta p [GeV], any shape; held where there is no f."""
         exponent = energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
         return jnp.minimum(exponent, _NOTHING)
+
+
+def window_scales(shape, momentum_gev, scalar_mass_gev):
+    """Factors (n,) of rows and columns of the operator: 1/phi of partner and phi of itself, upside down.
+
+    Over them the operator varies slowly in time: what grows and falls by exponentials is the
+    number of partners above the window's lower edge, phi(E_-)/phi(p_2). Times e^300 either way.
+    """
+    mass2 = scalar_mass_gev**2
+    s = jnp.maximum(HIGGS_MASS_GEV**2, 4.0 * mass2)
+    _, root, _ = _opened(s, scalar_mass_gev)
+    e1 = energy(momentum_gev, scalar_mass_gev)
+    partner = ((s - 2.0 * mass2) * momentum_gev - root * e1) / (2.0 * mass2)
+    middle = 0.5 * _NOTHING
+    rows = jnp.exp(middle - shape.exponent(partner))
+    return rows, jnp.exp(shape.exponent(momentum_gev) - middle)
 
 
 def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):

@@ -16,6 +16,7 @@ from sterile.bath import vev_squared
 from sterile.scalar.collisions import energy
 from sterile.scalar.elastic_scattering import (
     ElasticTable,
+    Hops,
     hopping_rates,
     scattering,
     scattering_matrix,
@@ -82,6 +83,20 @@ class Fit(NamedTuple):
     growth: Array
     kinetic: Array | None = None
     kinetic_exponent: Array | None = None
+
+
+class Surroundings(NamedTuple):
+    """What acts on S at one node whatever its f is, each (n,)."""
+
+    operator: Array  # (n, n)
+    momentum_gev: Array
+    energy_gev: Array
+    equilibrium: Array
+    source: Array | None  # L[f_eq] [GeV]; None if stimulated
+    decay: Array
+    free: Array
+    to_bath: Array | None  # m Gamma/E [GeV] of S -> Standard Model
+    gain: Array | None  # [GeV]
 
 
 class Rates(NamedTuple):
@@ -164,31 +179,60 @@ def _fullest(particle, thermal):
     return 1.0 + jnp.expm1(-p / thermal.temperature_gev) / _LASING
 
 
-def rates_of(particle, thermal, operator, f):
-    """Rates for occupation f."""
+def surroundings_of(particle, thermal, operator) -> Surroundings:
+    """What acts on S at one node; ``operator``: L as a matrix, (n, n)."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev)
     if particle.statistics:
         equilibrium = equilibrium / (1.0 - particle.statistics * equilibrium)
-    partner = equilibrium * (1.0 + f) if particle.stimulated else equilibrium
-    loss = operator @ jnp.stack([f, partner], axis=1)
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     width = particle.width_gev
     if particle.daughters is not None:
         width = prompt_width_gev(width, hubble)
     decay = free = particle.mass_gev * width / e
+    to_bath = None
     if thermal.bath_width_gev is not None:
         to_bath = particle.mass_gev * thermal.bath_width_gev / e
         to_bath = jnp.minimum(to_bath, _fastest(particle, thermal, 6, 1e7) * hubble)
-        loss, free = loss + to_bath[:, None], decay + to_bath
-    loss, source = loss[:, 0], loss[:, 1] * equilibrium
+        free = decay + to_bath
+    gain, source = None, None
     if particle.gain is not None:
         gain = particle.gain(p, thermal.temperature_gev)
-        source = source + gain
+    if not particle.stimulated:
+        source = operator @ equilibrium
+    return Surroundings(operator, p, e, equilibrium, source, decay, free, to_bath, gain)
+
+
+def rates_at(particle, around: Surroundings, f) -> Rates:
+    """Rates for occupation f."""
+    equilibrium, source = around.equilibrium, around.source
+    if source is None:
+        both = around.operator @ jnp.stack([f, equilibrium * (1.0 + f)], axis=1)
+        loss, source = both[:, 0], both[:, 1]
+    else:
+        loss = around.operator @ f
+    if around.to_bath is not None:
+        loss, source = loss + around.to_bath, source + around.to_bath
+    source = source * equilibrium
+    if around.gain is not None:
+        source = source + around.gain
         if particle.reversible:
-            loss = loss + gain / jnp.maximum(equilibrium, DEAD)
-    return Rates(p, e, equilibrium, loss, source, decay, free)
+            loss = loss + around.gain / jnp.maximum(equilibrium, DEAD)
+    return Rates(
+        around.momentum_gev,
+        around.energy_gev,
+        equilibrium,
+        loss,
+        source,
+        around.decay,
+        around.free,
+    )
+
+
+def rates_of(particle, thermal, operator, f) -> Rates:
+    """Rates at one node for occupation f."""
+    return rates_at(particle, surroundings_of(particle, thermal, operator), f)
 
 
 def _fastest(particle, thermal, power, most):
@@ -216,24 +260,60 @@ def expansion(particle, thermal, rates, f, rest):
     return jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV, density, number
 
 
-def right_hand_side(particle, thermal, operator, fit, yields, state):
-    """d(g, decayed yield, rho_N/a_T^4)/dx."""
-    g, rest = state[:-2], state[-1]
+class Stage(NamedTuple):
+    """One node of a step with its fit psi: all of d(state)/dx that does not depend on the state."""
+
+    thermal: Thermal
+    around: Surroundings
+    unit: Array  # scale psi, (n,)
+    inverse_unit: Array
+    drift: Array  # -d ln psi/dx, (n,)
+    # sums over f, (3, n): rho_S [GeV^4], decays [GeV], their heat over a_T^4 [GeV]
+    sums: Array
+    hops: Hops | None
+
+
+def stage_of(particle, thermal, operator, fit, yields) -> Stage:
+    """The stage at one node."""
+    around = surroundings_of(particle, thermal, operator)
     log_psi, drift = psi(particle, thermal, fit)
-    f = occupation(particle, thermal, g * fit.scale * jnp.exp(log_psi))
-    rates = rates_of(particle, thermal, operator, f)
-    hubble, _, number = expansion(particle, thermal, rates, f, rest)
-    source = rates.source / fit.scale * jnp.exp(-log_psi)
+    number = particle.states * particle.log_step * around.momentum_gev**3 / (2.0 * math.pi**2)
+    density = number * around.energy_gev
+    heat = density * around.decay / thermal.comoving_gev**4
+    hops = None if thermal.elastic_gev is None else hopping(particle, thermal, around)
+    return Stage(
+        thermal,
+        around,
+        fit.scale * jnp.exp(log_psi),
+        jnp.exp(-log_psi) / fit.scale,
+        drift,
+        jnp.stack([density, yields * around.decay, heat]),
+        hops,
+    )
+
+
+def flow(particle, stage: Stage, state):
+    """d(g, decayed yield, rho_N/a_T^4)/dx."""
+    thermal, g, rest = stage.thermal, state[:-2], state[-1]
+    f = occupation(particle, thermal, g * stage.unit)
+    rates = rates_at(particle, stage.around, f)
+    scalars, decayed, heating = stage.sums @ f
+    density = thermal.density_gev4
+    if particle.gravitates:
+        density = density + scalars + rest * thermal.comoving_gev**4
+    hubble = jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV
     blocking = blocking_of(particle, f)
-    change = blocking * (source - (rates.loss + rates.decay) * g) / hubble + drift * g
-    if thermal.elastic_gev is not None:
-        elastic = scattering(hopping(particle, thermal, rates), f, particle.stimulated)
-        elastic = blocking**2 * elastic / hubble / fit.scale * jnp.exp(-log_psi)
-        change = change + elastic
-    decayed = jnp.sum(yields * rates.decay * f) / hubble
-    heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
-    heating = heating / (hubble * thermal.comoving_gev**4)
-    return jnp.concatenate([change, decayed[None], heating[None]])
+    net = rates.source * stage.inverse_unit - (rates.loss + rates.decay) * g
+    change = blocking * net / hubble + stage.drift * g
+    if stage.hops is not None:
+        elastic = scattering(stage.hops, f, particle.stimulated)
+        change = change + blocking**2 * elastic / hubble * stage.inverse_unit
+    return jnp.concatenate([change, jnp.stack([decayed, heating]) / hubble])
+
+
+def right_hand_side(particle, thermal, operator, fit, yields, state):
+    """The same at one node."""
+    return flow(particle, stage_of(particle, thermal, operator, fit, yields), state)
 
 
 def hopping(particle, thermal, rates):
@@ -374,8 +454,9 @@ def implicit_step(
         (at(0), operators[0]),
         (thermal_slope, operator_slope),
     )
+    stages = jax.vmap(lambda *node: stage_of(particle, *node, fit, yields))(thermals, operators)
     state = rodas5p_step(
-        lambda node, y: right_hand_side(particle, at(node), operators[node], fit, yields, y),
+        lambda node, y: flow(particle, jax.tree.map(lambda leaf: leaf[node], stages), y),
         state,
         step,
         jacobian,
