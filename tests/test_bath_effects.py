@@ -78,7 +78,7 @@ def test_gain_of_the_broken_phase(scalar_mass, temperature):
         table = collisions.cross_section_table(
             jnp.asarray(scalar_mass), jnp.asarray(coupling), s_max, "none", part
         )
-        kernels.append(collisions.annihilation_kernel(table, jnp.asarray(p), scalar_mass))
+        kernels.append(collisions.annihilation_kernel(table, jnp.asarray(p), scalar_mass, p.size))
     light = statistics.light_mean(jnp.asarray(p), scalar_mass, coupling, temperature, "none")
     heavy = statistics.heavy_mean(jnp.asarray(p), scalar_mass, coupling, temperature, BATH_CHANNELS)
     weight = 0.2 * p**2 / e * np.exp(-e / temperature)

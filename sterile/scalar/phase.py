@@ -113,7 +113,7 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
     def operator(offset):
         p = jnp.exp(ladder - clock - offset)
         e = energy(p, model.scalar_mass_gev)
-        kernel = annihilation_kernel(table, p, model.scalar_mass_gev)
+        kernel = annihilation_kernel(table, p, model.scalar_mass_gev, grid.momenta)
         return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
 
     values = jax.lax.map(operator, offsets.ravel())

@@ -114,10 +114,10 @@ class ReferenceShape(NamedTuple):
 
 
 def window_scales(shape, momentum_gev, scalar_mass_gev):
-    """Factors (n,) of rows and columns of the operator: 1/phi of partner and phi of itself, upside down.
+    """Factors (n,) of the operator's rows and columns, phi(E_-) and 1/phi(p_2), over e^300.
 
     Over them the operator varies slowly in time: what grows and falls by exponentials is the
-    number of partners above the window's lower edge, phi(E_-)/phi(p_2). Times e^300 either way.
+    number of partners above a window's lower edge. It is that of the peak, or of the threshold.
     """
     mass2 = scalar_mass_gev**2
     s = jnp.maximum(HIGGS_MASS_GEV**2, 4.0 * mass2)
@@ -147,9 +147,7 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     enhancement : function (s, q_0 = E_1 + E_2) -> factor on the rate, or None for 1.
     """
     if enhancement is not None:
-        return _weighted_windows(
-            peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement
-        )
+        return _weighted_windows(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement)
     count = momentum_gev.shape[0]
     s, root, is_open = _opened(peak.s_gev2[None, :], scalar_mass_gev)
     p1 = momentum_gev[:, None]
