@@ -28,13 +28,10 @@ from sterile.scalar.inverse_decay import exchange_step
 from sterile.scalar.lattice import phases
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
+from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
 from sterile.scalar.resonance import ReferenceShape, resonance_operator, window_scales
 from sterile.scalar.rosenbrock import NODES
-from sterile.scalar.step import (
-    implicit_step,
-    loss_operator,
-    thermal_at,
-)
+from sterile.scalar.step import implicit_step
 from sterile.scalar.wall import graded_step
 
 
@@ -269,32 +266,31 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                 )
                 value_slopes = value_slopes + more
 
-        def operator(thermal, value, mean):
-            if collisionless:
-                return jnp.zeros((grid.momenta, grid.momenta))
-            return loss_operator(particle, thermal, value, broken, mean)
+        def surroundings(thermal, value, mean):
+            operator = jnp.zeros((grid.momenta, grid.momenta))
+            if not collisionless:
+                operator = loss_operator(particle, thermal, value, broken, mean)
+            return surroundings_of(particle, thermal, operator)
 
         def slope(at_start, derivatives):
-            return jax.jvp(operator, at_start, derivatives)[1]
+            return jax.jvp(surroundings, at_start, derivatives)[1]
 
         stage_values = (thermals, values, contact)
         first = jax.tree.map(lambda leaf: leaf[:, 0], stage_values)
-        operators = jax.vmap(jax.vmap(operator))(*stage_values)
-        operator_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
+        around = jax.vmap(jax.vmap(surroundings))(*stage_values)
+        around_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
 
         at_wall = (unit == wall) & (np.arange(steps) == 0)
 
         @jax.checkpoint
         def one_step(carry, inputs):
-            thermal, slope, operator, operator_slope, first_broken = inputs
+            around, slope, first_broken = inputs
 
             def plain(carry):
-                return advance(
-                    particle, yields, thermal, slope, operator, operator_slope, step, carry
-                )
+                return advance(particle, yields, around, slope, step, carry)
 
             def graded(carry):
-                parts = graded_step(advance, particle, yields, thermal, operator, step, carry)
+                parts = graded_step(advance, particle, yields, around, step, carry)
                 whole = plain(carry)
                 return jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
 
@@ -304,8 +300,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                 carry = plain(carry)
             return carry, carry
 
-        inputs = (thermals, slopes, operators, operator_slopes, at_wall)
-        return jax.lax.scan(one_step, carry, inputs)
+        return jax.lax.scan(one_step, carry, (around, around_slopes, at_wall))
 
     carry, history = jax.lax.scan(
         one_unit, carry, (jnp.arange(units, dtype=jnp.int32), thermals, tangents)
