@@ -144,7 +144,7 @@ class _Window(NamedTuple):
 
 def _window(momentum_gev, scalar_mass_gev):
     mass2 = scalar_mass_gev**2
-    first, second, place = packed(momentum_gev.shape[0], momentum_gev.shape[0])
+    first, second = np.triu_indices(momentum_gev.shape[0])
     p1, p2 = momentum_gev[first], momentum_gev[second]
     e = energy(momentum_gev, scalar_mass_gev)
     product = e[first] * e[second] + p1 * p2
