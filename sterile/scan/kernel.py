@@ -17,8 +17,10 @@ from spectra.linear import drive as drive_of
 from spectra.programs import program
 from spectra.structure import (
     PowerTable,
+    PublishedBounds,
     References,
     power_table,
+    published_bounds,
     reference_masses,
     reference_relics,
     verdicts,
@@ -36,7 +38,7 @@ _TYPICAL_MASS_KEV = 7.1
 
 
 class Setup(NamedTuple):
-    """What all points of a scan share; ``references`` only when verdicts are wanted."""
+    """What all points share; ``references`` and ``bounds`` only when verdicts are wanted."""
 
     model: Model
     cosmology: Cosmology
@@ -46,6 +48,7 @@ class Setup(NamedTuple):
     drive: Drive
     power: PowerTable
     references: References | None
+    bounds: PublishedBounds | None
 
 
 @functools.lru_cache(maxsize=4)
@@ -61,9 +64,11 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
     config = configuration.check(sections)
     cosmology = configuration.cosmology_of(config)
     drive, power = drive_of(cosmology), power_table(cosmology)
-    references = None
+    references = published = None
     if with_verdicts:
-        references = reference_relics(reference_masses(), cosmology, drive, power)
+        kind = config.verdicts.references
+        references = reference_relics(reference_masses(), cosmology, drive, power, kind)
+        published = published_bounds(config.verdicts.bounds, cosmology)
     return Setup(
         model=configuration.model_of(config),
         cosmology=cosmology,
@@ -73,6 +78,7 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
         drive=drive,
         power=power,
         references=references,
+        bounds=published,
     )
 
 
@@ -133,7 +139,7 @@ def _one(setup, row, grid, hierarchies):
         "spectra/f": point.spectrum.f,
     }
     found = {}
-    if setup.references is not None:
+    if setup.bounds is not None:
         found = verdicts_of(setup, point) | bounds.verdicts(model, point, setup.cosmology)
         for name, verdict in found.items():
             table[f"verdicts/{name}/status"] = verdict.status_code
@@ -143,7 +149,8 @@ def _one(setup, row, grid, hierarchies):
 
 
 def verdicts_of(setup: Setup, point) -> dict:
-    """The tests of structure on one Point: name → Verdict."""
+    """The tests of structure on one Point: name → Verdict; of a setup with verdicts."""
+    assert setup.bounds is not None
     return verdicts(
         point.spectrum,
         point.transfer,
@@ -151,6 +158,7 @@ def verdicts_of(setup: Setup, point) -> dict:
         references=setup.references,
         power=setup.power,
         measured=measured_of(vars(point)),
+        bounds=setup.bounds,
     )
 
 
