@@ -18,7 +18,12 @@ import jax.numpy as jnp  # noqa: E402
 import spectra  # noqa: E402
 import sterile  # noqa: E402
 from spectra import programs  # noqa: E402
-from spectra.structure import all_verdicts, reference_masses, reference_relics  # noqa: E402
+from spectra.structure import (  # noqa: E402
+    all_verdicts,
+    published_bounds,
+    reference_masses,
+    reference_relics,
+)
 from sterile import bounds, pipeline, production  # noqa: E402
 
 
@@ -74,7 +79,7 @@ def main(coupling: float) -> None:
     measured = pipeline.measured_of(vars(point))
     judged = (point.spectrum, point.transfer, cosmology, power, relics, measured)
     masses = all_verdicts.REFERENCE_MASSES_KEV
-    report("verdicts", all_verdicts._judge, *judged, masses, ())
+    report("verdicts", all_verdicts._judge, *judged, masses, (), published_bounds())
     asked = bounds.Judged(point.spectrum, point.omega_h2, point.mass_kev)
     report("bounds", bounds._report, model, asked, cosmology, None)
 

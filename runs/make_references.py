@@ -1,7 +1,8 @@
-"""Makes the shipped reference relics: python runs/make_references.py [PATH].
+"""Makes the shipped reference relics and standards: python runs/make_references.py [FOLDER].
 
 T(k), Lyman-alpha area deficit and haloes at z = 6 of every thermal relic that verdicts compare
-with, by this package's own solver. Run it again when the solver's numbers change.
+with, and the numbers of the models of published bounds, by this package's own solver. Run it again
+when the solver's numbers change, or to ship those of a bound that was added.
 """
 
 import sys
@@ -13,15 +14,29 @@ jax.config.update("jax_enable_x64", True)
 
 import spectra  # noqa: E402
 from spectra.cache import write_tables  # noqa: E402
-from spectra.structure import reference_masses, reference_tables  # noqa: E402
+from spectra.structure import (  # noqa: E402
+    bounds_table,
+    half_mode_models,
+    models_of,
+    reference_masses,
+    reference_tables,
+    standard_tables,
+)
 
 
 def main() -> None:
-    default = Path(spectra.__file__).parent / "data" / "references_planck18.h5"
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
-    tables, attributes = reference_tables(tuple(sorted(reference_masses())), spectra.Cosmology())
-    write_tables(path, tables, attributes | {"made_by": "runs/make_references.py"})
-    print(f"{path}: relics of {', '.join(f'{mass:g}' for mass in tables['masses_kev'])} keV")
+    default = Path(spectra.__file__).parent / "data"
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+    made_by = {"made_by": "runs/make_references.py"}
+    cosmology = spectra.Cosmology()
+    tables, attributes = reference_tables(tuple(sorted(reference_masses())), cosmology)
+    write_tables(folder / "references_planck18.h5", tables, attributes | made_by)
+    print(f"relics of {', '.join(f'{mass:g}' for mass in tables['masses_kev'])} keV")
+    models = [model for bound in bounds_table() for model in models_of(bound)]
+    models = tuple(sorted({*models, *half_mode_models()}))
+    tables, attributes = standard_tables(models, cosmology)
+    write_tables(folder / "standards_planck18.h5", tables, attributes | made_by)
+    print(f"numbers of {len(models)} models of published bounds")
 
 
 if __name__ == "__main__":

@@ -62,3 +62,25 @@ def _lagrange_weights(x_new: Array, nodes: Array) -> Array:
     numerator = jnp.where(own, 1.0, (x_new[:, None] - nodes)[:, None, :])
     denominator = jnp.where(own, 1.0, nodes[:, :, None] - nodes[:, None, :])
     return jnp.prod(numerator / denominator, axis=2)
+
+
+def monotone_cubic(x_new: Array, x: Array, y: Array) -> Array:
+    """y(x) by cubics with a continuous slope that rise and fall only where the data do.
+
+    Slopes at the nodes are weighted harmonic means of those of the cells beside them, zero at an
+    extremum (Fritsch & Butland 1984, SIAM J. Sci. Stat. Comput. 5, 300); at the ends that of the
+    cell. ``x_new``: any shape, inside [x[0], x[-1]]; ``x``, ``y``: (n,), x increasing, n >= 2.
+    """
+    step = jnp.diff(x)
+    chord = jnp.diff(y) / step
+    before, after, left, right = chord[:-1], chord[1:], step[:-1], step[1:]
+    same = before * after > 0.0
+    whole = (2.0 * right + left) / jnp.where(same, before, 1.0)
+    whole = whole + (right + 2.0 * left) / jnp.where(same, after, 1.0)
+    inner = jnp.where(same, 3.0 * (left + right) / whole, 0.0)
+    slope = jnp.concatenate([chord[:1], inner, chord[-1:]])
+    cell = jnp.clip(jnp.searchsorted(x, x_new, side="right") - 1, 0, x.shape[0] - 2)
+    u = (x_new - x[cell]) / step[cell]
+    low, high = slope[cell] * step[cell], slope[cell + 1] * step[cell]
+    rise = y[cell + 1] - y[cell]
+    return y[cell] + u * (low + u * (3.0 * rise - 2.0 * low - high + u * (low + high - 2.0 * rise)))

@@ -26,7 +26,7 @@ SCHEMA = {
 # groups that hold attributes: what may be there
 _ATTRIBUTE_GROUPS = ("spectrum", "cosmology", "summary", "verdicts")
 # of a verdict: text; everything else in these groups is a number
-_WORDS = ("status", "source", "convention")
+_WORDS = ("status", "source", "convention", "equivalent")
 # datasets of the schema that have an axis in common, the last
 _TOGETHER = (
     ("spectrum/q", "spectrum/f"),

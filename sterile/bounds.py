@@ -99,8 +99,9 @@ def phase_space(spectrum: Spectrum) -> Verdict:
         [(jnp.where(slope > _RISING, margin, jnp.nan), FORBIDDEN)],
         threshold,
         "thermal relic 0.41 keV, Alvey et al. 2010.03572, 95 %, by F_max^(-1/4)",
-        "mass [keV]; undecided where f rises towards q = 0 (q^-1/2 of scalar decay): then only the "
-        "Pauli bound holds; margin ln(value/threshold); no likelihood: a limit",
+        "mass [keV]; undecided where f rises towards q = 0 (q^-1/2 of scalar decay): see "
+        "phase-space-bezrukov2024, which any f has; margin ln(value/threshold); no likelihood: a "
+        "limit",
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, create_model
 
 from spectra.cosmology import Cosmology
 from spectra.files import MOST_DOCUMENT_BYTES, read_text, shortened
+from spectra.structure import DEFAULT_SET, choose_bounds
 from sterile.combined import Composite, class_of, flattened, require_not_nested
 from sterile.contract import Mechanism
 from sterile.mechanisms import entry_of, kinds
@@ -110,6 +111,17 @@ class CosmologySection(Section):
     y_he: float | None = None
 
 
+class VerdictsSection(Section):
+    """[verdicts]: the published bounds to judge by, and the relics to compare with.
+
+    ``bounds``: words as for :func:`spectra.structure.choose_bounds`; ``references``: a kind of
+    :func:`spectra.structure.reference_relics`.
+    """
+
+    bounds: str | list[str] = DEFAULT_SET
+    references: Literal["solver", "viel2005", "vogel2023"] = "solver"
+
+
 class Config(Section):
     """One run. ``text`` is the file as it was read."""
 
@@ -117,6 +129,7 @@ class Config(Section):
     plasma: PlasmaSection = PlasmaSection()
     dark_matter: DarkMatterSection = DarkMatterSection()
     cosmology: CosmologySection = CosmologySection()
+    verdicts: VerdictsSection = VerdictsSection()
     text: str = Field(default="", exclude=True)
 
 
@@ -174,10 +187,25 @@ def _require_short_keys(text: str) -> None:
 
 
 def _with_folder(content: dict, folder: Path) -> dict:
-    """The content with the files that [model] names taken from the document's folder."""
-    if "model" not in content:
-        return content
-    return {**content, "model": _files_from(content["model"], folder)}
+    """The content with the files that it names taken from the document's folder."""
+    moved = dict(content)
+    if "model" in content:
+        moved["model"] = _files_from(content["model"], folder)
+    section = content.get("verdicts")
+    if isinstance(section, dict) and isinstance(section.get("bounds"), str | list):
+        moved["verdicts"] = {**section, "bounds": _bounds_from(section["bounds"], folder)}
+    return moved
+
+
+def _bounds_from(words: str | list, folder: Path) -> list:
+    """Words of a choice of bounds with the files among them taken from ``folder``."""
+    each = words.split(",") if isinstance(words, str) else words
+    return [
+        str((folder / word.strip()).absolute())
+        if isinstance(word, str) and word.strip().endswith((".csv", ".toml"))
+        else word
+        for word in each
+    ]
 
 
 def _files_from(section: Any, folder: Path) -> Any:
@@ -261,6 +289,10 @@ def check(content: dict, text: str = "") -> Config:
             f"[dark_matter] omega_h2 = {dark_matter.omega_h2:g} and [cosmology] omega_dm = "
             f"{omega_dm:g} differ; omega_h2 sets both, remove omega_dm"
         )
+    try:
+        choose_bounds(config.verdicts.bounds)
+    except (ValueError, FileNotFoundError) as error:
+        raise ValueError(f"[verdicts] {error}") from None
     return config
 
 

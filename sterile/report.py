@@ -83,6 +83,7 @@ def verdict_entry(verdict) -> dict[str, object]:
         **_finite({name: getattr(verdict, name) for name in numbers}),
         "source": verdict.source,
         "convention": verdict.convention,
+        **({"equivalent": verdict.equivalent} if verdict.equivalent else {}),
     }
 
 
@@ -148,6 +149,8 @@ def _numbers(entry: dict) -> str:
     words = f"margin {entry['margin']:+.3f}" if "margin" in entry else ""
     if "value" in entry and "threshold" in entry:
         words += f"  ({entry['value']:.4g}, threshold {entry['threshold']:.4g})"
+    if "equivalent" in entry:
+        words += f"  {entry['equivalent']}"
     return words.strip()
 
 

@@ -3,6 +3,10 @@
 Gamma = 9 alpha G_F^2/(1024 pi^4) sin^2(2 theta) m^5 for a Majorana N, 1.36e-29/s
 (sin^2(2 theta)/1e-7) (m/keV)^5 (Pal & Wolfenstein 1982), half of it for a Dirac N, E_gamma = m/2.
 Limits apply to mixing only: scalar decay with theta = 0 has no line.
+
+Curves of three kinds are read: sin^2(2 theta) or Gamma against the mass, and the coupling g_agamma
+of an axion-like particle, as the collection AxionLimits has them. Such a particle of mass m decays
+to two photons of m/2 at g^2 m^3/(64 pi), so that as bright a line of N has Gamma = g^2 m^3/(32 pi).
 """
 
 import io
@@ -64,18 +68,54 @@ def limit_on_mixing(mass_kev, sin2_2theta, source: str) -> LineLimit:
     return LineLimit(line_energy_kev(mass), rate, source)
 
 
-def read_limit(path, source: str | None = None) -> LineLimit:
-    """A user's table: two columns, mass m_N [keV] and largest sin^2(2 theta); # comments.
+def rate_of_axion_coupling_per_s(mass_kev: ArrayLike, coupling_per_gev: ArrayLike) -> Array:
+    """Gamma [1/s] of an N whose line is as bright as that of an axion-like particle of its mass.
+
+    ``mass_kev`` [keV]; ``coupling_per_gev``: g_agamma [1/GeV]. g^2 m^3/(32 pi), twice the rate of
+    the particle, which makes two photons.
+    """
+    mass_gev = jnp.asarray(mass_kev, dtype=float) * _KEV_GEV
+    return jnp.asarray(coupling_per_gev) ** 2 * mass_gev**3 / (32.0 * math.pi) / HBAR_GEV_S
+
+
+# kind of a curve → what its second column is, and the range in which it can be that
+KINDS = {
+    "sin2-2theta": ("sin^2(2 theta)", 1e-20, 1.0),
+    "rate": ("Gamma [1/s]", 1e-36, 1e-15),
+    "axion-coupling": ("g_agamma [1/GeV]", 1e-26, 1e-8),
+}
+# masses [keV] of this subject, and the unit of the first column
+_MASSES_KEV = (0.1, 1e5)
+MASS_UNITS = {"keV": 1.0, "eV": 1e-3, "MeV": 1e3}
+
+
+def read_limit(
+    path, source: str | None = None, kind: str = "sin2-2theta", mass_unit: str = "keV"
+) -> LineLimit:
+    """A user's curve: two columns, mass m_N and largest value of a ``kind``; # comments.
 
     Digitised limit curves are not shipped: they belong to their papers.
+
+    Parameters
+    ----------
+    path : of the table.
+    source : where it comes from; the file's name when left out.
+    kind : of the second column, of :data:`KINDS`: "sin2-2theta", "rate" [1/s], or "axion-coupling",
+        g_agamma [1/GeV]. Rows with a g of 1 or more, by which AxionLimits closes a region, are
+        left out.
+    mass_unit : of the first column, of :data:`MASS_UNITS`: "keV", "eV" (AxionLimits) or "MeV".
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not two columns of positive numbers with increasing mass.
+        If it is not two columns of positive numbers with increasing mass, or the numbers cannot be
+        what ``kind`` and ``mass_unit`` say.
     """
+    for name, value, known in (("kind", kind, KINDS), ("mass_unit", mass_unit, MASS_UNITS)):
+        if value not in known:
+            raise ValueError(f"{name} = {value!r} is unknown; use one of {', '.join(known)}")
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file; check the path of the X-ray limit")
@@ -89,16 +129,57 @@ def read_limit(path, source: str | None = None) -> LineLimit:
         raise ValueError(f"{path}: not a table of numbers ({error})") from None
     if table.shape[1] != 2 or not (np.isfinite(table).all() and (table > 0.0).all()):
         raise ValueError(
-            f"{path}: must have two columns of positive numbers, mass [keV] and sin^2(2 theta)"
+            f"{path}: must have two columns of positive numbers, mass [{mass_unit}] and "
+            f"{KINDS[kind][0]}"
         )
-    if not (np.diff(table[:, 0]) > 0.0).all():
+    if kind == "axion-coupling":
+        table = table[table[:, 1] < 1.0]
+    mass, values = table[:, 0] * MASS_UNITS[mass_unit], table[:, 1]
+    if not (np.diff(mass) > 0.0).all():
         raise ValueError(f"{path}: the masses must increase; sort the rows")
-    return limit_on_mixing(table[:, 0], table[:, 1], source or path.name)
+    low, high = _MASSES_KEV
+    if mass.size == 0 or mass[0] < low or mass[-1] > high:
+        raise ValueError(
+            f"{path}: masses from {mass.min(initial=np.inf):g} to {mass.max(initial=0.0):g} keV "
+            f"are outside {low:g} to {high:g} keV; give mass_unit, one of {', '.join(MASS_UNITS)}"
+        )
+    what, low, high = KINDS[kind]
+    wrong = values[(values < low) | (values > high)]
+    if wrong.size:
+        raise ValueError(
+            f"{path}: {wrong[0]:g} cannot be {what}, which is from {low:g} to {high:g}; give kind, "
+            f"one of {', '.join(KINDS)}"
+        )
+    source = source or path.name
+    if kind == "sin2-2theta":
+        return limit_on_mixing(mass, values, source)
+    rate = values if kind == "rate" else rate_of_axion_coupling_per_s(mass, values)
+    return LineLimit(line_energy_kev(mass), rate, source)
 
 
 def shipped_limits() -> dict[str, LineLimit]:
-    """Single numbers from abstracts, all at m = 7.1 keV (the 3.55 keV line); name -> limit."""
+    """Single numbers from papers, each at one mass; name -> limit.
+
+    At 7.1 keV three are from abstracts. Those at 3, 7.1, 10, 20 and 40 keV are single points of the
+    papers' curves as AxionLimits (github.com/cajohare/AxionLimits, read 2026) has them as
+    g_agamma. 2405.17861 and 2603.19109 publish curves of which no number could be read.
+    """
     line = 3.55
+    curves = {
+        "xray-erosita2024": (3.0, 1.16e-18, "eROSITA 2401.16747"),
+        "xray-xmm2021": (7.1, 1.28e-18, "XMM blank sky, Foster et al. 2102.02207"),
+        "xray-xmm2021-10kev": (10.0, 9.6e-19, "XMM blank sky, Foster et al. 2102.02207"),
+        "xray-nustar2022-20kev": (20.0, 6.05e-19, "NuSTAR, Roach et al. 2207.04572 and before"),
+        "xray-nustar2022-40kev": (40.0, 3.86e-19, "NuSTAR, Roach et al. 2207.04572 and before"),
+    }
+    points = {
+        name: LineLimit(
+            [0.5 * mass],
+            jnp.atleast_1d(rate_of_axion_coupling_per_s(mass, coupling)),
+            f"{source}, 95 %, at {mass:g} keV, by AxionLimits' g = {coupling:g}/GeV",
+        )
+        for name, (mass, coupling, source) in curves.items()
+    }
     return {
         "xray-xrism2025": LineLimit([line], [1.0e-27], "XRISM 2510.24560, 3 sigma, at 7.1 keV"),
         "xray-xmm2020": limit_on_mixing(
@@ -107,6 +188,7 @@ def shipped_limits() -> dict[str, LineLimit]:
         "xray-chandra2016": limit_on_mixing(
             [7.1], [1.01e-10], "Chandra clusters, Hofmann et al. 2016, 99.7 %, at 7.1 keV"
         ),
+        **points,
     }
 
 

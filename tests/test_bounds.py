@@ -86,12 +86,65 @@ def test_users_limit_table(tmp_path):
     middle = xray.line_verdict(np.sqrt(50.0), 1e-10, limit)
     assert middle.margin == pytest.approx(0.0, abs=1e-6)
     assert xray.line_verdict(30.0, 2e-11, limit).status == "undecided"
-    for text, words in (("5 1\n4 1\n", "increase"), ("5 1 1\n", "two columns"), ("a b\n", "table")):
+    for text, words in (
+        ("5 1\n4 1\n", "increase"),
+        ("5 1 1\n", "two columns"),
+        ("a b\n", "table"),
+        ("5 1e-9\n10 3.0\n", r"3 cannot be sin\^2.*kind, one of sin2-2theta, rate"),
+        ("5 1e-27\n10 1e-28\n", "1e-27 cannot be sin"),
+        ("7.1e6 1e-9\n", "mass_unit, one of keV"),
+    ):
         path.write_text(text)
         with pytest.raises(ValueError, match=words):
             xray.read_limit(path)
+    for options in ({"kind": "g"}, {"mass_unit": "GeV"}):
+        with pytest.raises(ValueError, match="is unknown; use one of"):
+            xray.read_limit(path, **options)
     with pytest.raises(FileNotFoundError):
         xray.read_limit(tmp_path / "none.dat")
+
+
+@pytest.mark.analytic
+def test_three_kinds_of_curves_are_one_limit(tmp_path):
+    mass, mixing = np.array([5.0, 7.1, 12.0]), np.array([3e-11, 4e-12, 1e-12])
+    rate = np.asarray(xray.decay_rate_per_s(mass, mixing))
+    # two photons of an axion-like particle, one of N: Gamma_N = 2 g^2 m^3/(64 pi), hbar in GeV s
+    coupling = np.sqrt(rate * 6.582119569e-25 * 32.0 * np.pi / (mass * 1e-6) ** 3)
+    tables = {
+        "sin2-2theta": (mass, mixing, "keV"),
+        "rate": (1e-3 * mass, rate, "MeV"),
+        "axion-coupling": (1e3 * np.append(mass, 12.1), np.append(coupling, 1.0), "eV"),
+    }
+    for kind, (masses, values, unit) in tables.items():
+        path = tmp_path / f"{kind}.txt"
+        np.savetxt(path, np.stack([masses, values], axis=1), fmt="%.12e", header="mass value")
+        limit = xray.read_limit(path, kind=kind, mass_unit=unit)
+        assert np.allclose(limit.rate_per_s, rate, rtol=1e-8)
+        assert np.allclose(limit.energy_kev, 0.5 * mass, rtol=1e-9)
+
+
+@pytest.mark.golden
+def test_shipped_lines():
+    limits = xray.shipped_limits()
+    for mass in (3.0, 7.1, 10.0, 20.0, 40.0):
+        decided = [
+            name
+            for name, limit in limits.items()
+            if xray.line_verdict(mass, 1e-9, limit).status != "undecided"
+        ]
+        assert decided, mass
+    # what the couplings of the curves are as mixings, by hand from the two rates
+    mixings = {
+        "xray-erosita2024": 1.65e-11,
+        "xray-xmm2021": 3.6e-12,
+        "xray-xmm2021-10kev": 1.03e-12,
+        "xray-nustar2022-20kev": 1.02e-13,
+        "xray-nustar2022-40kev": 1.04e-14,
+    }
+    for name, mixing in mixings.items():
+        mass = 2.0 * float(limits[name].energy_kev[0])
+        at = xray.line_verdict(mass, mixing, limits[name])
+        assert at.margin == pytest.approx(0.0, abs=0.02), name
 
 
 @pytest.mark.invariants

@@ -277,6 +277,7 @@ def test_verdict_of_a_cut_off(run):
         (["--alpha", "0.01", "--beta", "2", "--gamma", "-1", "--delta", "2"], "delta = 2"),
         (["--alpha", "0.01", "--beta", "2", "--gamma", "-1", "--references", "x"], "viel2005"),
         (["x.h5", "--alpha", "0.01"], "give either a result file"),
+        (["--alpha", "0.01", "--beta", "2", "--gamma", "-1", "--bounds", "2o26"], "sets are years"),
     ],
 )
 def test_bad_cut_offs_are_one_line(run, words, expected):

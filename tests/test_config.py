@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectra.structure import choose_bounds
 from sterile import config
 from sterile.fit import settings as fit_settings
 from sterile.scan import settings
@@ -76,6 +77,15 @@ def test_abundance_sets_the_dark_matter_density(tmp_path):
     assert config.target_omega_h2(run) == 0.11
 
 
+def test_bounds_of_ones_own_stand_beside_the_configuration(tmp_path):
+    (tmp_path / "mine.csv").write_text(
+        "name,year,test,value,unit,source\nours,2026,area,5,kev,us\n", encoding="utf-8"
+    )
+    run = load(MODEL + "[verdicts]\nbounds = '2017, mine.csv'\n", tmp_path)
+    assert choose_bounds(run.verdicts.bounds).bounds[-1].name == "ours"
+    assert load(MODEL, tmp_path).verdicts.bounds == "2026"
+
+
 BAD = {
     "misspelt key": (MODEL.replace("yukawa", "yukwa"), "[model] yukwa; did you mean 'yukawa'"),
     "misspelt section": (MODEL + "[cosmolgy]\nh = 0.7\n", "[cosmolgy]; did you mean 'cosmology'"),
@@ -99,6 +109,9 @@ BAD = {
     "number as section": ("plasma = 3\n" + MODEL, "[plasma] must be a table"),
     "not TOML": ("model = [", "not valid TOML"),
     "kind of N": (MODEL + 'neutrino = "dirak"\n', "did you mean 'dirac'?"),
+    "no such bounds": (MODEL + "[verdicts]\nbounds = '2o26'\n", "[verdicts] bounds = '2o26' is no"),
+    "no such table": (MODEL + "[verdicts]\nbounds = 'x.csv'\n", "x.csv: no such file"),
+    "kind of relics": (MODEL + "[verdicts]\nreferences = 'viel'\n", "did you mean 'viel2005'"),
     "reserved": ("text = 'x'\n" + MODEL, "[text]"),
     "empty": ("", "[model] is missing"),
 }

@@ -9,12 +9,20 @@ import pytest
 import spectra
 from spectra.linear.transfer_function import Transfer
 from spectra.structure.all_verdicts import MODERN_MASSES_KEV, reference_masses
-from spectra.structure.constraints import HALF_MODE_MASS_BOUNDS, half_mode_excess
+from spectra.structure.bounds_catalogue import choose_bounds
+from spectra.structure.constraints import half_mode_excess
 from spectra.structure.power import power_table
 from spectra.structure.references import reference_relics, reference_tables
 from spectra.structure.shapes import Shape, shape_transfer, viel_shape
 from spectra.structure.verdict import Verdict, VerdictStatus, judged
 
+# of the reports of earlier versions: their names stay
+OLD_BOUNDS = (
+    "lensing-gilman2020",
+    "lensing-keeley2024",
+    "lensing-satellites-nadler2021",
+    "satellites-des-nadler2021",
+)
 K = jnp.geomspace(0.1, 300.0, 71)
 POWER = power_table()
 VIEL = reference_relics(reference_masses(), power=POWER, kind="viel2005")
@@ -126,7 +134,9 @@ def test_report_of_thermal_relics():
         )
         names = list(report)
         assert names[:3] == ["half-mode", "half-mode-2.0keV", "half-mode-3.3keV"]
-        assert {*HALF_MODE_MASS_BOUNDS, "warmness", "free-streaming", "galaxies-z6"} < set(names)
+        bounds = {"bounds", *(bound.name for bound in choose_bounds().bounds)}
+        assert {*OLD_BOUNDS} < bounds
+        assert bounds | {"warmness", "free-streaming", "galaxies-z6"} < set(names)
         outcomes[mass] = tuple(report[name].status for name in names[:3])
         for entry in report.values():
             assert entry.source and entry.convention
@@ -167,7 +177,7 @@ def test_undecided_when_the_curve_is_unusable():
 @pytest.mark.invariants
 def test_half_mode_mass_at_the_ends_of_the_range():
     report = judge(curve(jnp.ones_like(K)))
-    assert all(report[name].status == "allowed" for name in HALF_MODE_MASS_BOUNDS)
+    assert all(report[name].status == "allowed" for name in OLD_BOUNDS)
     report = judge(curve(jnp.full_like(K, 0.1)))
     assert report["lensing-gilman2020"].status == "forbidden"
 
@@ -220,7 +230,7 @@ def test_every_margin_has_its_derivative():
     assert np.all(np.abs(forward).max(axis=1) > 1e-3)
 
 
-_LIKELIHOODS = ("galaxies-z6", "milky-way-satellites")
+_LIKELIHOODS = ("galaxies-z6", "milky-way-satellites", "lensing-gilman2025")
 
 
 @pytest.mark.invariants

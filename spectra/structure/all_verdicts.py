@@ -1,6 +1,6 @@
 """One report on a spectrum: every constraint by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 
 import jax
@@ -11,12 +11,20 @@ from spectra.linear import Drive, Transfer
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import constraints as built_in
+from spectra.structure.bounds_catalogue import DEFAULT_SET
 from spectra.structure.constraints import half_mode_excess
 from spectra.structure.halos import HOST_MASS_MSUN_H
 from spectra.structure.measures import Measured, measure
 from spectra.structure.power import PowerTable, check_cosmology, power_at, power_table
+from spectra.structure.published_verdicts import (
+    SUMMARY,
+    PublishedBounds,
+    published_bounds,
+    published_verdicts,
+)
 from spectra.structure.references import References, reference_relics
 from spectra.structure.verdict import Subject, Verdict, VerdictStatus, strictest
+from spectra.tracing import is_traced
 
 # the paper's status rule (1609.01289): forbidden below the first, constrained below the second.
 # Koenig, Merle & Totzauer name them; 3.3 keV is Viel et al. 1306.2314
@@ -45,16 +53,17 @@ def verdicts(
     host_mass_msun_h: ArrayLike = HOST_MASS_MSUN_H,
     constraints: Mapping[str, Constraint] | None = None,
     measured: Measured | None = None,
+    bounds: str | Iterable[str] | PublishedBounds = DEFAULT_SET,
 ) -> dict[str, Verdict]:
     """All constraints on a spectrum, by name; works under jit, vmap and grad.
 
     Entries: ``half-mode-2.0keV`` and so on, one per reference relic, and ``half-mode``, the
     summary of ``reference_masses_kev`` ("forbidden" when the lightest is failed, "constrained"
     when only heavier ones are, with the numbers of the heaviest); ``lyman-alpha-area-3.5keV``,
-    ``-5.3keV`` and their summary; ``milky-way-satellites``; ``galaxies-z6``; the half-mode mass
-    bounds of :data:`spectra.structure.constraints.HALF_MODE_MASS_BOUNDS`; with a spectrum,
-    ``warmness`` and ``free-streaming`` (a label). Inside jit give ``references`` and ``power``, or
-    the default cosmology's are used.
+    ``-5.3keV`` and their summary; ``milky-way-satellites``; ``galaxies-z6``; the published bounds
+    of :func:`spectra.structure.bounds_table` that ``bounds`` chooses, and ``bounds``, their
+    summary; with a spectrum, ``warmness`` and ``free-streaming`` (a label). Inside jit give
+    ``references`` and ``power``, or the default cosmology's are used.
 
     Parameters
     ----------
@@ -68,11 +77,15 @@ def verdicts(
     host_mass_msun_h : mass of the Milky Way's halo [Msun/h]; without ``measured``.
     constraints : the user's own, name -> function of a :class:`spectra.Subject`.
     measured : of :func:`spectra.structure.measure`, where it has been made already.
+    bounds : words as for :func:`spectra.structure.choose_bounds`, such as "2026", "2017", names or
+        paths of one's own; or of :func:`spectra.structure.published_bounds`, which a cosmology
+        other than the default one needs inside jit.
 
     Raises
     ------
     ValueError
-        If no reference mass is given or one is not positive, or a name is taken.
+        If no reference mass is given or one is not positive, a name is taken, or ``bounds`` names
+        something that does not exist.
     """
     _, report = assess(
         dm,
@@ -85,6 +98,7 @@ def verdicts(
         host_mass_msun_h,
         constraints,
         measured,
+        bounds,
     )
     return report
 
@@ -100,6 +114,7 @@ def assess(
     host_mass_msun_h: ArrayLike = HOST_MASS_MSUN_H,
     constraints: Mapping[str, Constraint] | None = None,
     measured: Measured | None = None,
+    bounds: str | Iterable[str] | PublishedBounds = DEFAULT_SET,
 ) -> tuple[Measured, dict[str, Verdict]]:
     """What is measured of a transfer function, and :func:`verdicts` on it, by one program.
 
@@ -114,6 +129,8 @@ def assess(
     check_cosmology(cosmology, power)
     if references is None:
         references = reference_relics(reference_masses(masses), cosmology, drive, power)
+    if not isinstance(bounds, PublishedBounds):
+        bounds = published_bounds(bounds, None if is_traced(cosmology) else cosmology)
     found, report = _judge(
         dm,
         transfer,
@@ -123,9 +140,10 @@ def assess(
         measured if measured is not None else as_float(host_mass_msun_h),
         masses,
         tuple((constraints or {}).items()),
+        bounds,
     )
     # jit sorts names; the report is read from the summaries down
-    return found, {name: report[name] for name in _order(report, masses)}
+    return found, {name: report[name] for name in _order(report, masses, bounds)}
 
 
 def compile_verdicts(
@@ -135,29 +153,33 @@ def compile_verdicts(
     references: References,
     power: PowerTable,
     measured: Measured,
+    bounds: PublishedBounds,
 ) -> None:
-    """Begin to compile :func:`verdicts`, with its defaults, in the background.
+    """Begin to compile :func:`verdicts`, with its other defaults, in the background.
 
     The arrays of ``dm``, ``transfer`` and ``measured`` may be ``jax.ShapeDtypeStruct``.
     """
     masses = tuple(sorted(REFERENCE_MASSES_KEV))
-    _judge.ahead(dm, transfer, cosmology, power, references, measured, masses, ())
+    _judge.ahead(dm, transfer, cosmology, power, references, measured, masses, (), bounds)
 
 
-def _order(report, masses) -> list[str]:
+def _order(report, masses, bounds: PublishedBounds) -> list[str]:
     summaries = ["half-mode", "lyman-alpha-area"]
     single = [name for name, _ in _single(masses)]
     areas = [name for name in single if name.startswith("lyman")]
     half_modes = [name for name in single if name.startswith("half-mode-")]
     known = [summaries[0], *half_modes, summaries[1], *areas]
     known += [name for name in single if name not in known]
+    known += [name for name in (SUMMARY, *bounds.names) if name in report]
     return known + [name for name in report if name not in known]
 
 
 @program
-def _judge(dm, transfer, cosmology, power, references, measured, masses, own):
+def _judge(dm, transfer, cosmology, power, references, measured, masses, own, published):
     power = power_at(power, cosmology)
+    host_scale = 1.0
     if not isinstance(measured, Measured):  # but the mass of the host
+        host_scale = measured / HOST_MASS_MSUN_H
         measured = measure(transfer, power, cosmology, measured)
     excess, margin = jax.vmap(lambda reference: half_mode_excess(transfer, reference))(
         references.transfers
@@ -186,6 +208,7 @@ def _judge(dm, transfer, cosmology, power, references, measured, masses, own):
     report["lyman-alpha-area"] = strictest(
         [report[f"lyman-alpha-area-{mass_label(mass)}keV"] for mass in AREA_MASSES_KEV]
     )
+    report |= published_verdicts(subject, published, host_scale)
     if subject.spectrum is not None:
         report["warmness"] = built_in.warmness(subject)
         report["free-streaming"] = built_in.free_streaming_label(subject)
@@ -212,8 +235,6 @@ def _single(masses: tuple[float, ...]) -> tuple[tuple[str, Constraint], ...]:
         tests.append((name, partial(built_in.lyman_alpha_area, mass_kev=mass, failed=failed)))
     tests.append(("milky-way-satellites", built_in.milky_way_satellites))
     tests.append(("galaxies-z6", built_in.high_redshift_galaxies))
-    for name in built_in.HALF_MODE_MASS_BOUNDS:
-        tests.append((name, partial(built_in.half_mode_mass_bound, name=name)))
     return tuple(tests)
 
 

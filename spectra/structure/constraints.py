@@ -1,4 +1,4 @@
-"""The built-in constraints on structure. Each is a function of a Subject that gives a Verdict.
+"""The built-in rules on structure. Each is a function of a Subject that gives a Verdict.
 
 A user's own constraint has the same form and is passed to ``spectra.verdicts`` by name.
 Published numbers carry their source; those known only at second hand say "recalled".
@@ -20,7 +20,6 @@ from spectra.structure.scales import (
     HOT_ABOVE_MPC,
     first_crossing,
     free_streaming,
-    half_mode_mass,
     warm_equivalent_mass_kev,
 )
 from spectra.structure.verdict import Subject, Verdict, VerdictStatus, judged
@@ -174,50 +173,6 @@ def high_redshift_galaxies(subject: Subject) -> Verdict:
         "dex on this count) on both sides; margin in dex to 2 sigma; likelihood: Gaussian in the "
         "papers' sigma, straight in log10 n",
         -0.5 * sigmas**2,
-    )
-
-
-# --- bounds on the half-mode mass --------------------
-# name -> (M_hm in Msun, status when above, source)
-HALF_MODE_MASS_BOUNDS = {
-    "lensing-gilman2020": (10**7.8, FORBIDDEN, "strong lenses, Gilman et al. 1908.06983, 95 %"),
-    "lensing-keeley2024": (10**7.6, CONSTRAINED, "JWST lenses II, Keeley et al. 2024, odds 10:1"),
-    "lensing-satellites-nadler2021": (
-        10**7.0,
-        CONSTRAINED,
-        "lenses and satellites, Nadler et al. 2101.07810, 95 %",
-    ),
-    "satellites-des-nadler2021": (
-        3.8e7,
-        CONSTRAINED,
-        "DES satellites, Nadler et al. 2008.00022, 95 %, recalled",
-    ),
-}
-
-
-def half_mode_mass_bound(subject: Subject, name: str) -> Verdict:
-    """M_hm (T = 1/2) below a published bound; quoted in M_hm, as its translation to keV varies."""
-    bound_msun, failed, source = HALF_MODE_MASS_BOUNDS[name]
-    cosmology, half = subject.cosmology, subject.half_mode
-    ends = jnp.min(subject.transfer.k_h_mpc), jnp.max(subject.transfer.k_h_mpc)
-    finite = jnp.all(jnp.isfinite(subject.transfer.t))
-    # not crossed: the end of the range is as far as is known
-    too_hot = subject.transfer.t[jnp.argmin(subject.transfer.k_h_mpc)] < 0.5
-    crossed = half.status_t == 0
-    end = jnp.where(too_hot, ends[0], ends[1])
-    k = jnp.where(crossed, jnp.where(crossed, half.k_t_half_h_mpc, 1.0), end)
-    mass = jnp.where(finite, half_mode_mass(k, cosmology), jnp.nan)
-    threshold = bound_msun * cosmology.h
-    decided = too_hot | crossed | (half_mode_mass(ends[1], cosmology) < threshold)
-    margin = jnp.where(decided, jnp.log10(threshold / mass), jnp.nan)
-    return judged(
-        mass,
-        [(margin, failed)],
-        threshold,
-        source,
-        "half-mode mass of T = 1/2 [Msun/h], smaller passes, at most (least) that of the last "
-        "(first) k when not crossed; margin in dex; no likelihood: the posterior is not published "
-        "as a table, and holds for the thermal cut-off's shape",
     )
 
 

@@ -1,4 +1,4 @@
-"""Thermal relics that spectra are compared with: by this solver, or the fit of Viel 2005."""
+"""Thermal relics that spectra are compared with: by this solver, or by a published fit."""
 
 import math
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ from spectra.spectrum import THERMAL_NODES, Spectrum, thermal_relic
 from spectra.structure.halos import halo_density
 from spectra.structure.lyman_alpha import area_deficit
 from spectra.structure.power import PowerTable, power_table
-from spectra.structure.shapes import shape_transfer, viel_shape
+from spectra.structure.shapes import FITS, shape_transfer, thermal_shape
 from spectra.tracing import is_traced
 
-KINDS = ("solver", "viel2005")
+KINDS = ("solver", *FITS)
 # node counts of a spectrum at which a relic of as many nodes is accurate and cheap
 _SHARED_NODES = (400, 5000)
 # where the fit is tabulated: fine enough for interpolation to 1e-8
@@ -42,7 +42,7 @@ class References(eqx.Module):
     area_deficit : (m,) delta_A with the default k_cut.
     halo_density_mpc3 : (m,) haloes above 1e6 Msun/h at z = 6 per comoving Mpc^3.
     masses_kev : m masses [keV], increasing.
-    kind : "solver" or "viel2005".
+    kind : "solver", "viel2005" or "vogel2023".
     """
 
     transfers: Transfer
@@ -75,14 +75,15 @@ def reference_relics(
     """Reference relics and what the constraints need of them.
 
     The solver's relics are colder than the fit of Viel et al. 2005, by 3, 6, 9 % in k_1/2 at 2,
-    3.5, 5.3 keV (docs/verdicts.md): compare a spectrum computed here with "solver", a closed-form
-    T with "viel2005".
+    3.5, 5.3 keV, and agree with that of Vogel & Abazajian 2210.10753 to 1.3 % from 2 to 20 keV
+    (docs/verdicts.md): compare a spectrum computed here with "solver", a closed-form T with the
+    fit that it comes from.
 
     Parameters
     ----------
     masses_kev : masses [keV], concrete.
     cosmology, drive, power : as for :func:`spectra.transfer` and :func:`spectra.cold_power`.
-    kind : "solver" or "viel2005".
+    kind : "solver", "viel2005" or "vogel2023" (spin 1/2).
     like : a spectrum already solved for; relics then have as many momenta. Without it the solver's
         relics of the default cosmology are read from the package, those of another one from the
         cache, where they are kept once made.
@@ -98,7 +99,8 @@ def reference_relics(
             f"reference_masses_kev = {masses_kev} must be one or more positive numbers"
         )
     if kind not in KINDS:
-        raise ValueError(f'reference kind = {kind!r} is unknown; use "solver" or "viel2005"')
+        known = ", ".join(f'"{name}"' for name in KINDS)
+        raise ValueError(f"reference kind = {kind!r} is unknown; use one of {known}")
     cosmology = Cosmology() if cosmology is None else cosmology
     if kind == "solver" and like is None and not is_traced(cosmology):
         own_power = power is None or power is power_table(cosmology)
@@ -110,9 +112,10 @@ def reference_relics(
 
 def _compute(masses, cosmology, drive, power, kind: str, like: Spectrum | None) -> References:
     traced = is_traced(cosmology.omega_dm)
-    if kind == "viel2005":
+    if kind in FITS:
         k = jnp.asarray(np.geomspace(*_FIT_K_H_MPC))
-        solved = [shape_transfer(viel_shape(mass, cosmology), k) for mass in masses]
+        shapes = [thermal_shape(mass, cosmology, FITS[kind]) for mass in masses]
+        solved = [shape_transfer(shape, k) for shape in shapes]
     else:
         if drive is None:
             drive = drive_of(None if traced else cosmology)

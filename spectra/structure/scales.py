@@ -99,6 +99,12 @@ def half_mode_mass(k_h_mpc: Array, cosmology: Cosmology) -> Array:
     return 4.0 * math.pi / 3.0 * density * (math.pi / k_h_mpc) ** 3
 
 
+def half_mode_wavenumber(m_hm_msun_h, cosmology):
+    """The inverse of :func:`half_mode_mass`: k [h/Mpc] of a mass [Msun/h]; numbers or arrays."""
+    density = matter_density_msun_h(cosmology)
+    return math.pi * (4.0 * math.pi / 3.0 * density / m_hm_msun_h) ** (1.0 / 3.0)
+
+
 def first_crossing(k_h_mpc: Array, t: Array, level: ArrayLike) -> tuple[Array, Array]:
     """Smallest k where t falls through ``level``, and its int32 status.
 

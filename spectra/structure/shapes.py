@@ -1,8 +1,10 @@
-"""Cut-offs in closed form: {alpha, beta, gamma} with a plateau, the Viel fit, fits to any T(k).
+"""Cut-offs in closed form: {alpha, beta, gamma} with a plateau, thermal relics, fits to any T(k).
 
 T(k) = (1 - delta) [1 + (alpha k)^beta]^gamma + delta, gamma < 0 (Murgia et al. 2017, 1704.07838;
 the plateau delta as in Schneider et al. 2017 and MontePython's Lya_abgd).
 """
+
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,10 +19,30 @@ from spectra.programs import program
 from spectra.status import Status
 from spectra.tracing import is_traced
 
-# Viel et al. 2005, astro-ph/0501562: T = [1 + (a k)^(2 nu)]^(-5/nu)
-_VIEL_NU = 1.12
-THERMAL_BETA, THERMAL_GAMMA = 2.0 * _VIEL_NU, -5.0 / _VIEL_NU
-_VIEL_MASS_POWER = -1.11
+
+class ThermalFit(NamedTuple):
+    """T = [1 + (alpha k)^(2 nu)]^(-5/nu) of thermal relics that are all dark matter.
+
+    alpha = ``alpha_mpc_h`` (m/keV)^``mass_power`` (omega_dm/``omega_dm``)^``omega_power``
+    (h/``h``)^``h_power`` in Mpc/h, with numbers that a paper fitted.
+    """
+
+    alpha_mpc_h: float
+    mass_power: float
+    omega_dm: float
+    omega_power: float
+    h: float
+    h_power: float
+    nu: float
+
+
+# astro-ph/0501562, eq. 7, at k < 5 h/Mpc: (Omega_x/0.25)^0.11 (h/0.7)^1.22, Omega_x = omega_dm/h^2
+VIEL_2005 = ThermalFit(0.049, -1.11, 0.25 * 0.7**2, 0.11, 0.7, 1.22 - 2 * 0.11, 1.12)
+# Vogel & Abazajian 2210.10753, relics of spin 1/2 and 3/2
+VOGEL_2023 = ThermalFit(0.0437, -1.188, 0.12, 0.2463, 0.6736, 2.012, 1.049)
+VOGEL_2023_GRAVITINO = ThermalFit(0.0345, -1.195, 0.12, 0.2463, 0.6736, 2.012, 1.025)
+FITS = {"viel2005": VIEL_2005, "vogel2023": VOGEL_2023}
+THERMAL_BETA, THERMAL_GAMMA = 2.0 * VIEL_2005.nu, -5.0 / VIEL_2005.nu
 
 
 class Shape(eqx.Module):
@@ -86,13 +108,17 @@ def viel_alpha(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Array
 
     Viel et al. 2005, astro-ph/0501562, eq. 7; fitted at k < 5 h/Mpc.
     """
+    return _alpha(as_float(mass_kev), cosmology, VIEL_2005)
+
+
+def _alpha(mass_kev, cosmology, fit: ThermalFit):
     cosmology = Cosmology() if cosmology is None else cosmology
-    return _viel_prefactor(cosmology) * as_float(mass_kev) ** _VIEL_MASS_POWER
+    return _alpha_of_1_kev(cosmology, fit) * mass_kev**fit.mass_power
 
 
-def _viel_prefactor(cosmology: Cosmology) -> Array:
-    omega = cosmology.omega_dm / cosmology.h**2
-    return 0.049 * (omega / 0.25) ** 0.11 * (cosmology.h / 0.7) ** 1.22
+def _alpha_of_1_kev(cosmology, fit: ThermalFit):
+    by_density = (cosmology.omega_dm / fit.omega_dm) ** fit.omega_power
+    return fit.alpha_mpc_h * by_density * (cosmology.h / fit.h) ** fit.h_power
 
 
 def viel_shape(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Shape:
@@ -101,7 +127,25 @@ def viel_shape(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Shape
     ``mass_kev``: of the relic [keV], any shape; ``cosmology`` (the default one when left out) gives
     h and omega_dm.
     """
-    return Shape(viel_alpha(mass_kev, cosmology), THERMAL_BETA, THERMAL_GAMMA)
+    return thermal_shape(mass_kev, cosmology, VIEL_2005)
+
+
+def vogel_shape(
+    mass_kev: ArrayLike, cosmology: Cosmology | None = None, spin: float = 0.5
+) -> Shape:
+    """The fit of Vogel & Abazajian 2210.10753 to CLASS runs; arguments as for :func:`viel_shape`.
+
+    ``spin``: 0.5 of the relic, or 1.5 of a thermal gravitino. ``ValueError`` for another.
+    """
+    fits = {0.5: VOGEL_2023, 1.5: VOGEL_2023_GRAVITINO}
+    if spin not in fits:
+        raise ValueError(f"spin = {spin} of a thermal relic must be 0.5 or 1.5")
+    return thermal_shape(mass_kev, cosmology, fits[spin])
+
+
+def thermal_shape(mass_kev: ArrayLike, cosmology: Cosmology | None, fit: ThermalFit) -> Shape:
+    """A :class:`ThermalFit` at a mass [keV] as a :class:`Shape`; arguments as above."""
+    return Shape(_alpha(as_float(mass_kev), cosmology, fit), 2.0 * fit.nu, -5.0 / fit.nu)
 
 
 def viel_mass_kev(k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: float = 0.5) -> Array:
@@ -110,9 +154,21 @@ def viel_mass_kev(k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: fl
     The thermal-equivalent mass by k_1/2 (t2 = 1/2) or by T = 1/2 (t2 = 1/4); any shape.
     ``cosmology`` (the default one when left out) gives h and omega_dm.
     """
+    return thermal_mass_kev(k_h_mpc, cosmology, t2, VIEL_2005)
+
+
+def vogel_mass_kev(
+    k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: float = 0.5
+) -> Array:
+    """The same by the fit of Vogel & Abazajian 2210.10753, spin 1/2; arguments as there."""
+    return thermal_mass_kev(k_h_mpc, cosmology, t2, VOGEL_2023)
+
+
+def thermal_mass_kev(k_h_mpc, cosmology, t2: float, fit: ThermalFit):
+    """The same by any :class:`ThermalFit`; plain numbers give a plain number."""
     cosmology = Cosmology() if cosmology is None else cosmology
-    unit = shape_wavenumber(Shape(1.0, THERMAL_BETA, THERMAL_GAMMA), t2)
-    return (_viel_prefactor(cosmology) * k_h_mpc / unit) ** (-1.0 / _VIEL_MASS_POWER)
+    unit = (t2 ** (-0.1 * fit.nu) - 1.0) ** (0.5 / fit.nu)
+    return (_alpha_of_1_kev(cosmology, fit) * k_h_mpc / unit) ** (-1.0 / fit.mass_power)
 
 
 _FIT_STEPS = 60

@@ -45,6 +45,7 @@ class Verdict(eqx.Module):
     source : where the constraint comes from.
     convention : how the number is defined, in which unit, and why there is no likelihood.
     log_likelihood : log of a likelihood, 0 at its best; NaN when the constraint has none.
+    equivalent : of a bound that is quoted as M_hm the thermal relics that have it, in words.
     """
 
     value: Array
@@ -54,6 +55,7 @@ class Verdict(eqx.Module):
     source: str = eqx.field(static=True)
     convention: str = eqx.field(static=True, default="")
     log_likelihood: Array = eqx.field(default=float("nan"), converter=jnp.asarray)
+    equivalent: str = eqx.field(static=True, default="")
 
     @property
     def status(self) -> str:
@@ -104,6 +106,7 @@ def judged(
     source: str,
     convention: str = "",
     log_likelihood: ArrayLike = float("nan"),
+    equivalent: str = "",
 ) -> Verdict:
     """A verdict from margins: the status is the worst of those failed, the margin the last's.
 
@@ -126,6 +129,7 @@ def judged(
         source=source,
         convention=convention,
         log_likelihood=log_likelihood,
+        equivalent=equivalent,
     )
 
 

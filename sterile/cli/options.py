@@ -18,6 +18,19 @@ Out = Annotated[
 Figure = Annotated[Path, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on stderr.")]
 
+Bounds = Annotated[
+    str,
+    typer.Option(
+        help="Published bounds to judge by: a year, all, forecasts, none, names or files of your "
+        "own (.csv, .toml), separated by commas."
+    ),
+]
+Relics = Annotated[
+    str, typer.Option(help="Thermal relics to compare with: solver, viel2005 or vogel2023.")
+]
+# of spectra.structure, which takes long to import
+THIS_SKY = "2026"
+
 NEW_COSMOLOGY = "first use of this cosmology, CLASS runs"
 
 

@@ -34,6 +34,7 @@ def solve(
     from spectra.structure import (
         compile_verdicts,
         power_table,
+        published_bounds,
         reference_masses,
         reference_relics,
     )
@@ -43,12 +44,16 @@ def solve(
     drive = drive_of(cosmology, progress=session.counter(NEW_COSMOLOGY))
     with session.progress("matter power"):
         power = power_table(cosmology)
-        references = reference_relics(reference_masses(), cosmology, drive, power)
+        kind = config.verdicts.references
+        references = reference_relics(reference_masses(), cosmology, drive, power, kind)
+        published = published_bounds(config.verdicts.bounds, cosmology)
 
     with session.progress("production and transfer function"):
         ahead = compile_rest(model, made, cosmology, mass_kev, omega_h2, drive, power)
         spectrum, curve = ahead["spectrum"], ahead["transfer"]
-        compile_verdicts(spectrum, curve, cosmology, references, power, measured_of(ahead))
+        compile_verdicts(
+            spectrum, curve, cosmology, references, power, measured_of(ahead), published
+        )
         bounds.compile_verdicts(model, made, ahead, cosmology)
         point = sterile.evaluate(
             model,
@@ -68,6 +73,7 @@ def solve(
             references=references,
             power=power,
             measured=measured_of(vars(point)),
+            bounds=published,
         )
         verdicts |= bounds.verdicts(model, point, cosmology)
     scalars = report.point_numbers(point)

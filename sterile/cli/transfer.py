@@ -8,8 +8,11 @@ import typer
 from sterile import session
 from sterile.cli.options import (
     NEW_COSMOLOGY,
+    THIS_SKY,
+    Bounds,
     Json,
     Out,
+    Relics,
     check_output,
     collected,
     finish,
@@ -37,6 +40,8 @@ def transfer(
             "left out), class (F/(2π)³), or free (a shape only)."
         ),
     ] = None,
+    references: Relics = "solver",
+    bounds: Bounds = THIS_SKY,
     output: Out = None,
     as_json: Json = False,
 ) -> None:
@@ -55,13 +60,17 @@ def transfer(
     from spectra.spectrum import with_omega_h2
     from spectra.structure import (
         assess,
+        choose_bounds,
         free_streaming,
         power_table,
+        published_bounds,
         reference_masses,
         reference_relics,
     )
-    from sterile import bounds, report
+    from sterile import bounds as other_bounds
+    from sterile import report
 
+    choose_bounds(bounds)  # before anything is computed
     doubts: list[str] = []
     with collected(doubts):
         dm = read_psd(psd, mass_kev, temperature_ratio, normalisation or "occupation")
@@ -86,11 +95,18 @@ def transfer(
             asked = curve
     with session.progress("verdicts"):
         power = power_table(cosmology)
-        references = reference_relics(reference_masses(), cosmology, drive, power)
-        measured, verdicts = assess(dm, curve, cosmology, references=references, power=power)
+        relics = reference_relics(reference_masses(), cosmology, drive, power, kind=references)
+        measured, verdicts = assess(
+            dm,
+            curve,
+            cosmology,
+            references=relics,
+            power=power,
+            bounds=published_bounds(bounds, cosmology),
+        )
         # a file's normalisation is free: what is judged is this shape as all dark matter
         whole = with_omega_h2(dm, cosmology.omega_dm, cosmology)
-        verdicts |= bounds.spectrum_verdicts(whole, cosmology)
+        verdicts |= other_bounds.spectrum_verdicts(whole, cosmology)
         del verdicts["overclosure"]
         scalars = report.spectrum_scalars(dm, cosmology) | measured.numbers()
         scalars["lambda_fs_mpc"] = free_streaming(dm, cosmology)
@@ -115,6 +131,6 @@ def transfer(
             spectrum=dm,
             cosmology=cosmology,
             transfer=curve,
-            references=references,
+            references=relics,
         ),
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sterile import session
-from sterile.cli.options import Json, check_output
+from sterile.cli.options import THIS_SKY, Bounds, Json, Relics, check_output
 
 # wide enough for every integral; T is a formula here
 _SHAPE_K_H_MPC = (1e-3, 1e3, 800)
@@ -24,9 +24,8 @@ def verdict(
     beta: Annotated[float | None, typer.Option(help="Likewise, positive.")] = None,
     gamma: Annotated[float | None, typer.Option(help="Likewise, negative.")] = None,
     delta: Annotated[float, typer.Option(help="Plateau of T at large k, 0 to 1.")] = 0.0,
-    references: Annotated[
-        str, typer.Option(help="Thermal relics to compare with: solver or viel2005.")
-    ] = "solver",
+    references: Relics = "solver",
+    bounds: Bounds = THIS_SKY,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Figure: .png, .pdf, .svg.")
     ] = None,
@@ -43,7 +42,7 @@ def verdict(
         missing = ", ".join(name for name in shape if name not in given)
         raise ValueError(f"{missing}: missing; a cut-off needs --alpha, --beta and --gamma")
     else:
-        find = partial(_shape_result, alpha, beta, gamma, delta, references)
+        find = partial(_shape_result, alpha, beta, gamma, delta, references, bounds)
     check_output(output)
     session.start("once")
     from sterile import report
@@ -72,24 +71,28 @@ def _stored_verdicts(result_path: Path) -> dict:
     return {**summary, "verdicts": verdicts, "warnings": list(record.warnings)}
 
 
-def _shape_result(alpha: float, beta: float, gamma: float, delta: float, kind: str) -> dict:
+def _shape_result(
+    alpha: float, beta: float, gamma: float, delta: float, kind: str, bounds: str
+) -> dict:
     import numpy as np
 
     from spectra.structure import (
         Shape,
         assess,
         power_table,
+        published_bounds,
         reference_masses,
         reference_relics,
         shape_transfer,
     )
     from sterile import report
 
+    published = published_bounds(bounds)
     curve = shape_transfer(Shape(alpha, beta, gamma, delta), np.geomspace(*_SHAPE_K_H_MPC))
     with session.progress("verdicts"):
         power = power_table()
         relics = reference_relics(reference_masses(), power=power, kind=kind)
-        measured, verdicts = assess(None, curve, references=relics, power=power)
+        measured, verdicts = assess(None, curve, references=relics, power=power, bounds=published)
     half = measured.half_mode
     return report.json_object(
         measured.numbers(),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import equinox as eqx
 import jax
@@ -14,15 +14,18 @@ from spectra.cosmology import Cosmology
 from spectra.linear import TANGENT_FIELDS, Drive
 from spectra.linear import drive as drive_of
 from spectra.structure import (
+    DEFAULT_SET,
     PowerTable,
+    PublishedBounds,
     References,
     power_table,
+    published_bounds,
     reference_masses,
     reference_relics,
 )
 from spectra.structure import verdicts as structure_verdicts
 from spectra.tracing import is_traced
-from sterile import bounds
+from sterile import bounds as other_bounds
 from sterile.contract import Grid, Mechanism, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
@@ -58,8 +61,8 @@ class Pipeline(eqx.Module):
     model, cosmology, plasma : where what does not vary stays.
     mass_kev : m_N [keV], or None: then ``omega_h2`` fixes it.
     omega_h2 : the abundance that fixes the mass.
-    drive, power, references : as for :func:`sterile.evaluate` and :func:`spectra.verdicts`;
-        None where nothing that is asked for needs them.
+    drive, power, references, bounds : as for :func:`sterile.evaluate` and
+        :func:`spectra.verdicts`; None where nothing that is asked for needs them.
     grid : static.
     """
 
@@ -71,6 +74,7 @@ class Pipeline(eqx.Module):
     drive: Drive | None
     power: PowerTable | None
     references: References | None
+    bounds: PublishedBounds | None
     grid: Grid = eqx.field(static=True)
 
     def __call__(self, values: Mapping[str, Array], names: tuple[str, ...]) -> dict:
@@ -101,13 +105,15 @@ class Pipeline(eqx.Module):
             found["status"] = point.status
         constraints = [name for name in names if name not in found]
         if constraints:
+            assert self.bounds is not None  # made with whatever needs the references
             report = structure_verdicts(
                 point.spectrum,
                 point.transfer,
                 cosmology,
                 references=self.references,
                 power=self.power,
-            ) | bounds.verdicts(model, point, cosmology)
+                bounds=self.bounds,
+            ) | other_bounds.verdicts(model, point, cosmology)
             found |= {name: _constraint(report, name, scalars(entry)) for name in constraints}
         return found
 
@@ -159,6 +165,8 @@ def pipeline(
     grid: Grid | None = None,
     vary: tuple[str, ...] = (),
     observe: tuple[str, ...] | None = None,
+    bounds: str | Iterable[str] = DEFAULT_SET,
+    references: str = "solver",
 ) -> Pipeline:
     """Prepare the pipeline for a fit: tables read, references solved for, the grid fixed.
 
@@ -170,6 +178,8 @@ def pipeline(
     vary : names of the parameters that will vary.
     observe : names that will be asked for, all scalars when left out; constraints need reference
         relics (seconds).
+    bounds : published bounds and likelihoods of one's own, as for :func:`spectra.verdicts`.
+    references : kind of the relics, as for :func:`spectra.structure.reference_relics`.
 
     Raises
     ------
@@ -184,7 +194,7 @@ def pipeline(
     plasma = Plasma() if plasma is None else plasma
     if grid is None:
         grid = entry.smooth_grid(model, plasma)
-    drive = power = references = None
+    drive = power = relics = published = None
     if not set(observe) <= {*production_scalars(entry), "status"}:
         varied = any(name in TANGENT_FIELDS for name in vary)
         own = _untraced(cosmology)
@@ -196,7 +206,8 @@ def pipeline(
                 eqx.tree_at(lambda table: table.tangents, table, None) for table in (drive, power)
             )
         if not set(observe) <= {*scalars(entry), "status"}:
-            references = reference_relics(reference_masses(), own, drive, power)
+            relics = reference_relics(reference_masses(), own, drive, power, references)
+            published = published_bounds(bounds, own)
     return Pipeline(
         model=model,
         cosmology=cosmology,
@@ -205,7 +216,8 @@ def pipeline(
         omega_h2=jnp.asarray(omega_h2, dtype=float),
         drive=drive,
         power=power,
-        references=references,
+        references=relics,
+        bounds=published,
         grid=grid,
     )
 

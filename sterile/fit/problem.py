@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from spectra.linear import LINEAR_RANGE, TANGENT_FIELDS
+from spectra.structure import bounds_table
 from sterile import config as configuration
 from sterile.contract import Grid
 from sterile.fit.likelihoods import Margin, Normal, Published, Term
@@ -49,6 +50,8 @@ def target_of(settings: Settings, grid=None) -> Target:
         grid=common if grid is None else grid,
         vary=tuple(priors),
         observe=tuple(term.observable for term in terms),
+        bounds=_chosen(config.verdicts.bounds, terms),
+        references=config.verdicts.references,
     )
     if measured and given is None and config.dark_matter.omega_h2 is not None:
         raise ValueError(
@@ -56,6 +59,13 @@ def target_of(settings: Settings, grid=None) -> Target:
             "what the second measures, remove one of them"
         )
     return Target(made, priors, terms)
+
+
+def _chosen(words: str | list[str], terms: tuple[Term, ...]) -> list[str]:
+    """The bounds of [verdicts], and those that a likelihood names beside them."""
+    chosen = words.split(",") if isinstance(words, str) else list(words)
+    named = {bound.name for bound in bounds_table()} & {term.observable for term in terms}
+    return [*chosen, *sorted(named)]
 
 
 def _term(name: str, section, known: tuple[str, ...]) -> Term:

@@ -17,8 +17,10 @@ from spectra.linear import drive as drive_of
 from spectra.programs import program
 from spectra.structure import (
     PowerTable,
+    PublishedBounds,
     References,
     power_table,
+    published_bounds,
     reference_masses,
     reference_relics,
     verdicts,
@@ -37,7 +39,7 @@ _TYPICAL_MASS_KEV = 7.1
 
 
 class Setup(NamedTuple):
-    """What all points of a scan share; ``references`` only when verdicts are wanted."""
+    """What all points share; ``references`` and ``bounds`` only when verdicts are wanted."""
 
     model: Model
     cosmology: Cosmology
@@ -47,6 +49,7 @@ class Setup(NamedTuple):
     drive: Drive
     power: PowerTable
     references: References | None
+    bounds: PublishedBounds | None
 
 
 @functools.lru_cache(maxsize=4)
@@ -62,9 +65,11 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
     config = configuration.check(sections)
     cosmology = configuration.cosmology_of(config)
     drive, power = drive_of(cosmology), power_table(cosmology)
-    references = None
+    references = published = None
     if with_verdicts:
-        references = reference_relics(reference_masses(), cosmology, drive, power)
+        kind = config.verdicts.references
+        references = reference_relics(reference_masses(), cosmology, drive, power, kind)
+        published = published_bounds(config.verdicts.bounds, cosmology)
     return Setup(
         model=configuration.model_of(config),
         cosmology=cosmology,
@@ -74,6 +79,7 @@ def prepare(content: str, with_verdicts: bool) -> Setup:
         drive=drive,
         power=power,
         references=references,
+        bounds=published,
     )
 
 
@@ -167,7 +173,7 @@ def _tabulated(setup, model, point) -> dict:
 
 def _judged(setup, model, point) -> dict:
     """Verdicts on one point by name, where they are wanted."""
-    if setup.references is None:
+    if setup.bounds is None:
         return {}
     return verdicts_of(setup, point) | bounds.verdicts(
         model, point, setup.cosmology, plasma=setup.plasma
@@ -175,7 +181,8 @@ def _judged(setup, model, point) -> dict:
 
 
 def verdicts_of(setup: Setup, point) -> dict:
-    """The tests of structure on one Point: name → Verdict."""
+    """The tests of structure on one Point: name → Verdict; of a setup with verdicts."""
+    assert setup.bounds is not None
     return verdicts(
         point.spectrum,
         point.transfer,
@@ -183,6 +190,7 @@ def verdicts_of(setup: Setup, point) -> dict:
         references=setup.references,
         power=setup.power,
         measured=measured_of(vars(point)),
+        bounds=setup.bounds,
     )
 
 

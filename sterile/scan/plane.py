@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from spectra.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
-from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC, REFERENCE_MASSES_KEV
+from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC, REFERENCE_MASSES_KEV, bounds_table
 from sterile.contract import Mechanism
 from sterile.mechanisms import mechanism
 from sterile.models import parameters_of
@@ -352,9 +352,11 @@ def _draw_turn_over(axes, raster, points, branches, handles) -> None:
 
 def _draw_bounds(axes, raster, verdicts, excluded, handles) -> None:
     """The edge of every verdict that is not drawn otherwise; of a family, the summary's."""
+    # an older file has bounds without their summary
+    family = {bound.name for bound in bounds_table()} if "bounds" in verdicts else set()
     others = [
         name
-        for name in sorted(verdicts)
+        for name in sorted(verdicts.keys() - family)
         if not name.startswith(_SUMMARY)
         and not name.endswith("keV")
         and name not in (*_LABELS_ONLY, *excluded)

@@ -1,0 +1,298 @@
+"""A spectrum against the published bounds and the tabulated likelihoods."""
+
+import math
+from collections.abc import Iterable
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from spectra.cosmology import Cosmology, as_float
+from spectra.structure.bounds_catalogue import (
+    DEFAULT_SET,
+    Bound,
+    choose_bounds,
+    half_mode_mass_msun,
+    models_of,
+)
+from spectra.structure.likelihood_table import (
+    LikelihoodTable,
+    read_likelihood,
+    shipped_likelihood,
+)
+from spectra.structure.phase_space import phase_space_bound_kev
+from spectra.structure.scales import half_mode_mass
+from spectra.structure.standards import NUMBERS, relic_masses_kev, standard_numbers
+from spectra.structure.verdict import ROUNDING, Subject, Verdict, VerdictStatus, judged
+
+SUMMARY = "bounds"
+CONSTRAINED, FORBIDDEN = VerdictStatus.CONSTRAINED, VerdictStatus.FORBIDDEN
+# relative likelihood below which one's own table constrains: the odds that the papers quote
+LOWEST_RELATIVE_LIKELIHOOD = 0.1
+# test → the number that is compared, and what is said of it
+_TESTED: dict[str, str] = dict(zip(("half-mode-mass", "area", "satellites", "galaxies"), NUMBERS))
+_CONVENTIONS = {
+    "half-mode-mass": "half-mode mass of T = 1/2 [Msun/h], smaller passes, at most (least) that of "
+    "the last (first) k when not crossed; margin in dex",
+    "area": "delta_A, smaller passes, against that of {models} ({relic}) with the same P(k) and "
+    "k_cut; margin 1 - value/threshold",
+    "satellites": "subhaloes above 1e8 Msun/h, more pass, against those of {models} ({relic}) in "
+    "the same host; margin value/threshold - 1",
+    "galaxies": "log10 of haloes at z = 6 above 1e6 Msun/h per Mpc^3, more pass, against those of "
+    "{models} ({relic}); margin in dex",
+    "excess-mass": "mass [keV] of this shape and temperature, larger passes; threshold from the "
+    "phase-space density of a Fermi-Dirac neutrino of {value} keV, for any f; margin ln(value/"
+    "threshold)",
+}
+
+
+class PublishedBounds(eqx.Module):
+    """Bounds and likelihoods that a report judges; made by :func:`published_bounds`.
+
+    Attributes
+    ----------
+    thresholds : (n, 2) of each bound the mildest and the strictest threshold, in the unit of what
+        its test compares.
+    tables : likelihoods of the rows that have one, and then one's own.
+    bounds : the rows of the table.
+    masses : of each bound that is quoted as M_hm the relics that have it, in words.
+    own : names of one's own likelihoods.
+    """
+
+    thresholds: Array
+    tables: tuple[LikelihoodTable, ...]
+    bounds: tuple[Bound, ...] = eqx.field(static=True)
+    masses: tuple[str, ...] = eqx.field(static=True)
+    own: tuple[str, ...] = eqx.field(static=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the verdicts that a report gives on these, without the summary."""
+        return (*(bound.name for bound in self.bounds), *self.own)
+
+
+def published_bounds(
+    chosen: str | Iterable[str] = DEFAULT_SET, cosmology: Cosmology | None = None
+) -> PublishedBounds:
+    """The bounds that words name, with the numbers of the models that they are about.
+
+    Parameters
+    ----------
+    chosen : as for :func:`spectra.structure.choose_bounds`: "2026", "2017", "all", names, paths of
+        a table (.csv) or a likelihood (.toml) of one's own.
+    cosmology : concrete; the default one when left out. In another the models are solved for once.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As :func:`spectra.structure.choose_bounds` and :func:`spectra.structure.read_likelihood`.
+    """
+    cosmology = Cosmology() if cosmology is None else cosmology
+    bounds, paths = choose_bounds(chosen)
+    models = tuple(dict.fromkeys(model for bound in bounds for model in models_of(bound)))
+    known = standard_numbers(models, cosmology) if models else {}
+    thresholds, masses = [], []
+    for bound in bounds:
+        thresholds.append(_thresholds(bound, known, float(cosmology.h)))
+        masses.append(_in_words(bound, cosmology))
+    rows = [shipped_likelihood(bound.likelihood) for bound in bounds if bound.likelihood]
+    own = {path.rsplit("/", 1)[-1].removesuffix(".toml"): read_likelihood(path) for path in paths}
+    taken = {bound.name for bound in bounds} & set(own)
+    if taken or len(own) < len(paths):
+        raise ValueError(f"likelihood {min(taken or own)!r} is there twice; rename its file")
+    return PublishedBounds(
+        thresholds=as_float(np.array(thresholds, dtype=float).reshape(len(bounds), 2)),
+        tables=(*rows, *own.values()),
+        bounds=bounds,
+        masses=tuple(masses),
+        own=tuple(own),
+    )
+
+
+def _thresholds(bound: Bound, known: dict, h: float) -> tuple[float, float]:
+    if bound.test == "excess-mass":
+        return float(bound.value), float(bound.value)
+    if not models_of(bound):
+        mass = half_mode_mass_msun(bound) * h
+        return mass, mass
+    values = [known[model][_TESTED[bound.test]] for model in models_of(bound)]
+    smaller_passes = bound.test in ("half-mode-mass", "area")
+    low, high = min(values), max(values)
+    return (high, low) if smaller_passes else (low, high)
+
+
+def _in_words(bound: Bound, cosmology: Cosmology) -> str:
+    if bound.unit not in ("msun", "log10-msun"):
+        return ""
+    mass = half_mode_mass_msun(bound)
+    relics = relic_masses_kev(mass, cosmology).items()
+    words = [f"{kev:.1f} keV ({kind})" for kind, kev in relics if math.isfinite(kev)]
+    return f"10^{math.log10(mass):.3g} Msun: {', '.join(words)}"
+
+
+def published_verdicts(
+    subject: Subject, published: PublishedBounds, host_scale: ArrayLike = 1.0
+) -> dict[str, Verdict]:
+    """Verdicts by name: the summary "bounds", every bound, one's own likelihoods.
+
+    Bounds on momenta are left out where only T(k) is known. ``host_scale``: mass of the Milky
+    Way's halo over the default one; the count of subhaloes is proportional to it within 4 %.
+    """
+    values = {
+        "half-mode-mass": _half_mode_mass(subject),
+        "area": subject.area_deficit,
+        "satellites": subject.n_satellites,
+        "galaxies": jnp.log10(subject.halo_density_mpc3),
+    }
+    tables = dict(zip((b.name for b in published.bounds if b.likelihood), published.tables))
+    own = published.tables[len(tables) :]
+    chosen = [
+        i
+        for i, bound in enumerate(published.bounds)
+        if bound.test != "excess-mass" or subject.spectrum is not None
+    ]
+    report = {}
+    if chosen:
+        bounds = [published.bounds[i] for i in chosen]
+        found = _compared(
+            subject, bounds, published.thresholds[np.array(chosen)], values, host_scale
+        )
+        for i, bound, *numbers in zip(chosen, bounds, *(jnp.unstack(array) for array in found)):
+            table = tables.get(bound.name)
+            report[bound.name] = _verdict(subject, bound, *numbers, table, published.masses[i])
+    for name, table in zip(published.own, own):
+        report[name] = _by_likelihood(subject, table, values)
+    return {SUMMARY: _summary(report), **report} if report else {}
+
+
+def _compared(subject, bounds, ends, values, host_scale) -> tuple[Array, Array, Array, Array]:
+    """Value, strictest threshold, margin to it and status of n bounds, (n,) each.
+
+    Few operations on all at once, as a program's weight is their number.
+    """
+    tests = np.array([bound.test for bound in bounds])
+    each = []
+    for i, test in enumerate(tests):
+        if test == "excess-mass":
+            dm = subject.momenta()
+            limit = phase_space_bound_kev(dm, float(bounds[i].value))
+            ends = ends.at[i].set(limit)
+            each.append(dm.mass_kev)
+        else:
+            each.append(values[test])
+    value = jnp.stack(each)[:, None]
+    ends = jnp.where((tests == "satellites")[:, None], ends * host_scale, ends)
+    ends = jnp.where((tests == "galaxies")[:, None], jnp.log10(ends), ends)
+    # of values and thresholds that are positive, but for the logarithms of densities of galaxies
+    difference, ratio = value - ends, value / ends
+    logarithm = jnp.log(jnp.where((tests == "galaxies")[:, None], 1.0, ratio))
+    kinds = {
+        "half-mode-mass": -logarithm / math.log(10.0),
+        "area": 1.0 - ratio,
+        "satellites": ratio - 1.0,
+        "galaxies": difference,
+        "excess-mass": logarithm,
+    }
+    margins = jnp.select([(tests == test)[:, None] for test in kinds], list(kinds.values()))
+    undecided = (tests == "half-mode-mass") & ~_decided(subject, ends[:, 1])
+    margins = jnp.where(undecided[:, None], jnp.nan, margins)
+    failed = np.array([_FAILED_CODES[bound.failed] for bound in bounds])
+    code = jnp.max(jnp.where(margins < -ROUNDING, failed, VerdictStatus.ALLOWED), axis=1)
+    code = jnp.where(jnp.isnan(margins[:, 1]), VerdictStatus.UNDECIDED, code)
+    forecast = np.array([bound.failed == "forecast" for bound in bounds])
+    code = jnp.where(forecast, VerdictStatus.NOT_A_VERDICT, code).astype(jnp.int32)
+    return value[:, 0], ends[:, 1], margins[:, 1], code
+
+
+# status beyond the mildest and beyond the strictest threshold
+_FAILED_CODES = {
+    "forbidden": (FORBIDDEN, FORBIDDEN),
+    "constrained": (CONSTRAINED, CONSTRAINED),
+    "family": (FORBIDDEN, CONSTRAINED),
+    "forecast": (CONSTRAINED, CONSTRAINED),
+}
+
+
+def _verdict(subject, bound: Bound, value, threshold, margin, code, table, masses: str) -> Verdict:
+    words = bound.value.split()
+    models = words[0] + " keV" if len(words) == 1 else f"mixtures keV:share {', '.join(words)}"
+    convention = _CONVENTIONS[bound.test].format(
+        models=models, relic=bound.relic, value=bound.value
+    )
+    likelihood, why = jnp.asarray(jnp.nan), "no likelihood: a limit"
+    if table is not None:
+        likelihood = table(jnp.log10(value / subject.cosmology.h))
+        why = f"likelihood: {table.source}"
+    return Verdict(
+        value=value,
+        threshold=threshold,
+        margin=margin,
+        status_code=code,
+        source=f"{bound.source}, {bound.confidence}",
+        convention=f"{convention}; {why}",
+        log_likelihood=likelihood,
+        equivalent=masses,
+    )
+
+
+def _half_mode_mass(subject: Subject) -> Array:
+    """M_hm [Msun/h]; where T = 1/2 is not crossed, that of the end that is as far as is known."""
+    half, transfer = subject.half_mode, subject.transfer
+    crossed = half.status_t == 0
+    end = jnp.where(_too_hot(subject), jnp.min(transfer.k_h_mpc), jnp.max(transfer.k_h_mpc))
+    k = jnp.where(crossed, jnp.where(crossed, half.k_t_half_h_mpc, 1.0), end)
+    finite = jnp.all(jnp.isfinite(transfer.t))
+    return jnp.where(finite, half_mode_mass(k, subject.cosmology), jnp.nan)
+
+
+def _too_hot(subject: Subject) -> Array:
+    return subject.transfer.t[jnp.argmin(subject.transfer.k_h_mpc)] < 0.5
+
+
+def _decided(subject: Subject, threshold: Array) -> Array:
+    coldest = half_mode_mass(jnp.max(subject.transfer.k_h_mpc), subject.cosmology)
+    return _too_hot(subject) | (subject.half_mode.status_t == 0) | (coldest < threshold)
+
+
+def _by_likelihood(subject: Subject, table: LikelihoodTable, values: dict) -> Verdict:
+    """One's own likelihood as a verdict: constrained below a tenth of its best."""
+    numbers = {
+        "log10_m_hm_msun": lambda: jnp.log10(values["half-mode-mass"] / subject.cosmology.h),
+        "log10_k_t2_half_h_mpc": lambda: jnp.log10(subject.half_mode.k_t2_half_h_mpc),
+        "delta_a": lambda: values["area"],
+        "n_satellites": lambda: values["satellites"],
+        "log10_n_galaxies_z6_mpc3": lambda: values["galaxies"],
+    }
+    found = table(*(numbers[axis]() for axis in table.axes))
+    threshold = math.log(LOWEST_RELATIVE_LIKELIHOOD)
+    return judged(
+        found,
+        [(found - threshold, CONSTRAINED)],
+        threshold,
+        table.source,
+        f"log-likelihood in {', '.join(table.axes)}, 0 at its best, larger passes; threshold a "
+        "tenth of the best; margin value - threshold; likelihood: one's own table",
+        found,
+    )
+
+
+def _summary(report: dict[str, Verdict]) -> Verdict:
+    """The worst of them: how many fail, the smallest margin."""
+    codes = jnp.stack([verdict.status_code for verdict in report.values()])
+    margins = jnp.stack([verdict.margin for verdict in report.values()])
+    counted = codes != VerdictStatus.NOT_A_VERDICT
+    failed = jnp.where((codes == CONSTRAINED) | (codes == FORBIDDEN), codes, 0)
+    undecided = jnp.any(codes == VerdictStatus.UNDECIDED)
+    passed = jnp.where(undecided, VerdictStatus.UNDECIDED, VerdictStatus.ALLOWED)
+    smallest = jnp.min(jnp.where(counted & ~jnp.isnan(margins), margins, jnp.inf))
+    return Verdict(
+        value=jnp.sum(failed > 0).astype(float),
+        threshold=jnp.asarray(1.0),
+        margin=jnp.where(jnp.isfinite(smallest), smallest, jnp.nan),
+        status_code=jnp.where(jnp.any(failed > 0), jnp.max(failed), passed).astype(jnp.int32),
+        source=f"{len(report)} published bounds and likelihoods, each listed",
+        convention="how many of them fail, less than one passes; margin the smallest of theirs, "
+        "each in its own measure; no likelihood: a summary",
+    )
