@@ -65,3 +65,26 @@ ELECTRON_MASS_GEV = 0.51099895e-3  # [PDG]
 W_WIDTH_GEV = 2.085  # [PDG]
 Z_WIDTH_GEV = 2.4952  # [PDG]
 STRONG_COUPLING_Z = 0.1179  # [PDG] alpha_s(m_Z)
+WEAK_MIXING_SIN2 = 0.23121  # [PDG] sin^2 theta_W, MS-bar at m_Z
+# |V_qq'|, rows u and c, columns d, s, b [PDG]
+CKM = ((0.97373, 0.2243, 0.00382), (0.221, 0.975, 0.0408))
+
+# --- hadrons --------------------
+PION_MASS_GEV = 0.13957  # [PDG] charged
+KAON_MASS_GEV = 0.493677  # [PDG] charged
+RHO_MASS_GEV = 0.77526  # [PDG]
+RHO_WIDTH_GEV = 0.1474  # [PDG] neutral
+OMEGA_MASS_GEV = 0.78266  # [PDG] omega(782)
+PHI_MASS_GEV = 1.019461  # [PDG]
+KSTAR_MASS_GEV = 0.89167  # [PDG] K*(892), charged, hadroproduced
+KSTAR_WIDTH_GEV = 0.0514  # [PDG]
+A1_MASS_GEV = 1.230  # [PDG] a_1(1260)
+NUCLEON_MASS_GEV = 0.938919  # [PDG] mean of p and n
+PION_DECAY_CONSTANT_GEV = 0.1302  # [PDG] review of leptonic decays, 130.2 MeV convention
+KAON_DECAY_CONSTANT_GEV = 0.1557  # [PDG] the same
+# <0|q q|V> = f m, from the widths to e+e- [PDG] 7.04, 0.60 and 1.27 keV
+RHO_DECAY_CONSTANT_GEV = 0.221
+OMEGA_DECAY_CONSTANT_GEV = 0.195
+PHI_DECAY_CONSTANT_GEV = 0.2286
+NUCLEON_AXIAL_COUPLING = 1.2754  # [PDG] |g_A/g_V| of the neutron
+NUCLEON_DIPOLE_GEV2 = 0.71  # of the electric form factor of the proton, [PDG] sqrt<r^2> 0.84 fm
