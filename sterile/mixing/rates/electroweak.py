@@ -61,7 +61,8 @@ def carried(
     mass_squared = (carrier.mass_gev / temperature_gev) ** 2
     breaks: tuple[float, ...] = ()
     if mass_squared < 4.0 * (energy + 45.0) * energy:
-        breaks = ((1.0 - _WINDOW) * mass_squared, (1.0 + _WINDOW) * mass_squared)
+        # about the pole, and where the propagator falls for momenta transferred in space
+        breaks = tuple(share * mass_squared for share in (-4.0, -0.5, 1.0 - _WINDOW, 1.0 + _WINDOW))
     return exchange(
         energy,
         lepton_mass,

@@ -12,11 +12,11 @@ import numpy as np
 
 # e^-x below this is nothing
 _FAR = 600.0
-_TERMS = 90
+_TERMS = 120
 
 
 def _fitted(power: int) -> np.ndarray:
-    """Chebyshev coefficients of -Li_s(-z)/z on 0 <= z <= 1: analytic to z = -1, so they fall 6^-k."""
+    """Chebyshev coefficients of -Li_s(-z)/z on [0, 1]: analytic to z = -1, they fall as 6^-k."""
     nodes = np.cos(math.pi * (np.arange(48) + 0.5) / 48)
     z = 0.5 * (nodes + 1.0)
     # -Li_s(-z) = z/Gamma(s) int_0^inf t^(s-1)/(e^t + z) dt
@@ -45,7 +45,7 @@ def fermi_tails(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def bose_tails(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Phi_0, Phi_1 and Phi_2 of bosons at ``x`` > 0.4 [1]: beyond, the series is cut at e^-36."""
+    """Phi_0, Phi_1 and Phi_2 of bosons at ``x`` >= 0.3 [1], where the series is cut at e^-36."""
     x = np.minimum(x, _FAR)
     z = np.exp(-x)
     orders = np.arange(_TERMS, 0, -1)

@@ -25,6 +25,8 @@ from sterile.mixing.rates.occupation import bose_tails, fermi_tails
 
 # energies beyond this many T above a threshold carry e^-40 and less
 _REACH = 40.0
+# bosons are heavier than this, over T
+_LEAST = 0.3
 
 
 class Pair(NamedTuple):
@@ -70,11 +72,11 @@ class Rate(NamedTuple):
 class Resolution(NamedTuple):
     """Nodes per interval: of the lepton's energy, and of k."""
 
-    energy: int = 20
+    energy: int = 16
     momentum: int = 12
 
 
-DEFAULT, FINE = Resolution(), Resolution(30, 20)
+DEFAULT, FINE = Resolution(), Resolution(28, 20)
 
 
 @functools.cache
@@ -118,9 +120,11 @@ def exchange(
 ) -> Rate:
     """The loss rate of a neutrino of ``energy`` E/T by one lepton and a pair.
 
-    ``lepton_mass``: of a, over T. ``factor``: times |M|^2, of K^2/T^2. ``breaks``: values of K^2/T^2
-    between which the factor is smooth, beside the thresholds of the pair.
+    ``lepton_mass``: of a, over T. ``factor``: times |M|^2, of K^2/T^2. ``breaks``: values of
+    K^2/T^2 between which the factor is smooth, beside the pair's thresholds.
     """
+    if _least_incoming(energy, lepton_mass, pair) > _REACH:
+        return Rate(0.0, 0.0)
     difference, sum_ = (pair.mass_b - pair.mass_c) ** 2, (pair.mass_b + pair.mass_c) ** 2
     thresholds = sorted({0.0, difference, sum_, *breaks}, reverse=True)
     omega, weight = _lepton_energies(energy, lepton_mass, thresholds, resolution.energy)
@@ -132,11 +136,13 @@ def exchange(
     x, w = _nodes(resolution.momentum)
     widths = np.stack([right - left for left, right in zip(cuts[:-1], cuts[1:])])
     used = widths > 1e-12 * energy
-    interval, row = np.nonzero(used)
+    row = np.nonzero(used)[1]
     k = np.stack(cuts[:-1])[used][:, None] + widths[used][:, None] * x
     measure = (weight[row] * widths[used])[:, None] * w
     k0, energies = transfer[row][:, None], omega[row][:, None]
     square = (k0 - k) * (k0 + k)
+    # on the light cone by rounding only: there the ends of omega_b are at infinity
+    square = np.where(np.abs(square) < 1e-15 * k0**2, -1e-15 * k0**2, square)
     moments, crossed, same = _moments(k0, k, square, pair)
     value = _averaged(squared, energy, lepton_mass, pair, k0, k, square, moments)
     if factor is not None:
@@ -145,6 +151,18 @@ def exchange(
     # of the other three, how many come in
     incoming = (energies < 0.0) + np.where(crossed, 1, np.where(k0 < 0.0, 2, 0))
     return Rate(float(value[incoming == 1].sum()), float(value[incoming == 2].sum()))
+
+
+def _least_incoming(energy, lepton_mass, pair):
+    """Energy that others than the neutrino have to bring at least, over T: a lower bound."""
+    masses = (lepton_mass, pair.mass_b, pair.mass_c)
+    least = math.inf
+    for one in range(3):
+        mass, (second, third) = masses[one], (masses[one - 1], masses[one - 2])
+        # it comes in and the others go out, or the other way round
+        together = ((second + third) ** 2 - mass**2) / (4.0 * energy)
+        least = min(least, max(mass, together), max(second + third, mass - energy))
+    return least
 
 
 def _moments(k0, k, square, pair):
@@ -201,12 +219,12 @@ def _boson_moments(k0, first, last, same, spacelike):
     size, sign = np.abs(k0), np.sign(k0)
     low, high = np.where(k0 > 0.0, first, -last), np.where(k0 > 0.0, last, -first)
     low, high = np.where(same, low, 0.5 * size + 1.0), np.where(same, high, 0.5 * size + 1.0)
-    far, near = bose_tails(np.maximum(low, 0.4)), bose_tails(np.maximum(high, 0.4))
+    far, near = bose_tails(np.maximum(low, _LEAST)), bose_tails(np.maximum(high, _LEAST))
     mine = [a - b for a, b in zip(far, near)]
     other = [
         a - b
         for a, b in zip(
-            bose_tails(np.maximum(size - high, 0.4)), bose_tails(np.maximum(size - low, 0.4))
+            bose_tails(np.maximum(size - high, _LEAST)), bose_tails(np.maximum(size - low, _LEAST))
         )
     ]
     other = _mirror(other, size)
@@ -214,7 +232,7 @@ def _boson_moments(k0, first, last, same, spacelike):
     inside = [sign ** (n + 1) * inside[n] for n in range(3)]
 
     def outside(begin):
-        begin = np.maximum(begin, np.maximum(0.0, k0) + 0.4)
+        begin = np.maximum(begin, np.maximum(0.0, k0) + _LEAST)
         return [-value for value in _tails(begin, k0, bose_tails)]
 
     above = outside(np.where(spacelike, last, 100.0))
