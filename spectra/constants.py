@@ -72,8 +72,6 @@ CKM = ((0.97373, 0.2243, 0.00382), (0.221, 0.975, 0.0408))
 # --- hadrons --------------------
 PION_MASS_GEV = 0.13957  # [PDG] charged
 KAON_MASS_GEV = 0.493677  # [PDG] charged
-RHO_MASS_GEV = 0.77526  # [PDG]
-RHO_WIDTH_GEV = 0.1474  # [PDG] neutral
 OMEGA_MASS_GEV = 0.78266  # [PDG] omega(782)
 PHI_MASS_GEV = 1.019461  # [PDG]
 KSTAR_MASS_GEV = 0.89167  # [PDG] K*(892), charged, hadroproduced
@@ -86,5 +84,6 @@ KAON_DECAY_CONSTANT_GEV = 0.1557  # [PDG] the same
 RHO_DECAY_CONSTANT_GEV = 0.221
 OMEGA_DECAY_CONSTANT_GEV = 0.195
 PHI_DECAY_CONSTANT_GEV = 0.2286
+A1_DECAY_CONSTANT_GEV = 0.234  # as a narrow state, of tau -> 3 pi nu, 0.1857 [PDG]
 NUCLEON_AXIAL_COUPLING = 1.2754  # [PDG] |g_A/g_V| of the neutron
 NUCLEON_DIPOLE_GEV2 = 0.71  # of the electric form factor of the proton, [PDG] sqrt<r^2> 0.84 fm

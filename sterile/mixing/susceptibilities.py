@@ -124,8 +124,8 @@ def free_light_susceptibilities(temperature_gev: np.ndarray) -> Susceptibilities
 def left_of_quarks(temperature_gev: np.ndarray, edge: str = "central") -> np.ndarray:
     """What QCD leaves of free quarks to leading order, (n,) at T [GeV] (n,): 1 - c alpha_s/pi.
 
-    c is 2 at the low edge, the leading correction to the susceptibilities (e.g. 1203.0784), 1, and 0
-    at the high one; alpha_s at 2 pi T, not below 1.2 GeV.
+    c is 2 at the low edge, the leading correction to the susceptibilities (Vuorinen 2003,
+    hep-ph/0212283), 1, and 0 at the high one; alpha_s at 2 pi T, not below 1.2 GeV.
     """
     strength = {"low": 2.0, "central": 1.0, "high": 0.0}[edge]
     scale = 2.0 * math.pi * np.maximum(np.asarray(temperature_gev), 0.2)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from sterile.mixing.opacities import GROUPS
 from sterile.mixing.potentials import FLAVOURS
 from sterile.mixing.rates.fermions import Rates, leptonic, quarks
 from sterile.mixing.rates.hadrons import hadronic
 from sterile.mixing.rates.phase_space import DEFAULT, Resolution
 
-GROUPS = ("leptons", "hadrons", "quarks")
 # below and above these temperatures a group weighs less than 1e-4
 _HADRONS_GEV = (2e-3, 0.45)
 _QUARKS_GEV = 0.05

@@ -1,19 +1,22 @@
 """Reactions of a neutrino with hadrons: mesons of the gas below the crossover, and nucleons.
 
 The hadronic current is that of the quarks, u_L d_L: <0|J|pi> = f_pi K and <0|J|rho> = f_rho m_rho
-epsilon for one meson, <0|J|pi pi> = C F(K^2) (Pb - Pc) for two, g_V and g_A for nucleons. Form
-factors are the pole of the vector meson that dominates, with its width where it is reached; two
-pions make and scatter by the rho, pi and K by the K*. Isospin gives C: sqrt2 for pi+ pi0,
-1 - 2 s_W^2 for pi+ pi- by Z. Pairs of larger K^2 than s_0 are made as those of quarks, s_0 where the
-resonances' strength below is the quarks': s_0 (1 + alpha_s/pi) = 4 pi^2 f_rho^2, in both parities.
+epsilon for one meson, <0|J|pi pi> = C F(K^2) (Pb - Pc) for two, g_V and g_A for nucleons. F is
+that of Kuehn & Santamaria 1990 (Z. Phys. C 48, 445): rho and rho' in tau -> pi pi nu; of pi and K
+the pole of the K*. Isospin gives C: sqrt2 for pi+ pi0, 1 - 2 s_W^2 for pi+ pi- by Z. Pairs of
+larger K^2 than s_0 are made as those of quarks, s_0 where the strength of resonances below is that
+of quarks: s_0 (1 + alpha_s/pi) = 4 pi^2 f^2, f of the rho in the vector and of pi and a_1 in the
+axial current.
 """
 
 import functools
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from spectra.constants import (
+    A1_DECAY_CONSTANT_GEV,
     A1_MASS_GEV,
     CKM,
     KAON_DECAY_CONSTANT_GEV,
@@ -30,8 +33,6 @@ from spectra.constants import (
     PION_DECAY_CONSTANT_GEV,
     PION_MASS_GEV,
     RHO_DECAY_CONSTANT_GEV,
-    RHO_MASS_GEV,
-    RHO_WIDTH_GEV,
     WEAK_MIXING_SIN2,
 )
 from sterile.mixing.potentials import FLAVOURS, LEPTON_MASSES_GEV
@@ -49,8 +50,6 @@ from sterile.mixing.rates.phase_space import (
 
 _UD, _US = CKM[0][0], CKM[0][1]
 _VECTOR_OF_Z = 1.0 - 2.0 * WEAK_MIXING_SIN2
-# Weinberg's first sum rule, f_rho^2 = f_a1^2 + f_pi^2
-_A1_STRENGTH_GEV2 = RHO_DECAY_CONSTANT_GEV**2 - PION_DECAY_CONSTANT_GEV**2
 # vector couplings of Z to u + d and to s
 _LEFT_U, _RIGHT_U = neutral_couplings(0.5, 2.0 / 3.0)
 _LEFT_D, _RIGHT_D = neutral_couplings(-0.5, -1.0 / 3.0)
@@ -60,15 +59,16 @@ _PHI_OF_Z = _LEFT_D + _RIGHT_D
 _OF_W = {
     "pi": (PION_MASS_GEV, (_UD * PION_DECAY_CONSTANT_GEV) ** 2, False),
     "K": (KAON_MASS_GEV, (_US * KAON_DECAY_CONSTANT_GEV) ** 2, False),
-    "a1": (A1_MASS_GEV, _UD**2 * _A1_STRENGTH_GEV2, True),
+    "a1": (A1_MASS_GEV, (_UD * A1_DECAY_CONSTANT_GEV) ** 2, True),
 }
 _OF_Z = {
     "omega": (OMEGA_MASS_GEV, (_OMEGA_OF_Z * OMEGA_DECAY_CONSTANT_GEV) ** 2, True),
     "phi": (PHI_MASS_GEV, (_PHI_OF_Z * PHI_DECAY_CONSTANT_GEV) ** 2, True),
-    "a1": (A1_MASS_GEV, 0.5 * _A1_STRENGTH_GEV2, True),
+    "a1": (A1_MASS_GEV, 0.5 * A1_DECAY_CONSTANT_GEV**2, True),
 }
-_RHO = (RHO_MASS_GEV, RHO_WIDTH_GEV)
-_KSTAR = (KSTAR_MASS_GEV, KSTAR_WIDTH_GEV)
+# poles: weight, mass and width [GeV]; Kuehn & Santamaria 1990, their fit without the omega
+_RHO = ((1.0, 0.773, 0.145), (-0.145, 1.37, 0.51))
+_KSTAR = ((1.0, KSTAR_MASS_GEV, KSTAR_WIDTH_GEV),)
 _PIONS, _KAONS = (PION_MASS_GEV, PION_MASS_GEV), (KAON_MASS_GEV, KAON_MASS_GEV)
 # masses, C^2 |V|^2 and the resonance
 _PAIRS_OF_W = {
@@ -84,7 +84,13 @@ _PAIRS_OF_Z = {
 
 # continuum beyond the resonances, with alpha_s(1.3 GeV) = 0.37 [PDG, running]
 _CORRECTION = 1.0 + 0.37 / math.pi
-_DUAL_GEV2 = 4.0 * math.pi**2 * RHO_DECAY_CONSTANT_GEV**2 / _CORRECTION
+_DUAL_GEV2 = tuple(
+    4.0 * math.pi**2 * strength / _CORRECTION
+    for strength in (
+        RHO_DECAY_CONSTANT_GEV**2,
+        PION_DECAY_CONSTANT_GEV**2 + A1_DECAY_CONSTANT_GEV**2,
+    )
+)
 
 
 def hadronic(
@@ -127,44 +133,50 @@ def hadronic(
 
 @functools.lru_cache(maxsize=512)
 def _continuum(temperature_gev, energy, lepton, strength, resolution):
-    """Pairs of light quarks of K^2 above s_0."""
-    least = _DUAL_GEV2 / temperature_gev**2
+    """Pairs of light quarks of K^2 above s_0, half of them of each current."""
+    vector, axial = (least / temperature_gev**2 for least in _DUAL_GEV2)
     return exchange(
         energy,
         lepton,
         Pair(0.0, 0.0),
         Squared(left=128.0 * strength * _CORRECTION),
-        lambda square: np.where(square > least, 1.0, 0.0),
-        (least,),
+        lambda square: 0.5 * ((square > vector) + (square > axial) * 1.0),
+        (vector, axial),
         resolution,
     )
 
 
 @functools.lru_cache(maxsize=512)
 def _mesons(temperature_gev, energy, lepton, masses, strength, resonance, resolution):
-    pole, width = resonance
+    _, pole, width = resonance[0]
     return exchange(
         energy,
         lepton,
         Pair(*(mass / temperature_gev for mass in masses), bosons=True),
         Squared(scalars=4.0 * strength),
-        _resonance(temperature_gev, pole, width),
+        form_factor(temperature_gev, resonance),
         tuple((x / temperature_gev) ** 2 for x in (pole - width, pole, pole + width)),
         resolution,
     )
 
 
-def _resonance(temperature_gev, mass_gev, width_gev):
-    """|F|^2 of K^2/T^2: a pole, with its width above 2 m_pi."""
-    mass = (mass_gev / temperature_gev) ** 2
-    width = width_gev / temperature_gev * mass_gev / temperature_gev
+def form_factor(temperature_gev: float, poles) -> Callable[[np.ndarray], np.ndarray]:
+    """|F|^2 of K^2/T^2: a sum of ``poles`` (weight, mass and width [GeV]), with F(0) = 1.
+
+    Widths are those of two pions in a P wave above 2 m_pi, none below.
+    """
     opens = (2.0 * PION_MASS_GEV / temperature_gev) ** 2
 
     def factor(square):
-        # the P-wave of two pions: momentum cubed over the square root of K^2
-        ratio = np.maximum(square - opens, 0.0) / (mass - opens)
-        phase = ratio**1.5 * np.sqrt(mass / np.maximum(square, opens))
-        return mass**2 / ((square - mass) ** 2 + (width * phase) ** 2)
+        total = 0.0
+        for weight, mass_gev, width_gev in poles:
+            mass = (mass_gev / temperature_gev) ** 2
+            # momentum cubed over the square root of K^2
+            ratio = np.maximum(square - opens, 0.0) / (mass - opens)
+            phase = ratio**1.5 * np.sqrt(mass / np.maximum(square, opens))
+            width = width_gev * mass_gev / temperature_gev**2 * phase
+            total = total + weight * mass / (mass - square - 1j * width)
+        return np.abs(total / sum(weight for weight, *_ in poles)) ** 2
 
     return factor
 

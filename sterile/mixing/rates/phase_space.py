@@ -182,8 +182,7 @@ def _moments(k0, k, square, pair):
     crossed = ~timelike | (timelike & (square <= difference))
     finite = timelike & (same | crossed)
     if pair.bosons:
-        moments = _boson_moments(k0, first, last, same, ~timelike)
-        crossed = ~timelike
+        moments = _boson_moments(k0, first, last, same, crossed & timelike)
     else:
         # the larger of the two energies is the one that is followed
         turned = finite & (first + last < k0)
@@ -214,33 +213,49 @@ def _mirror(moments, k0):
     return m0, k0 * m0 - m1, k0**2 * m0 - 2.0 * k0 * m1 + m2
 
 
-def _boson_moments(k0, first, last, same, spacelike):
-    """As for fermions, with n(omega) - n(omega - k0): energies kept positive in each region."""
+def _boson_moments(k0, first, last, same, finite):
+    """As for fermions, with n(omega) - n(omega - k0): energies kept positive in each region.
+
+    ``finite``: one comes in, and both ends are finite; beyond, K is spacelike.
+    """
     size, sign = np.abs(k0), np.sign(k0)
     low, high = np.where(k0 > 0.0, first, -last), np.where(k0 > 0.0, last, -first)
     low, high = np.where(same, low, 0.5 * size + 1.0), np.where(same, high, 0.5 * size + 1.0)
-    far, near = bose_tails(np.maximum(low, _LEAST)), bose_tails(np.maximum(high, _LEAST))
-    mine = [a - b for a, b in zip(far, near)]
-    other = [
-        a - b
-        for a, b in zip(
-            bose_tails(np.maximum(size - high, _LEAST)), bose_tails(np.maximum(size - low, _LEAST))
-        )
+
+    def between(begin, end):
+        pairs = zip(_bose(begin), _bose(end))
+        return [above - beyond for above, beyond in pairs]
+
+    mine = between(low, high)
+    other = _mirror(between(size - high, size - low), size)
+    inside = [
+        sign ** (n + 1) * ((high ** (n + 1) - low ** (n + 1)) / (n + 1) + mine[n] + other[n])
+        for n in range(3)
     ]
-    other = _mirror(other, size)
-    inside = [(high ** (n + 1) - low ** (n + 1)) / (n + 1) + mine[n] + other[n] for n in range(3)]
-    inside = [sign ** (n + 1) * inside[n] for n in range(3)]
 
-    def outside(begin):
-        begin = np.maximum(begin, np.maximum(0.0, k0) + _LEAST)
-        return [-value for value in _tails(begin, k0, bose_tails)]
-
-    above = outside(np.where(spacelike, last, 100.0))
-    below = _mirror(outside(np.where(spacelike, k0 - first, 100.0)), k0)
+    # the larger of the two energies is the one that is followed
+    turned = first + last < k0
+    begin = np.where(finite & turned, k0 - last, np.where(finite, first, last))
+    other_end = np.where(finite & ~turned, last, k0 - first)
+    least = np.maximum(0.0, k0) + _LEAST
+    upper, rest = (
+        [-moment for moment in _tails(np.maximum(point, least), k0, _bose)]
+        for point in (begin, other_end)
+    )
+    straight = [above - beyond for above, beyond in zip(upper, rest)]
+    back, below = _mirror(straight, k0), _mirror(rest, k0)
     return [
-        np.where(same, one, np.where(spacelike, up + down, 0.0))
-        for one, up, down in zip(inside, above, below)
+        np.where(
+            same,
+            inside[n],
+            np.where(finite, np.where(turned, back[n], straight[n]), upper[n] + below[n]),
+        )
+        for n in range(3)
     ]
+
+
+def _bose(points):
+    return bose_tails(np.maximum(points, _LEAST))
 
 
 def _averaged(squared, energy, lepton_mass, pair, k0, k, square, moments):
