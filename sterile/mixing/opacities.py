@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS
-from sterile.mixing.rates.crossover import shares
+from sterile.mixing.rates.crossover import SOURCES, shares
 from sterile.mixing.tables import Table
 
 RATE_KINDS = ("total", "loss")
@@ -104,11 +104,12 @@ def components(
     flavour: str,
     kind: str = "total",
     edge: str = "central",
+    sources: tuple[str, ...] = SOURCES,
 ) -> Components:
     """The first-principles Gamma/T in parts, at T [GeV] (n,) and p/T (n, m).
 
     ``kind``: as of :func:`width`. ``edge``: of the band of the hadronic part, "low", "central" or
-    "high".
+    "high"; ``sources``: as of :func:`sterile.mixing.rates.crossover.shares`.
     """
     temperature = np.asarray(temperature_gev)
     momentum = np.asarray(momentum)
@@ -116,7 +117,7 @@ def components(
         _loss(FLAVOURS.index(flavour), group, temperature[:, None], momentum)
         for group in range(len(GROUPS))
     )
-    share = shares(temperature, edge)
+    share = shares(temperature, edge, sources)
     hadronic = share.hadrons[:, None] * hadrons + share.quarks[:, None] * quarks
     # detailed balance: docs/opacities.md
     gain = 1.0 + np.exp(-momentum) if kind == "total" else 1.0

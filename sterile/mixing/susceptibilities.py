@@ -60,6 +60,7 @@ _QUARKS = (
 _LIGHT, _HEAVY = _QUARKS[:3], _QUARKS[3:]
 # where one description takes over from the other, and how fast [GeV]
 _TO_LATTICE_GEV, _TO_QUARKS_GEV = (0.148, 0.006), (0.3, 0.03)
+_LATTICE_FROM_GEV = 0.13
 # 1902.06723, table of coefficients: ratios of polynomials in 154 MeV/T, the last number added
 _LATTICE_Q = (
     (1.30205, 3.49546, -3.46381, -0.78572, 0.51432, 0.36920, 0.13537, 0.03978, -0.00773, 0.01777),
@@ -101,18 +102,19 @@ def light_susceptibilities(temperature_gev: np.ndarray, edge: str = "central") -
 
     temperature = np.asarray(temperature_gev)
     sign = EDGES.index(edge) - 1.0
-    gas, quarks = _hadrons(temperature), free_light_susceptibilities(temperature)
-    left = left_of_quarks(temperature, edge)
-    # 2 pi T is no scale of perturbation theory where lattice results take over
-    to_lattice, to_quarks = (
-        expit((temperature - joint) / width) for joint, width in (_TO_LATTICE_GEV, _TO_QUARKS_GEV)
-    )
+    # below, what is left of the lattice falls as the gas does
+    warm = np.maximum(temperature, _LATTICE_FROM_GEV)
+    quarks, left = free_light_susceptibilities(warm), left_of_quarks(warm, edge)
+    to_lattice = expit((temperature - _TO_LATTICE_GEV[0]) / _TO_LATTICE_GEV[1])
+    to_quarks = expit((warm - _TO_QUARKS_GEV[0]) / _TO_QUARKS_GEV[1])
     gas_factor = 1.0 + sign * _GAS_ERROR * np.clip((temperature - 0.1) / 0.05, 0.0, 1.0)
     found = []
-    for hadrons, lattice, free, error in zip(gas, _lattice(temperature), quarks, _LATTICE_ERRORS):
-        confined = (1.0 - to_lattice) * gas_factor * hadrons
+    for gas, warm_gas, lattice, free, error in zip(
+        _hadrons(temperature), _hadrons(warm), _lattice(warm), quarks, _LATTICE_ERRORS
+    ):
         hot = (1.0 - to_quarks) * (1.0 + sign * error) * lattice + to_quarks * left * free
-        found.append(confined + to_lattice * hot)
+        hot = hot * np.where(temperature < warm, gas / warm_gas, 1.0)
+        found.append((1.0 - to_lattice) * gas_factor * gas + to_lattice * hot)
     return Susceptibilities(*found)
 
 
@@ -169,9 +171,6 @@ def _couplings():
 
 
 def _lattice(temperature):
-    # the fits are of 135 MeV and more, and weigh nothing below
-    temperature = np.maximum(temperature, 0.1)
-
     def ratio(coefficients):
         x = 0.154 / temperature
         upper, lower = (np.polynomial.polynomial.polyval(x, part) for part in coefficients)

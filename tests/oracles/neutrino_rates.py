@@ -12,8 +12,8 @@ import numpy as np
 def rates(energy, masses, squared, bosons=(False, False, False), nodes=(40, 24, 24, 8)):
     """Gamma_loss and Gamma_gain [T] of p_1 = ``energy``, ``masses`` (m_2, m_3, m_4).
 
-    ``squared``: |M|^2 of the six products 1.2, 3.4, 1.3, 2.4, 1.4, 2.3 of momenta. ``bosons``: which
-    of 2, 3 and 4 are.
+    ``squared``: |M|^2 of the six products 1.2, 3.4, 1.3, 2.4, 1.4, 2.3 of momenta.
+    ``bosons``: which of 2, 3 and 4 are.
     """
     m2, m3, m4 = masses
     (x2, w2), (xc, wc), (xs, ws), (xf, wf) = (np.polynomial.legendre.leggauss(n) for n in nodes)
@@ -51,7 +51,8 @@ def rates(energy, masses, squared, bosons=(False, False, False), nodes=(40, 24, 
     s2, s3, s4 = signs
     weights = wc[None, :, None, None] * ws[None, None, :, None] * wf[None, None, None, :] * math.pi
     # d3p_2/((2 pi)^3 2 E_2) and the two-body phase space p*/(16 pi^2 sqrt s) dOmega*
-    density = measure * weights * p2**2 / (8.0 * math.pi**2 * e2) * star / (16.0 * math.pi**2 * root)
+    density = measure * weights * p2**2 / (8.0 * math.pi**2 * e2)
+    density = density * star / (16.0 * math.pi**2 * root)
     density = np.where(opened, density * value, 0.0) / (2.0 * energy)
     loss = np.sum(density * f2 * (1.0 - s3 * f3) * (1.0 - s4 * f4))
     gain = np.sum(density * (1.0 - s2 * f2) * f3 * f4)

@@ -27,6 +27,7 @@ from sterile.mixing.susceptibilities import (
     light_susceptibilities,
 )
 
+SOURCES = ("join", "quarks", "hadrons")
 _JOINS_GEV = dict(zip(EDGES, (0.23, 0.2, 0.17)))
 _WIDTH_GEV = 0.02
 
@@ -38,24 +39,36 @@ class Shares(NamedTuple):
     quarks: np.ndarray
 
 
-def shares(temperature_gev: np.ndarray, edge: str = "central") -> Shares:
-    """Factors at T [GeV] (n,), for an ``edge`` of the band: low, central or high."""
+def shares(
+    temperature_gev: np.ndarray, edge: str = "central", sources: tuple[str, ...] = SOURCES
+) -> Shares:
+    """Factors at T [GeV] (n,), for an ``edge`` of the band: low, central or high.
+
+    ``sources``: which of the three parts of the band are at that edge, the others central.
+    """
     from scipy.special import expit  # slow to import, needed only here
 
     temperature = np.asarray(temperature_gev)
-    weight = expit((temperature - _JOINS_GEV[edge]) / _WIDTH_GEV)
-    if edge == "central":
-        hadrons = np.ones_like(temperature)
-        light = light_susceptibilities(temperature).charge
-        left = light / free_light_susceptibilities(temperature).charge
-    elif edge == "low":
-        hadrons = np.full_like(temperature, 0.9)
-        left = np.minimum(left_in_pressure(temperature), left_of_quarks(temperature, "low"))
-    else:
+    of = {source: edge if source in sources else "central" for source in SOURCES}
+    weight = expit((temperature - _JOINS_GEV[of["join"]]) / _WIDTH_GEV)
+    hadrons = (1.0 - weight) * _factor_of_hadrons(temperature, of["hadrons"])
+    return Shares(hadrons, weight * _left_of_quarks(temperature, of["quarks"]))
+
+
+def _factor_of_hadrons(temperature, edge):
+    if edge == "high":
         everything, few = hadron_charges(temperature)
-        hadrons = 1.1 * everything / few
-        left = np.ones_like(temperature)
-    return Shares((1.0 - weight) * hadrons, weight * left)
+        return 1.1 * everything / few
+    return np.full_like(temperature, {"low": 0.9, "central": 1.0}[edge])
+
+
+def _left_of_quarks(temperature, edge):
+    if edge == "low":
+        return np.minimum(left_in_pressure(temperature), left_of_quarks(temperature, "low"))
+    if edge == "high":
+        return np.ones_like(temperature)
+    light = light_susceptibilities(temperature).charge
+    return light / free_light_susceptibilities(temperature).charge
 
 
 def left_in_pressure(temperature_gev: np.ndarray) -> np.ndarray:
