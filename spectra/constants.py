@@ -58,6 +58,7 @@ Z_MASS_GEV = 91.1876  # [PDG]
 TOP_MASS_GEV = 172.7  # [PDG] direct measurements
 BOTTOM_MASS_GEV = 4.18  # [PDG] m_b(m_b)
 CHARM_MASS_GEV = 1.27  # [PDG] m_c(m_c)
+CHARM_POLE_MASS_GEV = 1.67  # [PDG] +- 0.07
 STRANGE_MASS_GEV = 0.0934  # [PDG] m_s(2 GeV)
 TAU_MASS_GEV = 1.77686  # [PDG]
 MUON_MASS_GEV = 0.105658  # [PDG]

@@ -4,11 +4,12 @@ Light quarks: below 148 MeV a gas of the listed hadrons and resonances (Boltzman
 then the parametrisation of lattice results, physical masses and N_t = 12, of Noronha-Hostler et al.
 2019 (1902.06723); above 0.3 GeV free quarks times 1 - alpha_s(2 pi T)/pi, half-way between free
 ones and the leading correction 1 - 2 alpha_s/pi, as the lattice has them at 0.4 GeV. The three are
-joined by logistic weights. Heavy quarks are free, with the same correction.
+joined by logistic weights. Heavy quarks are free, with the same correction; the mass of charm is
+half-way between the MS-bar and the pole mass.
 
-The band: the leading correction and free quarks above; 3 % (chi_Q, chi_B) and 20 % (chi_QB) of the
-lattice, its cut-off effects against HotQCD's continuum limit (1203.0784, 2107.10011); 10 % of the
-gas at the joint, falling to nothing below 100 MeV.
+The band: the leading correction and free quarks above, and the two masses of charm; 3 % (chi_Q,
+chi_B) and 20 % (chi_QB) of the lattice, what cut-offs make of it against HotQCD's continuum limit
+(1203.0784, 2107.10011); 10 % of the gas at the joint, falling to nothing below 100 MeV.
 """
 
 import functools
@@ -20,6 +21,7 @@ import numpy as np
 from spectra.constants import (
     BOTTOM_MASS_GEV,
     CHARM_MASS_GEV,
+    CHARM_POLE_MASS_GEV,
     STRANGE_MASS_GEV,
     STRONG_COUPLING_Z,
     TOP_MASS_GEV,
@@ -74,6 +76,16 @@ _LATTICE_QB = (
 # exp(-h1/t - h2/t^2) f3 [1 + tanh(f4 t + f5)], t = T/200 MeV
 _LATTICE_B = (-0.325372, 0.497729, 0.148987, 6.66388, -5.07725)
 EDGES = ("low", "central", "high")
+_CHARM_MASSES_GEV = dict(
+    zip(
+        EDGES,
+        (
+            CHARM_POLE_MASS_GEV,
+            0.5 * (CHARM_POLE_MASS_GEV + CHARM_MASS_GEV),
+            CHARM_MASS_GEV,
+        ),
+    )
+)
 # of chi_Q, chi_B and chi_QB on the lattice
 _LATTICE_ERRORS = (0.03, 0.03, 0.2)
 _GAS_ERROR = 0.1
@@ -91,7 +103,8 @@ def susceptibilities(temperature_gev: np.ndarray, edge: str = "central") -> Susc
     """chi_Q, chi_B and chi_QB over T^2, each (n,), at T [GeV] (n,); ``edge`` of their band."""
     temperature = np.asarray(temperature_gev)
     light = light_susceptibilities(temperature, edge)
-    heavy = _free(temperature, _HEAVY)
+    charm = (_CHARM_MASSES_GEV[edge], _HEAVY[0][1])
+    heavy = _free(temperature, (charm, *_HEAVY[1:]))
     left = left_of_quarks(temperature, edge)
     return Susceptibilities(*(a + left * b for a, b in zip(light, heavy)))
 
