@@ -59,7 +59,8 @@ def width(
     ``opacities``: which of the built-in ones without a table, "published" or "first-principles".
     """
     if table is None and opacities == "first-principles":
-        return sum(components(temperature_gev, momentum, flavour, kind))
+        parts = components(temperature_gev, momentum, flavour, kind)
+        return parts.leptonic + parts.hadronic
     from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
     temperature = np.asarray(temperature_gev)[:, None]

@@ -75,7 +75,7 @@ _LATTICE_QB = (
 )  # fmt: skip
 # exp(-h1/t - h2/t^2) f3 [1 + tanh(f4 t + f5)], t = T/200 MeV
 _LATTICE_B = (-0.325372, 0.497729, 0.148987, 6.66388, -5.07725)
-EDGES = ("low", "central", "high")
+EDGES: tuple[str, ...] = ("low", "central", "high")
 _CHARM_MASSES_GEV = dict(
     zip(
         EDGES,
@@ -176,8 +176,15 @@ def _couplings():
     halves = []
     for end in ends:
         nodes = np.linspace(start, end, 200)
-        options = {"rtol": 1e-8, "atol": 1e-10, "max_step": 0.1}
-        solved = solve_ivp(slope, (start, end), [STRONG_COUPLING_Z], t_eval=nodes, **options)
+        solved = solve_ivp(
+            slope,
+            (start, end),
+            [STRONG_COUPLING_Z],
+            t_eval=nodes,
+            rtol=1e-8,
+            atol=1e-10,
+            max_step=0.1,
+        )
         halves.append((nodes, solved.y[0]))
     (down, low), (up, high) = halves
     return np.concatenate([down[::-1], up[1:]]), np.concatenate([low[::-1], high[1:]])
