@@ -76,7 +76,7 @@ _LATTICE_QB = (
 # exp(-h1/t - h2/t^2) f3 [1 + tanh(f4 t + f5)], t = T/200 MeV
 _LATTICE_B = (-0.325372, 0.497729, 0.148987, 6.66388, -5.07725)
 EDGES: tuple[str, ...] = ("low", "central", "high")
-_CHARM_MASSES_GEV = dict(
+_CHARM_MASSES_GEV: dict[str, float] = dict(
     zip(
         EDGES,
         (

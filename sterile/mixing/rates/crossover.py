@@ -28,7 +28,7 @@ from sterile.mixing.susceptibilities import (
 )
 
 SOURCES = ("join", "quarks", "hadrons")
-_JOINS_GEV = dict(zip(EDGES, (0.23, 0.2, 0.17)))
+_JOINS_GEV: dict[str, float] = dict(zip(EDGES, (0.23, 0.2, 0.17)))
 _WIDTH_GEV = 0.02
 
 
