@@ -30,11 +30,9 @@ from sterile.mixing.rates.phase_space import DEFAULT, Pair, Rate, Resolution, Sq
 
 _UNIT = 128.0
 _COLOURS = 3.0
-# masses [GeV] of up-type and down-type quarks, and which are light enough to count at all
+# masses [GeV] of up-type and down-type quarks but the top
 _UP = (0.0, CHARM_MASS_GEV)
 _DOWN = (0.0, STRANGE_MASS_GEV, BOTTOM_MASS_GEV)
-# beyond this mass over T nothing is left of a pair
-_HEAVY = 45.0
 
 Rates = dict[str, Rate]
 
@@ -57,18 +55,15 @@ def leptonic(
         )
     }
     for name, mass, other in zip(FLAVOURS, masses, range(3)):
-        if mass > _HEAVY and other != own:
-            found[f"neutral current on {name}"] = Rate(0.0, 0.0)
-        else:
-            left, right = neutral_couplings(-0.5, -1.0)
-            parts = [_neutral(*at, mass, (left, right), 1.0, resolution)]
-            if other == own:
-                # (g_L + 1)^2, and (g_L + 1) g_R with the mass
-                both = Squared(contact=_UNIT * 2.0 * left)
-                parts.append(crossed_carriers(*at, mass, Pair(0.0, mass), both, resolution))
-                turned = Squared(mixed=_UNIT * right)
-                parts.append(carried(*at, 0.0, Pair(mass, mass), turned, Z_BOSON, resolution))
-            found[f"neutral current on {name}"] = _sum(*parts)
+        left, right = neutral_couplings(-0.5, -1.0)
+        parts = [_neutral(*at, mass, (left, right), 1.0, resolution)]
+        if other == own:
+            # (g_L + 1)^2, and (g_L + 1) g_R with the mass
+            both = Squared(contact=_UNIT * 2.0 * left)
+            parts.append(crossed_carriers(*at, mass, Pair(0.0, mass), both, resolution))
+            turned = Squared(mixed=_UNIT * right)
+            parts.append(carried(*at, 0.0, Pair(mass, mass), turned, Z_BOSON, resolution))
+        found[f"neutral current on {name}"] = _sum(*parts)
         # W turns a neutrino of the other flavour to its lepton
         found[f"charged current with {name}"] = carried(
             *at, masses[own], Pair(0.0, mass), Squared(left=_UNIT), W_BOSON, resolution
@@ -93,11 +88,9 @@ def quarks(
         *zip("dsb", _DOWN, (down, down, down)),
         ("t", TOP_MASS_GEV, up),
     ):
-        mass = mass / temperature_gev
-        if mass < _HEAVY:
-            found[f"neutral current on {name}"] = _neutral(
-                *at, mass, couplings, _COLOURS, resolution
-            )
+        found[f"neutral current on {name}"] = _neutral(
+            *at, mass / temperature_gev, couplings, _COLOURS, resolution
+        )
     for name, mass, row in zip("uc", _UP, CKM):
         for other, partner, element in zip("dsb", _DOWN, row):
             found[f"charged current on {name}{other}"] = _charged(
@@ -111,9 +104,6 @@ def quarks(
 
 def _charged(energy, temperature_gev, lepton, up, down, element, resolution):
     pair = Pair(up / temperature_gev, down / temperature_gev)
-    # what the pair's lighter and the neutrino have to bring along
-    if min(pair[:2]) > _HEAVY or max(pair[:2]) ** 2 > 4.0 * energy * _HEAVY > 0.0:
-        return Rate(0.0, 0.0)
     squared = Squared(left=_UNIT * _COLOURS * element**2)
     return carried(energy, temperature_gev, lepton, pair, squared, W_BOSON, resolution)
 

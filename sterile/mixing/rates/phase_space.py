@@ -314,7 +314,7 @@ def fusion(
     gap = boson_mass**2 - lepton_mass**2
     # the other lepton's least energy: p = |u - m^2/u|/2 with u = gap/(2E) at the end
     u = gap / (2.0 * energy)
-    least = 0.5 * (u + lepton_mass**2 / u) if lepton_mass or u else 0.0
+    least = 0.5 * (u + lepton_mass**2 / u)
     x, w = _nodes(2 * resolution.energy)
     omega, weight = least + _REACH * x, _REACH * w
     blocked = 1.0 / (np.exp(np.minimum(omega, 600.0)) + 1.0)
