@@ -58,6 +58,7 @@ Z_MASS_GEV = 91.1876  # [PDG]
 TOP_MASS_GEV = 172.7  # [PDG] direct measurements
 BOTTOM_MASS_GEV = 4.18  # [PDG] m_b(m_b)
 CHARM_MASS_GEV = 1.27  # [PDG] m_c(m_c)
+CHARM_POLE_MASS_GEV = 1.67  # [PDG] +- 0.07
 STRANGE_MASS_GEV = 0.0934  # [PDG] m_s(2 GeV)
 TAU_MASS_GEV = 1.77686  # [PDG]
 MUON_MASS_GEV = 0.105658  # [PDG]
@@ -65,3 +66,25 @@ ELECTRON_MASS_GEV = 0.51099895e-3  # [PDG]
 W_WIDTH_GEV = 2.085  # [PDG]
 Z_WIDTH_GEV = 2.4952  # [PDG]
 STRONG_COUPLING_Z = 0.1179  # [PDG] alpha_s(m_Z)
+WEAK_MIXING_SIN2 = 0.23121  # [PDG] sin^2 theta_W, MS-bar at m_Z
+# |V_qq'|, rows u and c, columns d, s, b [PDG]
+CKM = ((0.97373, 0.2243, 0.00382), (0.221, 0.975, 0.0408))
+
+# --- hadrons --------------------
+PION_MASS_GEV = 0.13957  # [PDG] charged
+KAON_MASS_GEV = 0.493677  # [PDG] charged
+OMEGA_MASS_GEV = 0.78266  # [PDG] omega(782)
+PHI_MASS_GEV = 1.019461  # [PDG]
+KSTAR_MASS_GEV = 0.89167  # [PDG] K*(892), charged, hadroproduced
+KSTAR_WIDTH_GEV = 0.0514  # [PDG]
+A1_MASS_GEV = 1.230  # [PDG] a_1(1260)
+NUCLEON_MASS_GEV = 0.938919  # [PDG] mean of p and n
+PION_DECAY_CONSTANT_GEV = 0.1302  # [PDG] review of leptonic decays, 130.2 MeV convention
+KAON_DECAY_CONSTANT_GEV = 0.1557  # [PDG] the same
+# <0|q q|V> = f m, from the widths to e+e- [PDG] 7.04, 0.60 and 1.27 keV
+RHO_DECAY_CONSTANT_GEV = 0.221
+OMEGA_DECAY_CONSTANT_GEV = 0.195
+PHI_DECAY_CONSTANT_GEV = 0.2286
+A1_DECAY_CONSTANT_GEV = 0.234  # as a narrow state, of tau -> 3 pi nu, 0.1857 [PDG]
+NUCLEON_AXIAL_COUPLING = 1.2754  # [PDG] |g_A/g_V| of the neutron
+NUCLEON_DIPOLE_GEV2 = 0.71  # of the electric form factor of the proton, [PDG] sqrt<r^2> 0.84 fm

@@ -7,7 +7,7 @@ import numpy as np
 from jax import Array
 
 from sterile.mixing import tables
-from sterile.mixing.opacities import RATE_KINDS
+from sterile.mixing.opacities import OPACITIES, RATE_KINDS
 from sterile.mixing.potentials import FLAVOURS
 from sterile.models import Model, file_name, parameter, parameters_of, switch
 from sterile.scalar import ScalarDecay
@@ -17,6 +17,7 @@ _ASYMMETRY = "lepton asymmetry n_L/T^3 of the flavour at T = 10 GeV"
 _RATES = "rates of active neutrinos, CSV temperature_mev,q,gamma_over_gf2_t5, of rate_kind"
 _KIND = "what Gamma is: total width, or loss alone, smaller by 1 + e^-q"
 _GSTAR = "degrees of freedom: T [MeV], g_rho, g_s"
+_OPACITIES = "built-in rates: published values, or from first principles (docs/opacities.md)"
 _REDISTRIBUTION = (
     "dmu_X/dL [T^-2] of the flavour: T [MeV], X = e, mu, tau, nu_e, nu_mu, nu_tau, Q, B"
 )
@@ -41,6 +42,47 @@ def _mixing() -> Any:
     )
 
 
+def _rate_scale(what: str, symbol: str) -> Any:
+    return parameter(
+        "1",
+        f"factor of the rates of active neutrinos with {what}",
+        0.1,
+        10.0,
+        1.0,
+        fix="1 is as computed; the band is in docs/opacities.md",
+        symbol=symbol,
+        optional=True,
+    )
+
+
+def _hadronic_scale() -> Any:
+    return _rate_scale("hadrons and quarks", r"$s_{\rm had}$")
+
+
+def _leptonic_scale() -> Any:
+    return _rate_scale("leptons", r"$s_{\rm lep}$")
+
+
+def has_scales(model) -> bool:
+    """Whether the model has factors of its rates; for traced ones too."""
+    return model.rate_scale_hadronic is not None or model.rate_scale_leptonic is not None
+
+
+def _check_rates(model) -> None:
+    """Raise if choices of rates contradict each other."""
+    if model.rates_table is not None and model.opacities != OPACITIES[0]:
+        raise ValueError(
+            f"model opacities = {model.opacities!r} must not stand beside rates_table, which takes "
+            "its place; remove one of them"
+        )
+    for name in ("rate_scale_hadronic", "rate_scale_leptonic"):
+        if getattr(model, name) is not None and model.opacities != "first-principles":
+            raise ValueError(
+                f'model {name} = {getattr(model, name)} must have opacities = "first-principles": '
+                "no other rates are known by their parts; set it, or leave the factor out"
+            )
+
+
 class DodelsonWidrow(Model):
     """Sterile neutrinos that mix with active ones, made as these scatter (Dodelson-Widrow)."""
 
@@ -51,6 +93,12 @@ class DodelsonWidrow(Model):
     rate_kind: str = switch(_KIND, *RATE_KINDS)
     rates_table: tables.Table | None = file_name(_RATES, tables.read_rates)
     gstar_table: tables.Table | None = file_name(_GSTAR, tables.read_gstar)
+    opacities: str = switch(_OPACITIES, *OPACITIES)
+    rate_scale_hadronic: Array | None = _hadronic_scale()
+    rate_scale_leptonic: Array | None = _leptonic_scale()
+
+    def __check_init__(self):
+        _check_rates(self)
 
 
 def as_asymmetry(value: Any) -> Array:
@@ -97,6 +145,12 @@ class ShiFuller(Model):
     redistribution_table: tables.Table | None = file_name(
         _REDISTRIBUTION, tables.read_redistribution
     )
+    opacities: str = switch(_OPACITIES, *OPACITIES)
+    rate_scale_hadronic: Array | None = _hadronic_scale()
+    rate_scale_leptonic: Array | None = _leptonic_scale()
+
+    def __check_init__(self):
+        _check_rates(self)
 
     def asymmetries(self) -> Array:
         """n_L/T^3 of e, mu and tau, (3,)."""
@@ -136,6 +190,12 @@ class ScalarDecayMixing(Model):
     rate_kind: str = switch(_KIND, *RATE_KINDS)
     rates_table: tables.Table | None = file_name(_RATES, tables.read_rates)
     gstar_table: tables.Table | None = file_name(_GSTAR, tables.read_gstar)
+    opacities: str = switch(_OPACITIES, *OPACITIES)
+    rate_scale_hadronic: Array | None = _hadronic_scale()
+    rate_scale_leptonic: Array | None = _leptonic_scale()
+
+    def __check_init__(self):
+        _check_rates(self)
 
     def scalar(self) -> ScalarDecay:
         """The scalar's own parameters."""
@@ -150,4 +210,7 @@ class ScalarDecayMixing(Model):
             self.rate_kind,
             self.rates_table,
             self.gstar_table,
+            self.opacities,
+            self.rate_scale_hadronic,
+            self.rate_scale_leptonic,
         )

@@ -23,7 +23,7 @@ import numpy as np
 from jax import Array
 
 from sterile.mixing.background import HIGHEST_Q, Background, background, momenta
-from sterile.mixing.opacities import width
+from sterile.mixing.opacities import components, width, with_factors
 from sterile.mixing.potentials import thermal_potential
 
 # made before 100 GeV, and after 1 MeV, where neutrinos decouple: below 1e-6 of all
@@ -41,6 +41,7 @@ class Clock(NamedTuple):
     step : length of a step in -ln T.
     potential : of :func:`sterile.mixing.potentials.thermal_potential`, (t,).
     width : Gamma/T, (t, n).
+    hadronic : the part of it by hadrons and quarks, (t, n), where the model scales one of the two.
     """
 
     q: np.ndarray
@@ -48,6 +49,7 @@ class Clock(NamedTuple):
     step: float
     potential: np.ndarray
     width: np.ndarray
+    hadronic: np.ndarray | None = None
 
 
 def step_ends(steps: int) -> np.ndarray:
@@ -57,22 +59,33 @@ def step_ends(steps: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=16)
 def clock(
-    steps, cells, flavour, rate_kind, rates_table, gstar_table, constant_g, highest=HIGHEST_Q
+    steps,
+    cells,
+    flavour,
+    rate_kind,
+    rates_table,
+    gstar_table,
+    constant_g,
+    highest=HIGHEST_Q,
+    opacities="published",
+    by_parts=False,
 ) -> Clock:
     """The clock of a model, a grid of ``steps`` and ``cells``, and ``plasma.constant_g``.
 
-    ``highest``: of the momenta q.
+    ``highest``: of the momenta q. ``by_parts``: whether the model scales parts of the rates.
     """
     ends = step_ends(steps)
     step, temperature = math.log(ends[0] / ends[1]), np.sqrt(ends[1:] * ends[:-1])
     bath = background(temperature, gstar_table, constant_g)
     q = momenta(cells, highest)[0]
+    y = bath.ratio[:, None] * q
     return Clock(
         q,
         bath,
         step,
         thermal_potential(temperature, flavour),
-        width(temperature, bath.ratio[:, None] * q, flavour, rates_table, rate_kind),
+        width(temperature, y, flavour, rates_table, rate_kind, opacities),
+        components(temperature, y, flavour, rate_kind).hadronic if by_parts else None,
     )
 
 
@@ -97,11 +110,12 @@ def optical_depth(model, at: Clock) -> tuple[Array, np.ndarray]:
     mass_squared = (model.mass_kev * _KEV_GEV) ** 2
     y = at.bath.ratio[:, None] * at.q
     temperature = at.bath.temperature_gev[:, None]
+    width = with_factors(model, at.width, at.hadronic)
     # in units of m^2/(2p): damping, and the distance from resonance
-    damping = at.width * (y * temperature**2) / mass_squared
+    damping = width * (y * temperature**2) / mass_squared
     distance = jnp.sqrt(1.0 - model.sin2_2theta)
     distance = distance + (y**2 * at.potential[:, None]) / mass_squared
-    strength = at.width * (temperature * (0.25 * at.step * at.bath.time_gev)[:, None])
+    strength = width * (temperature * (0.25 * at.step * at.bath.time_gev)[:, None])
     probability = model.sin2_2theta / (model.sin2_2theta + damping**2 + distance**2)
     return strength * probability, 1.0 / (np.exp(np.minimum(y, 700.0)) + 1.0)
 

@@ -7,14 +7,27 @@ rate alone, with Pauli blocking, is smaller by detailed balance, Gamma = Gamma_l
 Built in are values of C of Asaka, Laine & Shaposhnikov 2007 (hep-ph/0612182, table of the authors)
 at p/T = 3, and their mean dependence on momentum. Above 4 GeV C is constant: Fermi theory, good
 while T and p are below the masses of W and Z.
+
+Beside them is a table of our own, "first-principles": every reaction of leptons, hadrons and quarks
+with full quantum statistics (:mod:`sterile.mixing.rates`, docs/opacities.md), for T of 1 MeV to 100
+GeV and p/T of 0.02 to 80; beyond, C is that of the edge.
 """
+
+import functools
+from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 
 from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS
+from sterile.mixing.rates.crossover import SOURCES, shares
 from sterile.mixing.tables import Table
 
 RATE_KINDS = ("total", "loss")
+OPACITIES = ("published", "first-principles")
+SHIPPED_FILE = "opacities.h5"
+# of the shipped file: leptons with W and Z, hadrons as if there were no quarks, free quarks
+GROUPS = ("leptons", "hadrons", "quarks")
 # T [MeV], C at p/T = 3 for e, mu, tau
 _PUBLISHED = np.array([
     [1, 1.196, 0.855, 0.855], [10, 1.213, 0.859, 0.858], [20, 1.350, 0.989, 0.867],
@@ -37,12 +50,17 @@ def width(
     flavour: str,
     table: Table | None = None,
     kind: str = "total",
+    opacities: str = "published",
 ) -> np.ndarray:
     """Gamma/T [1], (n, m), at T [GeV] (n,) and p/T (n, m).
 
     ``kind``: what Gamma is, the "total" width or the "loss" rate alone. ``table``: a user's rates
     of that kind, splines of the logarithm in ln T and ln q; beyond it C is that of the edge.
+    ``opacities``: which of the built-in ones without a table, "published" or "first-principles".
     """
+    if table is None and opacities == "first-principles":
+        parts = components(temperature_gev, momentum, flavour, kind)
+        return parts.leptonic + parts.hadronic
     from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
     temperature = np.asarray(temperature_gev)[:, None]
@@ -66,3 +84,87 @@ def width(
     rate = np.exp([CubicSpline(momenta, row)(x) for row, x in zip(rows, inside)])
     rate = rate * momentum / np.exp(inside)
     return rate * FERMI_GEV2**2 * temperature**4
+
+
+class Components(NamedTuple):
+    """Parts of Gamma/T [1], (n, m) each.
+
+    Attributes
+    ----------
+    leptonic : of reactions of leptons alone, and of W and Z.
+    hadronic : of hadrons and quarks.
+    """
+
+    leptonic: np.ndarray
+    hadronic: np.ndarray
+
+
+def components(
+    temperature_gev: np.ndarray,
+    momentum: np.ndarray,
+    flavour: str,
+    kind: str = "total",
+    edge: str = "central",
+    sources: tuple[str, ...] = SOURCES,
+) -> Components:
+    """The first-principles Gamma/T in parts, at T [GeV] (n,) and p/T (n, m).
+
+    ``kind``: as of :func:`width`. ``edge``: of the band of the hadronic part, "low", "central" or
+    "high"; ``sources``: as of :func:`sterile.mixing.rates.crossover.shares`.
+    """
+    temperature = np.asarray(temperature_gev)
+    momentum = np.asarray(momentum)
+    leptons, hadrons, quarks = (
+        _loss(FLAVOURS.index(flavour), group, temperature[:, None], momentum)
+        for group in range(len(GROUPS))
+    )
+    share = shares(temperature, edge, sources)
+    hadronic = share.hadrons[:, None] * hadrons + share.quarks[:, None] * quarks
+    # detailed balance: docs/opacities.md
+    gain = 1.0 + np.exp(-momentum) if kind == "total" else 1.0
+    unit = gain * FERMI_GEV2**2 * momentum * temperature[:, None] ** 4
+    return Components(unit * leptons, unit * hadronic)
+
+
+def with_factors(model, width, hadronic):
+    """Gamma with the factors of its parts that a model has; ``width`` itself where it has none.
+
+    ``hadronic``: the part of ``width`` that hadrons and quarks make, or None.
+    """
+    factors = model.rate_scale_leptonic, model.rate_scale_hadronic
+    if hadronic is None or all(factor is None for factor in factors):
+        return width
+    leptonic, strong = (1.0 if factor is None else factor for factor in factors)
+    return leptonic * (width - hadronic) + strong * hadronic
+
+
+def _loss(flavour, group, temperature, momentum):
+    """Gamma_loss/(G_F^2 p T^4) of one group of reactions."""
+    surface, ((cold, hot), (low, high)) = _surface(flavour, group)
+    log_t = np.log(np.clip(temperature, cold, hot))
+    return np.exp(surface(log_t, np.log(np.clip(momentum, low, high)), grid=False))
+
+
+@functools.cache
+def _surface(flavour, group):
+    from scipy.interpolate import RectBivariateSpline  # slow to import, needed only here
+
+    temperatures, momenta, loss = _shipped()
+    values = loss[flavour, group]
+    # a group is in the table where it could count
+    used = values.min(axis=1) > 0.0
+    temperatures, values = temperatures[used], values[used] / momenta
+    # what is less than this of Gamma is nothing, however steep
+    logs = np.log(np.maximum(values, 1e-12))
+    spline = RectBivariateSpline(np.log(temperatures), np.log(momenta), logs)
+    return spline, ((temperatures[0], temperatures[-1]), (momenta[0], momenta[-1]))
+
+
+@functools.cache
+def _shipped():
+    from spectra.cache import read_tables  # h5py is slow to import, needed only here
+
+    folder = resources.files("sterile") / "mixing" / "data"
+    with resources.as_file(folder / SHIPPED_FILE) as path:
+        tables, _ = read_tables(path)
+    return tables["temperature_gev"], tables["momentum"], tables["loss"]

@@ -10,7 +10,7 @@ from sterile.contract import Dataset, History, Production
 from sterile.mixing import accuracy, grids, nonresonant, resonant
 from sterile.mixing.background import HIGHEST_Q, background, momenta
 from sterile.mixing.grids import Grid
-from sterile.mixing.models import DodelsonWidrow, ShiFuller
+from sterile.mixing.models import DodelsonWidrow, ShiFuller, has_scales
 from sterile.models import Plasma, in_range
 from sterile.status import Status
 
@@ -88,6 +88,8 @@ def clock_of(
         model.gstar_table,
         plasma.constant_g,
         highest,
+        model.opacities,
+        has_scales(model),
     )
 
 
@@ -170,6 +172,8 @@ def _evolve(model, plasma, grid):
         model.gstar_table,
         model.redistribution_table,
         plasma.constant_g,
+        model.opacities,
+        has_scales(model),
     )
     return resonant.evolve(model, clock, grid.steps, grid.cells)
 

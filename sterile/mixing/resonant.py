@@ -33,7 +33,7 @@ from jax import Array
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
 from sterile.mixing.background import background, momenta, momentum_edges
-from sterile.mixing.opacities import width
+from sterile.mixing.opacities import components, width, with_factors
 from sterile.mixing.potentials import FLAVOURS, lepton_potential_unit, thermal_potential
 from sterile.mixing.redistribution import Redistribution, equilibrium, redistribution
 from sterile.mixing.resonance import mean_lorentzian
@@ -89,7 +89,8 @@ class Clock(NamedTuple):
     ends : ln g_s, then -V_T and V_L as logarithms, see
         :mod:`sterile.mixing.potentials`, and rho/T^4.
     response, density, energy : :class:`Redistribution`.
-    middle : ln of T dt/d(-ln T), then ln Gamma/T of each cell.
+    middle : ln of T dt/d(-ln T), then ln Gamma/T of each cell; where the model scales parts of the
+        rates, then the share of hadrons and quarks.
     """
 
     ends: Table
@@ -101,9 +102,20 @@ class Clock(NamedTuple):
 
 @functools.lru_cache(maxsize=8)
 def clock(
-    cells, flavour, rate_kind, rates_table, gstar_table, redistribution_table, constant_g
+    cells,
+    flavour,
+    rate_kind,
+    rates_table,
+    gstar_table,
+    redistribution_table,
+    constant_g,
+    opacities="published",
+    by_parts=False,
 ) -> Clock:
-    """The clock of a model, a grid of ``cells``, and ``plasma.constant_g``."""
+    """The clock of a model, a grid of ``cells``, and ``plasma.constant_g``.
+
+    ``by_parts``: whether the model scales parts of the rates.
+    """
     from scipy.ndimage import spline_filter1d  # slow to import, needed only here
 
     margin = 6.0 / _PER_LOG  # what the spline's ends spoil stays outside
@@ -112,9 +124,9 @@ def clock(
     temperature = np.exp(nodes)
     bath = background(temperature, gstar_table, constant_g)
     chemistry = redistribution(temperature, flavour, redistribution_table)
-    rates = width(
-        temperature, bath.ratio[:, None] * momenta(cells)[0], flavour, rates_table, rate_kind
-    )
+    y = bath.ratio[:, None] * momenta(cells)[0]
+    rates = width(temperature, y, flavour, rates_table, rate_kind, opacities)
+    share = [components(temperature, y, flavour, rate_kind).hadronic / rates] if by_parts else []
 
     def table(values):
         coefficients = spline_filter1d(values, order=3, axis=0, mode="mirror")
@@ -127,7 +139,7 @@ def clock(
         response=table(chemistry.response),
         density=table(chemistry.density),
         energy=table(chemistry.energy),
-        middle=table(np.concatenate([duration[:, None], np.log(rates)], axis=1)),
+        middle=table(np.concatenate([duration[:, None], np.log(rates), *share], axis=1)),
     )
 
 
@@ -224,7 +236,9 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
     def convert(f, x, step, before, after):
         """Occupations (2, n) after a step in the middle of which ln T is ``x``."""
         log_duration, *_ = middle = at.middle(x)
-        rate = jnp.exp(middle[1:])
+        rate = jnp.exp(middle[1 : cells + 1])
+        if middle.size > cells + 1:
+            rate = with_factors(model, rate, rate * middle[cells + 1 :])
         y = ratio(at.ends(x)[0]) * q
         damping = rate * y * jnp.exp(2.0 * x) / mass_squared
         spread = jnp.sqrt(mixing + damping**2)

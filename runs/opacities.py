@@ -1,0 +1,189 @@
+"""Figure and tables of docs/opacities.md: rates by flavour and reaction, and what their band does.
+
+    python runs/opacities.py [FIGURE.png] [--ghiglieri-laine FOLDER] [--sterile-dm FILE]
+
+The two options draw public tables beside ours: the folder of hatIQ_M0007_alpha{1,2,3}_..., and a
+CSV file temperature_mev,q,gamma_over_gf2_t5 of loss rates of muon neutrinos. A minute.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import jax
+
+jax.config.update("jax_enable_x64", True)
+
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+
+import sterile  # noqa: E402
+from sterile.mixing import opacities  # noqa: E402
+from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS  # noqa: E402
+from sterile.mixing.rates import build, crossover  # noqa: E402
+
+MOMENTUM = 3.0
+GAIN = 1.0 + np.exp(-MOMENTUM)
+TEMPERATURES_MEV = (5.0, 50.0, 150.0, 300.0, 1000.0, 1e4)
+NAMES = {"e": r"$\nu_e$", "mu": r"$\nu_\mu$", "tau": r"$\nu_\tau$"}
+# label -> (group, what the names of its reactions begin with), the first that fits
+ROWS = {
+    "neutrinos": ("leptons", ("neutrinos",)),
+    "Z on charged leptons": ("leptons", ("neutral",)),
+    "W on leptons, 2 ↔ 2": ("leptons", ("charged",)),
+    "decays of μ and τ, 3 → 1": ("leptons", ()),
+    "on-shell W and Z": ("leptons", ("W and Z",)),
+    "fusion to π, K": ("hadrons", ("charged current, pi", "charged current, K")),
+    "π π, K K, π K": ("hadrons", ("charged current on pi", "charged current on K",
+                                  "neutral current on pi", "neutral current on K")),
+    "fusion to ω, φ, a₁": ("hadrons", ("neutral current, ", "charged current, a1")),
+    "continuum above resonances": ("hadrons", ("charged current, continuum",
+                                               "neutral current, continuum")),
+    "nucleons": ("hadrons", ("charged current on nuc", "neutral current on nuc")),
+    "Z on quarks": ("quarks", ("neutral",)),
+    "W on quarks": ("quarks", ("charged",)),
+}  # fmt: skip
+
+
+def strength(temperature_gev, flavour, edge="central"):
+    """Gamma/(G_F^2 p T^4) at p/T = 3, leptonic and whole."""
+    momentum = np.full((temperature_gev.size, 1), MOMENTUM)
+    found = opacities.components(temperature_gev, momentum, flavour, edge=edge)
+    unit = FERMI_GEV2**2 * MOMENTUM * temperature_gev**4
+    return found.leptonic[:, 0] / unit, (found.leptonic + found.hadronic)[:, 0] / unit
+
+
+def draw(path, ghiglieri_laine, sterile_dm):
+    temperature = np.geomspace(1e-3, 10.0, 400)
+    figure, panels = plt.subplots(1, 3, figsize=(12, 4), sharey=True)
+    for number, (flavour, panel) in enumerate(zip(FLAVOURS, panels)):
+        leptonic, whole = strength(temperature, flavour)
+        low, high = (strength(temperature, flavour, edge)[1] for edge in ("low", "high"))
+        mev = 1e3 * temperature
+        panel.fill_between(mev, low, high, alpha=0.3, lw=0, label="band")
+        panel.plot(mev, whole, label="this work")
+        panel.plot(mev, leptonic, ls="--", lw=1, color="C0", label="leptons alone")
+        if ghiglieri_laine:
+            [file] = Path(ghiglieri_laine).glob(f"hatIQ_M0007_alpha{number + 1}_*.dat")
+            panel.plot(*_at_momentum(np.loadtxt(file)), color="C1", lw=1, label="1506.06752")
+        if sterile_dm and flavour == "mu":
+            rows = np.genfromtxt(sterile_dm, delimiter=",", comments="#")
+            rows = rows[np.isfinite(rows).all(axis=1)]
+            rows[:, 2] *= (1.0 + np.exp(-rows[:, 1])) / rows[:, 1]
+            panel.plot(*_at_momentum(rows), "k.", ms=3, label="1507.06655, as width")
+        panel.set(xscale="log", xlabel="T [MeV]", title=NAMES[flavour], xlim=(1, 1e4), ylim=(0, 11))
+        panel.legend(fontsize=7, loc="upper left")
+    panels[0].set_ylabel(r"$\Gamma/(G_F^2\, p\, T^4)$ at p/T = 3")
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+
+
+def _at_momentum(rows):
+    """T and the third column at p/T = 3 of rows (T, p/T, value)."""
+    temperatures = np.unique(rows[:, 0])
+    values = []
+    for temperature in temperatures:
+        here = rows[rows[:, 0] == temperature]
+        here = here[np.argsort(here[:, 1])]
+        values.append(np.interp(MOMENTUM, here[:, 1], here[:, 2]))
+    return temperatures, values
+
+
+def contributions(flavour):
+    print(f"\n| {flavour} | " + " | ".join(f"{t:g}" for t in TEMPERATURES_MEV) + " |")
+    print("|---|" + "---|" * len(TEMPERATURES_MEV))
+    table = {label: [] for label in ROWS}
+    totals = []
+    for temperature in TEMPERATURES_MEV:
+        found = build.reactions(1e-3 * temperature, MOMENTUM, flavour)
+        share = crossover.shares(np.array([1e-3 * temperature]))
+        factors = {"leptons": 1.0, "hadrons": share.hadrons[0], "quarks": share.quarks[0]}
+        sums = dict.fromkeys(ROWS, 0.0)
+        for group, rates in found.items():
+            for name, rate in rates.items():
+                label = _row_of(group, name)
+                factor = factors[group] * GAIN / MOMENTUM
+                three = rate.three_to_one if group == "leptons" else 0.0
+                sums["decays of μ and τ, 3 → 1"] += factor * three
+                sums[label] += factor * (sum(rate) - three)
+        for label, value in sums.items():
+            table[label].append(value)
+        totals.append(sum(sums.values()))
+    for label, values in table.items():
+        print(f"| {label} | " + " | ".join(_short(value) for value in values) + " |")
+    print("| **all** | " + " | ".join(_short(value) for value in totals) + " |")
+    for edge in ("low", "high"):
+        values = strength(1e-3 * np.array(TEMPERATURES_MEV), flavour, edge)[1]
+        print(f"| {edge} edge | " + " | ".join(_short(value) for value in values) + " |")
+
+
+def _row_of(group, name):
+    for label, (owner, begins) in ROWS.items():
+        if owner == group and name.startswith(begins):
+            return label
+    raise ValueError(name)
+
+
+def _short(value):
+    return "" if value < 5e-5 else f"{value:.4f}" if value < 0.1 else f"{value:.3f}"
+
+
+def abundance(flavour, **options):
+    model = sterile.DodelsonWidrow(7.1, 1e-9, flavour, **options)
+    found = sterile.solve(model)
+    return 275.9 * 7.1 * float(found.yield_n), float(found.q_mean)
+
+
+def abundances():
+    own = {"opacities": "first-principles"}
+    print("\n| | Ωh² published | ⟨q⟩ | first principles | ⟨q⟩ | low | high | leptons ±1 % | "
+          "joint | quarks | hadrons |")  # fmt: skip
+    print("|---|" + "---|" * 10)
+    for flavour in FLAVOURS:
+        published, centre = abundance(flavour), abundance(flavour, **own)
+        row = [*published, *centre]
+        row += [abundance(flavour, **_edge(flavour, edge))[0] for edge in ("low", "high")]
+        leptonic = abundance(flavour, **own, rate_scale_leptonic=1.01)[0] / centre[0] - 1.0
+        print(f"| {flavour} | " + " | ".join(f"{value:.4g}" for value in row), end="")
+        print(f" | ±{100 * leptonic:.2f} %", end="")
+        for source in crossover.SOURCES:
+            ends = [
+                abundance(flavour, **_edge(flavour, edge, (source,)))[0] / centre[0] - 1.0
+                for edge in ("low", "high")
+            ]
+            print(f" | {100 * ends[0]:+.1f}, {100 * ends[1]:+.1f} %", end="")
+        print(" |")
+
+
+def _edge(flavour, edge, sources=crossover.SOURCES):
+    """An edge of the band as a user's table."""
+    temperatures = np.geomspace(1e-3, 100.0, 300)
+    momenta = np.geomspace(0.01, 80.0, 70)
+    grid = np.broadcast_to(momenta, (temperatures.size, momenta.size))
+    rates = sum(opacities.components(temperatures, grid, flavour, edge=edge, sources=sources))
+    rates = rates / (FERMI_GEV2**2 * temperatures[:, None] ** 4)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rates.csv"
+        with path.open("w") as file:
+            file.write("temperature_mev,q,gamma_over_gf2_t5\n")
+            for temperature, row in zip(temperatures, rates):
+                for momentum, value in zip(momenta, row):
+                    file.write(f"{1e3 * temperature:.12g},{momentum:.12g},{value:.12g}\n")
+        model = sterile.DodelsonWidrow(7.1, 1e-9, flavour, rates_table=path)
+    return {"rates_table": model.rates_table}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("figure", nargs="?", default="out/opacities.png")
+    parser.add_argument("--ghiglieri-laine")
+    parser.add_argument("--sterile-dm")
+    options = parser.parse_args()
+    draw(options.figure, options.ghiglieri_laine, options.sterile_dm)
+    for flavour in FLAVOURS:
+        contributions(flavour)
+    abundances()
+
+
+if __name__ == "__main__":
+    main()

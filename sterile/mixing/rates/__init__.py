@@ -1,0 +1,1 @@
+"""Opacities of active neutrinos from first principles: reactions, phase space, tables."""
