@@ -222,8 +222,12 @@ class Verdicts(Likelihood):
             if section.margin_sigma is not None:
                 return Margin(name, section.margin_sigma)
         except ValueError as error:
-            raise LoggedError(self.log, "%s", error) from None
+            raise self._complaint(name, error) from None
         return Published(name)
+
+    def _complaint(self, name: str, error: ValueError) -> LoggedError:
+        said = str(error).replace(f"[fit.likelihood.{name}]", f"terms {name}:")
+        return LoggedError(self.log, "%s", said)
 
     def get_requirements(self) -> dict:
         """Scalars by name, and the verdicts if a constraint is among the terms."""
@@ -244,7 +248,7 @@ class Verdicts(Likelihood):
                     seen = observables.constraint_in(report, name, ())
                 total += float(log_likelihood(term, seen))
             except ValueError as error:
-                raise LoggedError(self.log, "%s", error) from None
+                raise self._complaint(name, error) from None
         return total if np.isfinite(total) else -np.inf
 
 
