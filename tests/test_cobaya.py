@@ -1,4 +1,4 @@
-"""cobaya: its own program on the shipped input, its own model against ours, mistakes in one line."""
+"""cobaya: its program on the shipped input, a point against our own functions, bad input."""
 
 import math
 import os
