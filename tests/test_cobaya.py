@@ -65,8 +65,9 @@ def test_the_point_its_products_and_its_likelihood(info, ours):
     expected += math.log(0.5 * (1.0 + math.erf(rule / math.sqrt(2.0))))
     assert found.loglikes[0] == pytest.approx(expected, rel=1e-6)
     provider = model.provider
-    assert (provider.get_result("sterile_transfer").t2 == point.transfer.t2).all()
-    assert (provider.get_result("sterile_spectrum").f == point.spectrum.f).all()
+    # tables without derivatives are another program: rounding
+    assert np.allclose(provider.get_result("sterile_transfer").t2, point.transfer.t2, rtol=1e-9)
+    assert np.allclose(provider.get_result("sterile_spectrum").f, point.spectrum.f, rtol=1e-9)
     k, z, power = provider.get_Pk_grid(nonlinear=False)
     assert np.all(np.diff(k) > 0.0) and np.all(np.diff(z) > 0.0) and {0.0, 1.0, 3.0} <= {*z}
     h, inside = 0.6736, (k > 0.1) & (k < 20.0)
@@ -75,7 +76,8 @@ def test_the_point_its_products_and_its_likelihood(info, ours):
     # splines of T in ln k, step 0.03
     assert np.allclose(power[0][inside], today, rtol=1e-5)
     some = k[inside][::20]
-    assert np.allclose(provider.get_Pk_interpolator(nonlinear=False).P(0.0, some), today[::20])
+    interpolator = provider.get_Pk_interpolator(nonlinear=False)
+    assert np.allclose(interpolator.P(0.0, some), today[::20], rtol=1e-5)
 
 
 def test_cobaya_run_on_the_shipped_input(tmp_path):

@@ -4,7 +4,7 @@ Blocks of one document run in sequence, in one directory that starts with the fi
 :func:`workplace`: Python blocks share their names, ``$`` lines of console blocks are commands, TOML
 is read and, where it has [model], checked as the command line would. A comment that no reader sees,
 in the line above a block, says ``<!-- slow -->`` (minutes: runs with ``-m slow`` only),
-``<!-- needs: MODULE, MODULE -->`` (another program: runs with ``-m external`` where it is installed), or
+``<!-- needs: MODULE, MODULE -->`` (other programs: runs with ``-m external`` where they are), or
 ``<!-- not run: WHY -->``. Blocks of ``text`` are pictures; there are no blocks without a language.
 """
 
