@@ -234,33 +234,40 @@ class ClassLike:
         return {name: self.sigma8() if name == "sigma8" else known[name] for name in names}
 
     @cached_property
+    def _slow(self):
+        """The ratios by the equations of slow dark matter, at the nodes of k and ln(1 + z)."""
+        arguments = (self.dm, self.cosmology, _redshifts(), self.drive, _wavenumbers())
+        return species_transfer(*arguments, composition=self.composition)
+
+    @cached_property
     def _ratios(self):
-        """T of total matter at the nodes of ln(1 + z), (nz, nk): a spline in ln(1 + z)."""
+        """T of total matter at the nodes of k, (nk,): a spline in ln(1 + z)."""
         from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
-        species = species_transfer(
-            self.dm, self.cosmology, _redshifts(), self.drive, _wavenumbers(), self.composition
-        )
-        if int(species.status) == Status.HIERARCHIES_NEEDED:
+        return CubicSpline(np.log1p(_redshifts()), np.asarray(self._slow.t_matter))
+
+    @cached_property
+    def _fast_today(self) -> np.ndarray:
+        """T of total matter today at the nodes, (nk,), whatever the dark matter's speed."""
+        arguments = (self.dm, self.cosmology, self.drive, _wavenumbers())
+        return np.asarray(transfer(*arguments, composition=self.composition).t)
+
+    def _matter_ratio(self, z: float) -> np.ndarray:
+        if int(self._slow.status) != Status.HIERARCHIES_NEEDED:
+            return self._ratios(np.log1p(z))
+        if z > 0.0:
             raise ValueError(
                 "this dark matter is too fast for P(k) at z > 0: only today's is solved for with "
                 "the equations of fast dark matter; ask for z = 0"
             )
-        return CubicSpline(np.log1p(_redshifts()), np.asarray(species.t_matter))
-
-    @cached_property
-    def _today(self) -> np.ndarray:
-        """T of total matter today at the nodes, (nk,)."""
-        k, composition = _wavenumbers(), self.composition
-        found = transfer(self.dm, self.cosmology, self.drive, k, composition=composition)
-        return np.asarray(found.t)
+        return self._fast_today
 
     def _ratio(self, z: float):
         """k [h/Mpc] → T(k, z); below the solver's range 1 - T falls as k^2."""
         from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
         nodes = _wavenumbers()
-        t = self._today if z == 0.0 else self._ratios(np.log1p(z))
+        t = self._matter_ratio(z)
         spline = CubicSpline(np.log(nodes), t)
 
         def ratio(k_h_mpc: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ def ours():
     return ClassLike(spectra.thermal_relic(3.0))
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_power_is_cold_power_times_t_squared_in_mpc(ours):
     """At z = 0, by the public functions, 1/Mpc and Mpc^3 against h/Mpc and (Mpc/h)^3."""
@@ -114,3 +115,18 @@ def test_it_answers_as_classy_does():
         assert table.shape == (k.size, z.size) and z[-1] == 0.0 and np.all(np.diff(z) < 0.0)
         at = np.searchsorted(k, 1.0)
         assert table[at, -1] == pytest.approx(one.pk_lin(k[at] * 0.6736, 0.0), rel=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_fast_dark_matter_has_power_today_only():
+    """A relic of 10 eV, by the hierarchies: T² of the public function."""
+    dm = spectra.thermal_relic(0.01)
+    one, h = ClassLike(dm), 0.6736
+    k_h_mpc = np.array([0.05, 0.2, 1.0])
+    t2 = np.asarray(spectra.transfer(dm, k_h_mpc=k_h_mpc).t2)
+    expected = np.asarray(spectra.cold_power(k_h_mpc, spectra.power_table())) * t2 / h**3
+    # where T oscillates about zero the spline has 1e-3 of its height
+    assert np.allclose(one.pk_lin(k_h_mpc * h, 0.0), expected, rtol=1e-2)
+    with pytest.raises(ValueError, match="too fast for P.k. at z > 0.*; ask for z = 0"):
+        one.pk_lin(0.1, 1.0)

@@ -58,7 +58,7 @@ def write(path: Path, *, spectrum, transfer, cosmology, force, caveats=(), **_) 
             parameters=f"""\
 # import json
 # from pyHalo.PresetModels.wdm import WDMGeneral
-# WDMGeneral(z_lens, z_source, **json.load(open("{path.name}")))
+# WDMGeneral(z_lens, z_source, mass_threshold_sis=None, **json.load(open("{path.name}")))
 """,
             note=_NOTE,
         ),
