@@ -17,8 +17,7 @@ from spectra.class_like import ClassLike
 from spectra.linear import K_RANGE_H_MPC
 from sterile import config as configuration
 from sterile import session
-from sterile.fit import observables, settings
-from sterile.fit.likelihoods import Margin, Normal, Published, Term, log_likelihood
+from sterile.fit import Margin, Normal, Published, likelihoods, observables, settings
 from sterile.names import require_name
 from sterile.status import is_failure, message_of
 
@@ -214,7 +213,7 @@ class Verdicts(Likelihood):
             raise LoggedError(self.log, "terms is empty; give at least one, such as omega_h2")
         self._terms = [self._term(name, given or {}) for name, given in self.terms.items()]
 
-    def _term(self, name: str, given: Mapping) -> Term:
+    def _term(self, name: str, given: Mapping) -> likelihoods.Term:
         try:
             section = settings.likelihood_section(name, given)
             if section.mean is not None:
@@ -246,7 +245,7 @@ class Verdicts(Likelihood):
                 else:
                     report = self.provider.get_result(VERDICTS)
                     seen = observables.constraint_in(report, name, ())
-                total += float(log_likelihood(term, seen))
+                total += float(likelihoods.log_likelihood(term, seen))
             except ValueError as error:
                 raise self._complaint(name, error) from None
         return total if np.isfinite(total) else -np.inf

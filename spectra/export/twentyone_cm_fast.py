@@ -1,6 +1,6 @@
 """21cmFAST 4: k and the transfer function of total matter today, for ``CosmoTables``.
 
-Read in its source, src/py21cmfast/src/cosmology.c and wrapper/inputs.py of 4.1.1 and 4.3.1: with
+Read in its source, src/py21cmfast/src/cosmology.c and wrapper/inputs.py of 4.1.1: with
 POWER_SPECTRUM = "CLASS" P(k) = 2 pi^2 A_s (k/0.05)^(n_s - 1) T^2/k^3 with T = delta/zeta, k in
 1/Mpc, a cubic spline of T in k from k = 0, and beyond the table Eisenstein and Hu's cold spectrum.
 """
