@@ -1,6 +1,6 @@
 """hmf (halo mass functions in Python): two columns, k and the transfer function of total matter.
 
-For ``FromFile`` and ``FromArray`` of hmf 3.5 to 3.7 (hmf/density_field/transfer_models.py): lines
+For ``FromFile`` and ``FromArray`` of hmf 3.5.2 (hmf/density_field/transfer_models.py): lines
 in ln T and ln k between the rows; P(k) = k^n T^2, normalised to sigma_8 and scaled with hmf's own
 growth.
 """
