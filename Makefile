@@ -32,7 +32,7 @@ $(OUT)/class/class.ini: $(OUT)/result.h5
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-test-external: $(VENV)/.installed-test
+test-external: $(VENV)/.installed-programs
 	$(BIN)/python -m pytest -m "external or slow"
 
 # what has to pass before a change goes in: style, types, tests, every code block and link
@@ -54,6 +54,10 @@ $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-programs: $(VENV)/.installed-test
+	$(PIP) install --quiet -c constraints.txt -e '.[programs]'
 	@touch $@
 
 $(VENV)/.installed-check: $(VENV)/.installed-test

@@ -1,6 +1,7 @@
 """The homogeneous universe the spectra live in: flat, cold-or-warm matter, massless neutrinos."""
 
 import math
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -18,6 +19,7 @@ from spectra.constants import (
 )
 from spectra.precision import require_x64
 from spectra.tracing import is_traced
+from spectra.units import plain
 
 _RANGES = {
     "h": (0.2, 2.0),
@@ -31,12 +33,14 @@ _RANGES = {
 }
 
 
-def as_float(value: Any) -> Array:
+def as_float(value: Any, unit: str = "") -> Array:
     """A float64 array; ``ValueError`` with the fix where JAX is not in 64-bit mode.
 
-    The public types pass what they are given through here, so that each says so first.
+    The public types pass what they are given through here, so that each says so first. An astropy
+    quantity is converted to ``unit``, see :func:`spectra.units.plain`.
     """
     require_x64()
+    value = plain(value, unit)
     if isinstance(value, int | float | np.generic | np.ndarray):
         value = np.asarray(value, dtype=float)  # then nothing is compiled to convert it
     return jnp.asarray(value, dtype=float)
@@ -62,13 +66,13 @@ class Cosmology(eqx.Module):
         If a concrete value is not finite or outside its range.
     """
 
-    h: Array = eqx.field(default=0.6736, converter=as_float)
+    h: Array = eqx.field(default=0.6736, converter=partial(as_float, unit="h"))
     omega_b: Array = eqx.field(default=0.02237, converter=as_float)
     omega_dm: Array = eqx.field(default=0.1200, converter=as_float)
     n_s: Array = eqx.field(default=0.9649, converter=as_float)
     a_s: Array = eqx.field(default=2.1e-9, converter=as_float)
     n_eff: Array = eqx.field(default=3.044, converter=as_float)
-    t_cmb_kelvin: Array = eqx.field(default=2.7255, converter=as_float)
+    t_cmb_kelvin: Array = eqx.field(default=2.7255, converter=partial(as_float, unit="K"))
     y_he: Array = eqx.field(default=0.2454, converter=as_float)
 
     def __check_init__(self):

@@ -1,6 +1,7 @@
 """The momentum spectrum of a dark-matter species, its moments and its abundance."""
 
 import math
+from functools import partial
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -39,7 +40,7 @@ class Spectrum(eqx.Module):
 
     q: Array = eqx.field(converter=as_float)
     f: Array = eqx.field(converter=as_float)
-    mass_kev: Array = eqx.field(converter=as_float)
+    mass_kev: Array = eqx.field(converter=partial(as_float, unit="keV"))
     temperature_ratio: Array = eqx.field(converter=as_float)
 
     def __check_init__(self):
@@ -197,7 +198,7 @@ def thermal_relic(
     -------
     Spectrum with F = 2/(e^q + 1) on ``nodes`` momenta, evenly in ln q, 1e-4 <= q <= 50.
     """
-    mass = as_float(mass_kev)
+    mass = as_float(mass_kev, "keV")
     cosmology = Cosmology() if cosmology is None else cosmology
     _check_scalar("mass_kev", mass)
     abundance = cosmology.omega_dm if omega_h2 is None else as_float(omega_h2)

@@ -57,9 +57,9 @@ class File(NamedTuple):
     optional: bool
 
 
-def as_float_or_none(value: Any) -> Array | None:
-    """``value`` as a float64 array, None as it is."""
-    return None if value is None else as_float(value)
+def as_float_or_none(value: Any, unit: str = "") -> Array | None:
+    """``value`` as a float64 array, None as it is; a quantity of astropy's in ``unit``."""
+    return None if value is None else as_float(value, unit)
 
 
 def parameter(
@@ -91,8 +91,12 @@ def parameter(
     """
     fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
     stated = Parameter(unit, description, low, high, typical, fix, symbol, optional, by)
+    given_in = "" if unit == "1" else unit
+    if converter is as_float:
+        converter = functools.partial(as_float, unit=given_in)
     if optional:
-        return eqx.field(converter=as_float_or_none, default=None, metadata={"parameter": stated})
+        either = functools.partial(as_float_or_none, unit=given_in)
+        return eqx.field(converter=either, default=None, metadata={"parameter": stated})
     return eqx.field(converter=converter, metadata={"parameter": stated})
 
 
@@ -217,6 +221,9 @@ def _require_choice(owner: str, name: str, value, allowed: tuple[str, ...]) -> N
         )
 
 
+_gev_or_none = functools.partial(as_float_or_none, unit="GeV")
+
+
 class Plasma(eqx.Module):
     """How the bath is treated; the defaults are the published treatment (1502.01011, 1609.01289).
 
@@ -261,7 +268,9 @@ class Plasma(eqx.Module):
     electroweak_transition: str = eqx.field(static=True, default="step")
     higgs_width: str = eqx.field(static=True, default="tree")
     elastic_scattering: bool = eqx.field(static=True, default=False)
-    electroweak_temperature_gev: Array = eqx.field(default=160.0, converter=as_float)
+    electroweak_temperature_gev: Array = eqx.field(
+        default=160.0, converter=functools.partial(as_float, unit="GeV")
+    )
     method: str = eqx.field(static=True, default="momentum")
     dark_sector_in_hubble: bool = eqx.field(static=True, default=True)
     contact_only: bool = eqx.field(static=True, default=False)
@@ -269,9 +278,9 @@ class Plasma(eqx.Module):
     inverse_decays: bool = eqx.field(static=True, default=False)
     fluid_w: Array | None = eqx.field(default=None, converter=as_float_or_none)
     fluid_density_ratio: Array | None = eqx.field(default=None, converter=as_float_or_none)
-    fluid_temperature_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
-    fluid_width_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
-    reheating_temperature_gev: Array | None = eqx.field(default=None, converter=as_float_or_none)
+    fluid_temperature_gev: Array | None = eqx.field(default=None, converter=_gev_or_none)
+    fluid_width_gev: Array | None = eqx.field(default=None, converter=_gev_or_none)
+    reheating_temperature_gev: Array | None = eqx.field(default=None, converter=_gev_or_none)
     release: Any = None
 
     def __check_init__(self):

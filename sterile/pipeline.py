@@ -26,6 +26,7 @@ from spectra.structure import (
     power_table,
 )
 from spectra.tracing import is_traced
+from spectra.units import plain
 from sterile.contract import Grid, Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
@@ -117,6 +118,7 @@ def evaluate(
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
+    mass_kev = plain(mass_kev, "keV")
     check_target(model, mass_kev, omega_h2)
     model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
     if drive is None:

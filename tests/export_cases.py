@@ -13,7 +13,10 @@ from spectra.structure.cold_transfers import cache_file_name
 GOLDEN = Path(__file__).parent / "golden" / "species"
 START = 99.0
 # today for the targets that scale back themselves
-WRITTEN_AT = {"class": None, "monofonic": 0.0, "2lpt": None, "2lpt-camb": None}
+WRITTEN_AT = {
+    "monofonic": 0.0,
+    **{name: None for name, one in spectra.export.FORMATS.items() if not one.other_z},
+}
 
 
 def decay_spectrum(mass_kev=7.0):

@@ -14,15 +14,15 @@ pytestmark = pytest.mark.invariants
 
 # imports point down these lists, or sideways within one room
 SPECTRA = [
-    "constants", "precision", "tracing", "status", "directories", "processes", "files",
+    "constants", "precision", "tracing", "units", "status", "directories", "processes", "files",
     "safe_hdf5", "cache", "tree_structure", "programs", "batching", "numerics",
-    "cosmology", "spectrum", "psd", "linear", "structure", "store", "plots", "export",
+    "cosmology", "spectrum", "psd", "linear", "structure", "class_like", "store", "plots", "export",
 ]  # fmt: skip
 STERILE = [
     "status", "names", "quantities", "models", "contract", "bath", "scalar", "parents",
     "thermal", "mixing", "combined", "mechanisms", "production", "pipeline",
     "many", "xray", "bounds", "citation", "session", "sections", "config", "catalogue",
-    "report", "scan", "fit", "cli", "__main__",
+    "report", "scan", "fit", "cobaya", "cli", "__main__",
 ]  # fmt: skip
 LONGEST = 400
 

@@ -3,7 +3,8 @@
 Blocks of one document run in sequence, in one directory that starts with the files of
 :func:`workplace`: Python blocks share their names, ``$`` lines of console blocks are commands, TOML
 is read and, where it has [model], checked as the command line would. A comment that no reader sees,
-in the line above a block, says ``<!-- slow -->`` (minutes: runs with ``-m slow`` only), or
+in the line above a block, says ``<!-- slow -->`` (minutes: runs with ``-m slow`` only),
+``<!-- needs: MODULE, MODULE -->`` (other programs: runs with ``-m external`` where they are), or
 ``<!-- not run: WHY -->``. Blocks of ``text`` are pictures; there are no blocks without a language.
 """
 
@@ -30,7 +31,7 @@ from sterile.scan import settings as scan_settings
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-COMMENT = re.compile(r"<!-- (slow|not run: [^\n]+) -->\n\Z")
+COMMENT = re.compile(r"<!-- (slow|needs: [^\n]+|not run: [^\n]+) -->\n\Z")
 FENCE = re.compile(r"^```([^\n`]*)\n", re.MULTILINE)
 
 SCAN = """\
@@ -92,6 +93,12 @@ def blocks_of(path: Path) -> list[tuple[Example, str]]:
 COMMENTS = {path: [comment for _, comment in blocks_of(path)] for path in DOCUMENTS}
 QUICK = [path for path, comments in COMMENTS.items() if "" in comments]
 SLOW = [path for path, comments in COMMENTS.items() if "slow" in comments]
+PROGRAMS = [
+    (path, comment)
+    for path, comments in COMMENTS.items()
+    for comment in dict.fromkeys(comments)
+    if comment.startswith("needs: ")
+]
 
 
 def name(path: Path) -> str:
@@ -114,7 +121,10 @@ def programs(monkeypatch, capsys):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
-    return {"sterile": sterile, "python": python}
+    def cobaya_run(words):
+        return python(["-m", "cobaya", "run", *words])
+
+    return {"sterile": sterile, "python": python, "cobaya-run": cobaya_run}
 
 
 @pytest.fixture
@@ -133,9 +143,10 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run_blocks(path: Path, programs: dict, slow: bool) -> None:
+def run_blocks(path: Path, programs: dict, *comments: str) -> None:
+    """Run those without a comment, and those with one of ``comments``."""
     for example, comment in blocks_of(path):
-        if comment.startswith("not run") or (comment == "slow" and not slow):
+        if comment not in ("", *comments):
             continue
         example.document.namespace["programs"] = programs
         try:
@@ -148,14 +159,25 @@ def run_blocks(path: Path, programs: dict, slow: bool) -> None:
 @pytest.mark.cli
 @pytest.mark.parametrize("path", QUICK, ids=name)
 def test_blocks_run(path, workplace, programs):
-    run_blocks(path, programs, slow=False)
+    run_blocks(path, programs)
 
 
 @pytest.mark.slow
 @pytest.mark.cli
 @pytest.mark.parametrize("path", SLOW, ids=name)
 def test_blocks_run_the_slow_ones_too(path, workplace, programs):
-    run_blocks(path, programs, slow=True)
+    run_blocks(path, programs, "slow")
+
+
+@pytest.mark.external
+@pytest.mark.cli
+@pytest.mark.parametrize(
+    "path, comment", PROGRAMS, ids=lambda value: value if isinstance(value, str) else name(value)
+)
+def test_blocks_run_with_other_programs(path, comment, workplace, programs):
+    for module in comment.removeprefix("needs: ").split(", "):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    run_blocks(path, programs, comment)
 
 
 @pytest.mark.invariants

@@ -19,7 +19,15 @@ pytestmark = pytest.mark.invariants
 
 CASES = Path(__file__).parent / "golden" / "cases"
 RUN = export.simulation(20.0, 256, START)
-MAY_HAVE_A_HEADER = ("camb", "monofonic", "music-camb", "mp-gadget", "gevolution")
+MAY_HAVE_A_HEADER = (
+    "camb",
+    "monofonic",
+    "music-camb",
+    "mp-gadget",
+    "gevolution",
+    "hmf",
+    "21cmfast",
+)
 
 
 def fermi_dirac(last, mass_kev=2.0):
@@ -34,7 +42,7 @@ def truncated():
 
 
 def z_of(name):
-    return None if name in ("class", "2lpt", "2lpt-camb") else START
+    return START if export.FORMATS[name].other_z else None
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +65,7 @@ def test_who_insists_has_the_warning_everywhere(name, tmp_path):
         export.write(path, name, spectrum=fermi_dirac(4.0), z=z_of(name), force=True)
     note = path / "psd.dat.note.txt" if name == "class" else path.with_name("x.note.txt")
     assert note.read_text().startswith("WARNING: written because force was given, but the momentum")
-    if name in ("hdf5", "velocities"):
+    if name in ("hdf5", "velocities", "galacticus"):
         with h5py.File(path) as file:
             assert "estimated error" in file.attrs["warnings"]
     elif name in MAY_HAVE_A_HEADER:

@@ -23,7 +23,8 @@ from spectra.structure.cold_transfers import COLUMNS, camb_species
 from spectra.structure.power import sigma8
 
 RUN = export.simulation(20.0, "512", START)
-WITH_POWER = [name for name in export.FORMATS if name not in ("class", "velocities")]
+WITH_POWER = [name for name, one in export.FORMATS.items() if one.for_a_box]
+WITH_POWER.remove("velocities")
 THIRTEEN = ("camb", "monofonic", "music-camb")
 
 

@@ -19,12 +19,16 @@ from spectra.export import (
     checks,
     class_code,
     gadget4,
+    galacticus,
     gevolution,
+    hmf,
     lpt,
     monofonic,
     mp_gadget,
     music,
+    pyhalo,
     tables,
+    twentyone_cm_fast,
     velocities,
 )
 from spectra.export.findings import Findings, Simulation, simulation
@@ -72,6 +76,12 @@ _registered = {
     "2lpt-camb": Format(lpt.write_camb, lpt.check_camb, other_z=False),
     "mp-gadget": Format(mp_gadget.write, mp_gadget.check),
     "gevolution": Format(gevolution.write, gevolution.check, z=None),
+    "hmf": Format(hmf.write, hmf.check, other_z=False, for_a_box=False),
+    "pyhalo": Format(pyhalo.write, pyhalo.check, other_z=False, for_a_box=False),
+    "21cmfast": Format(
+        twentyone_cm_fast.write, twentyone_cm_fast.check, other_z=False, for_a_box=False
+    ),
+    "galacticus": Format(galacticus.write, galacticus.check, for_a_box=False),
     "velocities": Format(velocities.write, velocities.check, z=None),
     "csv": Format(tables.write_csv, tables.check_csv),
     "hdf5": Format(tables.write_hdf5, tables.check_hdf5),
@@ -268,8 +278,8 @@ def _findings(target: Format, name: str, path: Path, run, cosmology: Cosmology) 
     insisted, told = caveats.declared_caveats(table)
     mixed = foreign(table, parameters)
     findings.problems += insisted if mixed is None else [*insisted, mixed]
-    findings.notes += told
-    if run is not None:
+    findings.notes += [line for line in told if line not in findings.notes]
+    if run is not None and target.for_a_box:
         checks.check_shape(findings)
         checks.check_linear(findings, run)
         checks.note_cut(findings, run, cosmology)

@@ -225,6 +225,32 @@ def power_of(k_h_mpc, total, cosmology: Cosmology) -> np.ndarray:
     return 2.0 * np.pi**2 * h**4 * k_h_mpc * primordial(k_h_mpc, cosmology) * total**2
 
 
+def normalised_power(k_h_mpc, t, cosmology: Cosmology, z: float = 0.0) -> np.ndarray:
+    """P(k, z) = k^n T^2 [(Mpc/h)^3], as cold dark matter's at the table's smallest k from 1e-4 on.
+
+    For targets that take T with an amplitude of its own, and normalise P(k) themselves.
+    """
+    first = int(np.searchsorted(k_h_mpc, K_RANGE_H_MPC[0] * (1.0 - 1e-6)))
+    first = min(first, k_h_mpc.size - 1)
+    shape = k_h_mpc ** float(cosmology.n_s) * t**2
+    anchor = float(cold_power(k_h_mpc[first], power_table(cosmology), cosmology, z))
+    return anchor * shape / shape[first]
+
+
+def cosmology_today(
+    cosmology: Cosmology, names: tuple[str, ...] = ("H0", "Om0", "Ob0", "Tcmb0")
+) -> dict[str, float]:
+    """Parameters of a flat universe as astropy calls them, those of ``names``."""
+    h = float(cosmology.h)
+    known = {
+        "H0": 100.0 * h,
+        "Om0": float(cosmology.omega_b + cosmology.omega_dm) / h**2,
+        "Ob0": float(cosmology.omega_b) / h**2,
+        "Tcmb0": float(cosmology.t_cmb_kelvin),
+    }
+    return {name: known[name] for name in names}
+
+
 def sigma8_of(k_h_mpc: np.ndarray, power: np.ndarray) -> float:
     """Rms linear overdensity in spheres of 8 Mpc/h (top hat) of a tabulated P(k)."""
     x = 8.0 * k_h_mpc

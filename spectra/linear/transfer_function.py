@@ -53,6 +53,7 @@ from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.status import Status
 from spectra.tracing import is_traced
+from spectra.units import wavenumbers_h_mpc
 
 K_RANGE_H_MPC = (0.005, 300.0)
 # the lowest k of a drive; below, T - 1 goes as k^2 unless dark matter is fast
@@ -185,6 +186,8 @@ def prepared(
     if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
+    if k_h_mpc is not None:
+        k_h_mpc = wavenumbers_h_mpc(k_h_mpc, cosmology.h)
     own = drive.k_h_mpc if k_h_mpc is None else check_wavenumbers(k_h_mpc)
     # plain arrays where nothing is traced: what depends on them alone is then no part of a program
     on = jnp if is_traced(own) else np

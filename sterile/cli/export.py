@@ -12,6 +12,7 @@ from sterile.cli.options import Json, collected, report_files, say_warnings
 _SPECTRUM_ERROR = 0.01  # of q^2 f by its peak: above it is told
 
 _RATIO = "temperature_ratio"
+_CHAINS = "getdist"  # a format of fits, not of spectra
 
 
 def export(
@@ -53,6 +54,8 @@ def export(
         format = declared_format(check)
     if format is None:
         raise ValueError(f"--format is missing; give one of {', '.join(FORMATS)}")
+    if format.lower() == _CHAINS and check is None:
+        return _export_chains(result_path, output, as_json)
     name = canonical(format)
     if check is not None:
         return _check_export(check, name, box_mpc_h, particles, z, as_json, result_path)
@@ -91,6 +94,16 @@ def export(
         )
     say_warnings(warned)
     report_files(files, as_json)
+    return 0
+
+
+def _export_chains(result_path: Path | None, output: Path | None, as_json: bool) -> int:
+    """The draws of a fit for getdist."""
+    if result_path is None or output is None:
+        raise ValueError("give the file of a fit and -o ROOT, where ROOT_1.txt and so on will go")
+    from sterile.fit import store, write_getdist
+
+    report_files(write_getdist(store.load(result_path), output), as_json)
     return 0
 
 

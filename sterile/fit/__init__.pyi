@@ -9,6 +9,7 @@ from .evidence import bridge as bridge
 from .families import FAMILIES as FAMILIES
 from .forecasts import Forecast as Forecast
 from .forecasts import fisher as fisher
+from .getdist_chains import write_getdist as write_getdist
 from .inversion import Inversion as Inversion
 from .inversion import Solution as Solution
 from .inversion import solve_for as solve_for

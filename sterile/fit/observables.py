@@ -30,7 +30,7 @@ from sterile.contract import Grid, Mechanism, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma, parameters_of
 from sterile.names import require_name
-from sterile.pipeline import evaluate
+from sterile.pipeline import Point, evaluate
 from sterile.production import solve
 from sterile.quantities import PRODUCTION, STRUCTURE, TARGETS
 
@@ -84,42 +84,22 @@ class Pipeline(eqx.Module):
         where nothing else is asked for than what production gives.
         """
         entry = mechanism_of(self.model)
-        model = dataclasses.replace(self.model, **_of(values, parameters_of(entry.model)))
+        model = _model_at(self, values)
         if set(names) <= {*production_scalars(entry), "status"}:
             return self._produced(model, values, names)
-        changed = _of(values, COSMOLOGY_PARAMETERS)
-        cosmology = dataclasses.replace(self.cosmology, **changed) if changed else self.cosmology
-        mass, abundance = self._target(values)
-        point = evaluate(
-            model,
-            cosmology,
-            self.plasma,
-            mass_kev=mass,
-            omega_h2=abundance,
-            drive=self.drive,
-            grid=self.grid,
-            power=self.power,
-        )
+        _, point, cosmology = point_at(self, values, self.grid)
         found = {name: getattr(point, name) for name in names if name in scalars(entry)}
         if "status" in names:
             found["status"] = point.status
         constraints = [name for name in names if name not in found]
         if constraints:
-            assert self.bounds is not None  # made with whatever needs the references
-            report = structure_verdicts(
-                point.spectrum,
-                point.transfer,
-                cosmology,
-                references=self.references,
-                power=self.power,
-                bounds=self.bounds,
-            ) | other_bounds.verdicts(model, point, cosmology)
-            found |= {name: _constraint(report, name, scalars(entry)) for name in constraints}
+            report = report_on(self, model, point, cosmology)
+            found |= {name: constraint_in(report, name, scalars(entry)) for name in constraints}
         return found
 
     def _produced(self, model, values, names):
         """Without the transfer function, which these do not need."""
-        mass, abundance = self._target(values)
+        mass, abundance = self.target(values)
         model = mechanism_of(model).with_abundance(model, abundance)
         production = solve(model, self.plasma, self.grid)
         mass = getattr(model, "mass_kev", mass)
@@ -134,21 +114,74 @@ class Pipeline(eqx.Module):
         }
         return {name: found[name] for name in names}
 
-    def _target(self, values):
+    def target(self, values: Mapping[str, Array]) -> tuple[Array | None, Array]:
+        """The mass [keV] at ``values``, or None where the abundance fixes it, and the abundance."""
         if hasattr(self.model, "mass_kev"):
             return None, self.omega_h2
         if "mass_kev" in values:
-            return values["mass_kev"], None
+            return values["mass_kev"], self.omega_h2
         if "omega_h2" in values or self.mass_kev is None:
             return None, values.get("omega_h2", self.omega_h2)
-        return self.mass_kev, None
+        return self.mass_kev, self.omega_h2
 
 
 def _of(values, names) -> dict:
     return {name: values[name] for name in names if name in values}
 
 
-def _constraint(report: dict, name: str, known: tuple[str, ...]):
+def point_at(
+    prepared: Pipeline, values: Mapping[str, ArrayLike], grid: Grid | None
+) -> tuple[Model, Point, Cosmology]:
+    """The model, the point and the cosmology of a ``prepared`` pipeline at ``values``.
+
+    ``values``: parameter → scalar. ``grid``: static; where it is None, values are concrete and each
+    gets the grid that it needs.
+    """
+    model = _model_at(prepared, values)
+    changed = _of(values, COSMOLOGY_PARAMETERS)
+    cosmology = (
+        dataclasses.replace(prepared.cosmology, **changed) if changed else prepared.cosmology
+    )
+    mass, abundance = prepared.target(values)
+    point = evaluate(
+        model,
+        cosmology,
+        prepared.plasma,
+        mass_kev=mass,
+        omega_h2=abundance,
+        drive=prepared.drive,
+        grid=grid,
+        power=prepared.power,
+    )
+    return model, point, cosmology
+
+
+def _model_at(prepared: Pipeline, values) -> Model:
+    names = parameters_of(mechanism_of(prepared.model).model)
+    return dataclasses.replace(prepared.model, **_of(values, names))
+
+
+def report_on(prepared: Pipeline, model: Model, point: Point, cosmology: Cosmology) -> dict:
+    """Every verdict on a ``point`` of ``model`` in ``cosmology``, name → Verdict.
+
+    ``prepared``: has the references, and so was asked for a constraint.
+    """
+    assert prepared.bounds is not None  # made with whatever needs the references
+    return structure_verdicts(
+        point.spectrum,
+        point.transfer,
+        cosmology,
+        references=prepared.references,
+        power=prepared.power,
+        bounds=prepared.bounds,
+    ) | other_bounds.verdicts(model, point, cosmology)
+
+
+def constraint_in(report: dict, name: str, known: tuple[str, ...]):
+    """The verdict called ``name`` of a ``report``.
+
+    ``ValueError`` with the nearest name, of the scalars ``known`` too, if there is none.
+    """
     if name not in report:
         near = difflib.get_close_matches(name, [*known, *report], n=1, cutoff=0.5)
         meant = f"did you mean '{near[0]}'?" if near else f"constraints: {', '.join(report)}"

@@ -115,6 +115,17 @@ def _check_prior(name: str, section: PriorSection, known: tuple[str, ...]) -> No
         )
 
 
+def likelihood_section(name: str, content) -> LikelihoodSection:
+    """[fit.likelihood.NAME] of its ``content``; ``ValueError`` as in :func:`load`."""
+    try:
+        section = LikelihoodSection.model_validate(content)
+    except ValidationError as error:
+        where = f"[fit.likelihood.{name}]"
+        raise ValueError(first_problem(error, LikelihoodSection, where)) from None
+    _check_likelihood(name, section)
+    return section
+
+
 def _check_likelihood(name: str, section: LikelihoodSection) -> None:
     given = section.model_dump(exclude_none=True)
     if "margin_sigma" in given and len(given) > 1:
@@ -128,25 +139,44 @@ def _check_likelihood(name: str, section: LikelihoodSection) -> None:
 
 def _run_content(content: dict, fit: FitSection, entry: Mechanism) -> dict:
     """The configuration of one run: what the priors replace is filled in."""
-    sections = {
-        name: dict(section) if isinstance(section, dict) else section
-        for name, section in content.items()
-        if name != "fit"
-    }
-    stated = parameters_of(entry.model)
-    for name in fit.prior:
-        home = "model" if name in stated else "cosmology" if name in _COSMOLOGY else "dark_matter"
-        section = sections.setdefault(home, {})
-        if isinstance(section, dict) and name in section and home != "cosmology":
-            raise ValueError(f"{name} has a prior and is also given in [{home}]; remove one")
-        if isinstance(section, dict) and home == "model":
-            section[name] = stated[name].typical
+    run = {name: section for name, section in content.items() if name != "fit"}
+    sections = completed(run, tuple(fit.prior), entry, "has a prior")
     dark_matter = sections.get("dark_matter", {})
     if "mass_kev" in fit.prior and isinstance(dark_matter, dict) and "omega_h2" in dark_matter:
         raise ValueError(
             "mass_kev has a prior and [dark_matter] omega_h2 is given, but each fixes the other; "
             "measure the abundance by [fit.likelihood.omega_h2]"
         )
+    return sections
+
+
+def completed(content: dict, names: tuple[str, ...], entry: Mechanism, why: str) -> dict:
+    """A run's document with the parameters that it leaves out filled in by typical values.
+
+    Parameters
+    ----------
+    content : the document, as :func:`sterile.config.check` takes it but for ``names``.
+    names : the parameters that vary.
+    entry : the mechanism of [model].
+    why : ends "NAME ... and is also given", where one is.
+
+    Raises
+    ------
+    ValueError
+        If a parameter that varies is also given in [model] or [dark_matter].
+    """
+    sections = {
+        name: dict(section) if isinstance(section, dict) else section
+        for name, section in content.items()
+    }
+    stated = parameters_of(entry.model)
+    for name in names:
+        home = "model" if name in stated else "cosmology" if name in _COSMOLOGY else "dark_matter"
+        section = sections.setdefault(home, {})
+        if isinstance(section, dict) and name in section and home != "cosmology":
+            raise ValueError(f"{name} {why} and is also given in [{home}]; remove one")
+        if isinstance(section, dict) and home == "model":
+            section[name] = stated[name].typical
     return sections
 
 

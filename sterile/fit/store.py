@@ -36,7 +36,7 @@ _SAMPLER = {
 }
 
 
-def _quantities() -> dict[str, Quantity]:
+def quantities() -> dict[str, Quantity]:
     """Every variable that a fit's file may have, but log likelihoods."""
     known = {**COSMOLOGY, **point_scalars({}), **_SAMPLER}
     for entry in kinds().values():
@@ -93,7 +93,7 @@ def _fill_draws(group, variables) -> None:
     for name, length in zip(_DIMENSIONS, shape):
         scale = group.create_dataset(name, data=np.arange(length))
         scale.make_scale(name)
-    known = _quantities()
+    known = quantities()
     for name, values in variables.items():
         table = group.create_dataset(name, data=values)
         unit, description, *_ = known.get(name, ("1", f"log likelihood of {name}"))
