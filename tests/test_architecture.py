@@ -16,13 +16,13 @@ pytestmark = pytest.mark.invariants
 SPECTRA = [
     "constants", "precision", "tracing", "status", "directories", "processes", "files",
     "safe_hdf5", "cache", "tree_structure", "programs", "batching", "numerics",
-    "cosmology", "spectrum", "psd", "linear", "structure", "store", "plots", "export",
+    "cosmology", "spectrum", "psd", "build_up", "linear", "structure", "store", "plots", "export",
 ]  # fmt: skip
 STERILE = [
-    "status", "names", "quantities", "models", "contract", "bath", "scalar", "parents",
+    "status", "names", "quantities", "models", "narrative", "contract", "bath", "scalar", "parents",
     "thermal", "mixing", "combined", "mechanisms", "production", "pipeline", "xray", "bounds",
-    "citation", "session", "sections", "config", "catalogue", "report", "scan", "fit", "cli",
-    "__main__",
+    "citation", "session", "sections", "config", "catalogue", "report", "explain", "scan", "fit",
+    "cli", "__main__",
 ]  # fmt: skip
 LONGEST = 400
 
