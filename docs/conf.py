@@ -16,6 +16,12 @@ DOCS = Path(__file__).parent
 # notebooks are run by a kernel of this environment
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+# each program runs a few times: compile in a hurry, as the tests do, and keep what was compiled
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+)
+if "STERILE_CACHE_DIR" in os.environ:
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.environ["STERILE_CACHE_DIR"])
 
 project = "sterile-spectra"
 author = "the sterile-spectra authors"
@@ -37,7 +43,7 @@ myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_in_temp = True
 nb_execution_show_tb = True  # a failure is a warning, and so ends the build, when all have run
-nb_execution_timeout = 300
+nb_execution_timeout = 600
 nb_merge_streams = True
 
 autodoc_typehints = "none"
