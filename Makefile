@@ -1,6 +1,6 @@
-# Three commands: `make run`, `make test` and, before a change goes in, `make check`. Each sets up all it needs in ./.venv.
+# `make run`, `make test`, `make docs` and, before a change goes in, `make check`. Each sets up all it needs in ./.venv.
 .DELETE_ON_ERROR:
-.PHONY: run test test-external check bench soak stress clean
+.PHONY: run test test-external check docs bench soak stress clean
 
 # the newest Python >= 3.11 on the path; override with `make PYTHON=...`
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 python; do \
@@ -35,12 +35,18 @@ test: $(VENV)/.installed-test
 test-external: $(VENV)/.installed-programs
 	$(BIN)/python -m pytest -m "external or slow"
 
-# what has to pass before a change goes in: style, types, tests, every code block and link
+# the site, in out/docs: notebooks are executed (those that did not change are kept), warnings are errors
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx -W --keep-going -j 2 -q -b html -d .cache/docs docs out/docs
+	@echo "the site is out/docs/index.html"
+
+# what has to pass before a change goes in: style, types, tests, every code block and link, the site
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(MAKE) test
+	$(MAKE) docs
 
 $(VENV)/.created:
 	@test -n "$(PYTHON)" || { echo "no Python >= 3.11 with venv found; install one or give PYTHON=/path/to/python" >&2; exit 2; }
@@ -58,6 +64,10 @@ $(VENV)/.installed-test: $(VENV)/.installed
 
 $(VENV)/.installed-programs: $(VENV)/.installed-test
 	$(PIP) install --quiet -c constraints.txt -e '.[programs]'
+	@touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@
 
 $(VENV)/.installed-check: $(VENV)/.installed-test

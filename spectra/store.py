@@ -1,6 +1,6 @@
 """The HDF5 file of one result: its schema, written whole or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -124,19 +124,38 @@ def read(path) -> Record:
 
 def citation(path) -> str:
     """What a user of any HDF5 file of this package should cite, BibTeX; raises as :func:`read`."""
+    text = _from_any_file(path, lambda file: file.attrs.get("citation"))
+    if text is None:
+        raise ValueError(f"{path}: an HDF5 file, but it does not say what to cite")
+    return str(text)
+
+
+def sources(path) -> list[str]:
+    """What the verdicts of any HDF5 file of this package say of their sources, each once.
+
+    Raises as :func:`read`; empty for a file without verdicts.
+    """
+
+    def collect(file: h5py.File) -> list[str]:
+        group = file.get("verdicts")
+        entries = group.values() if isinstance(group, h5py.Group) else ()
+        return [str(e.attrs["source"]) for e in entries if "source" in e.attrs]
+
+    return list(dict.fromkeys(_from_any_file(path, collect)))
+
+
+def _from_any_file(path, take: Callable[[h5py.File], Any]) -> Any:
+    """``take`` of an open file; errors as of :func:`read`."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; check the path of the HDF5 result")
     try:
         with opened(path) as file:
-            text = file.attrs.get("citation")
+            return take(file)
     except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(
             f"{path}: not a readable HDF5 file, or damaged ({reason(error)})"
         ) from None
-    if text is None:
-        raise ValueError(f"{path}: an HDF5 file, but it does not say what to cite")
-    return str(text)
 
 
 def _read_open(path: Path, file: h5py.File) -> Record:

@@ -22,7 +22,12 @@ from spectra.constants import (
 )
 from spectra.spectrum import Spectrum
 from spectra.structure import Verdict
+<<<<<<< HEAD
 from sterile.models import HELICITY_STATES, Model, Plasma
+=======
+from sterile.models import Model, Plasma
+from sterile.narrative import Sentence, Told, history, no_remedy
+>>>>>>> site
 from sterile.quantities import Quantity
 from sterile.status import Status
 
@@ -215,6 +220,9 @@ class Mechanism:
     plane : the two parameters that the figure of a scan prefers, or None.
     excluded : verdict → what the figure of a scan says where it fails, hatched.
     citations : BibTeX entries beside the package's own.
+    account : what happened, in sentences: :class:`sterile.narrative.Told` → sentences. Without one
+        it is told when the neutrinos were made.
+    remedies : (told, factor by which <q>/m_N has to fall) → sentences: what to change.
     combine : of a kind that is made of other models: (class of the model, class → its entry) → the
         entry of that combination.
     """
@@ -237,6 +245,8 @@ class Mechanism:
     plane: tuple[str, str] | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
     citations: tuple[str, ...] = ()
+    account: Callable[[Told], Sequence[Sentence]] = history
+    remedies: Callable[[Told, float], Sequence[Sentence]] = no_remedy
     combine: Callable[[Any, Callable[[type[Model]], Any]], Any] | None = None
 
     @property

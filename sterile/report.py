@@ -10,6 +10,7 @@ from spectra.spectrum import Spectrum, omega_h2, q_mean, q_rms
 from spectra.status import MESSAGES, Status
 from spectra.store import Record
 from spectra.structure import free_streaming_class, has_several_scales
+from sterile.bath import CROSSOVER_CITATION
 from sterile.citation import citation_of
 from sterile.contract import Dataset, Production
 from sterile.mechanisms import kinds, mechanism_of
@@ -188,7 +189,9 @@ def record(
         made = production_datasets(production)
         datasets |= {name: dataset.values for name, dataset in made.items()}
         described = {name: (dataset.unit, dataset.description) for name, dataset in made.items()}
-        citation = citation_of(mechanism_of(production.model).citations)
+        crossover = production.plasma.electroweak_transition == "crossover"
+        beside = (CROSSOVER_CITATION,) if crossover else ()
+        citation = citation_of((*mechanism_of(production.model).citations, *beside))
     verdicts = result.get("verdicts", {})
     attributes = {
         "spectrum": {

@@ -209,6 +209,7 @@ COMMANDS = [
     ("plot", ["-o", "out.png"], ".h5"),
     ("verdict", [], ".h5"),
     ("citation", [], ".h5"),
+    ("explain", [], ".h5"),
     ("export", ["--format", "class", "-o", "out"], ".h5"),
 ]
 WRONG = {

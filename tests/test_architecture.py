@@ -16,6 +16,7 @@ pytestmark = pytest.mark.invariants
 SPECTRA = [
     "constants", "precision", "tracing", "units", "status", "directories", "processes", "files",
     "safe_hdf5", "cache", "tree_structure", "programs", "batching", "numerics",
+<<<<<<< HEAD
     "cosmology", "spectrum", "psd", "linear", "structure", "class_like", "store", "plots", "export",
 ]  # fmt: skip
 STERILE = [
@@ -23,6 +24,15 @@ STERILE = [
     "thermal", "mixing", "combined", "mechanisms", "production", "pipeline",
     "many", "xray", "bounds", "citation", "session", "sections", "config", "catalogue",
     "report", "scan", "fit", "cobaya", "cli", "__main__",
+=======
+    "cosmology", "spectrum", "psd", "build_up", "linear", "structure", "store", "plots", "export",
+]  # fmt: skip
+STERILE = [
+    "status", "names", "quantities", "models", "narrative", "contract", "bath", "scalar", "parents",
+    "thermal", "mixing", "combined", "mechanisms", "production", "pipeline", "xray", "bounds",
+    "citation", "session", "sections", "config", "catalogue", "report", "explain", "scan", "fit",
+    "cli", "__main__",
+>>>>>>> site
 ]  # fmt: skip
 LONGEST = 400
 

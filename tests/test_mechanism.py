@@ -129,7 +129,7 @@ def test_it_is_exported_drawn_and_cited(solved):
     assert (folder / "class" / "psd.dat").stat().st_size > 1000
     command(folder, "plot", "out.h5", "-o", "out.png")
     text = command(folder, "citation", "out.h5")
-    assert "sterile_spectra" in text and "Koenig" not in text
+    assert "sterile_spectra" in text and "Koenig:2016dzg" not in text
     with h5py.File(folder / "out.h5") as file:
         assert file["production/history/yield_n"].attrs["unit"] == "1"
 

@@ -152,6 +152,7 @@ ATTACKS = [
 READERS = {
     "result": ("result.h5", store.read),
     "citation": ("result.h5", store.citation),
+    "sources": ("result.h5", store.sources),
     "scan": ("scan.h5", load_scan),
     "list of points": ("scan.h5", lambda path: read_list(path, ["mass_kev"])),
     "tables": ("chain.checkpoint.h5", read_tables),

@@ -9,6 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from spectra.build_up import split_at_decoupling
 from spectra.plots.style import (
     BLACK,
     BLUE,
@@ -23,8 +24,6 @@ from spectra.plots.style import (
 _TIME_COLOURS = colormaps["viridis"]
 # what of a spectrum is shown: the momenta with more than this of the peak
 _VISIBLE = 1e-4
-# the scalars count as decoupled once n_S + n_N/2 is within 1% of its final value
-_DECOUPLED = 1e-2
 
 
 def figure_build_up(
@@ -134,9 +133,6 @@ def early_and_late(
 ) -> dict[str, np.ndarray]:
     """Split the final spectrum by when it was produced.
 
-    Early: while the scalars exchange number with the plasma, that is until Y_S + Y_N/2
-    stays within 1% of its final value; late: the decays of the scalars left over then.
-
     Parameters
     ----------
     history_temperature_gev, yield_s, yield_n : shape (n_t,), temperature falling [GeV].
@@ -144,26 +140,12 @@ def early_and_late(
 
     Returns
     -------
-    label → part of the last snapshot, shape (n,). Between snapshots f grows as Y_N does.
+    label → part of the last snapshot, shape (n,); see :func:`spectra.build_up.split_at_decoupling`.
     """
-    total = yield_s + 0.5 * yield_n
-    moving = np.flatnonzero(np.abs(total / total[-1] - 1.0) > _DECOUPLED)
-    decoupled = min(moving[-1] + 1 if moving.size else 0, total.size - 1)
-    # interpolate in ln T, increasing order
-    ln_t, snapshot_ln_t = np.log(history_temperature_gev), np.log(snapshot_temperature_gev)
-    snapshot_yield = np.interp(-snapshot_ln_t, -ln_t, yield_n)
-    target = yield_n[decoupled]
-    later = min(int(np.searchsorted(snapshot_yield, target)), snapshot_yield.size - 1)
-    if later == 0:
-        gap, early = snapshot_yield[0], np.zeros_like(snapshot_f[0])
-        before = 0.0
-    else:
-        early, before = snapshot_f[later - 1], snapshot_yield[later - 1]
-        gap = snapshot_yield[later] - before
-    share = np.clip((target - before) / gap, 0.0, 1.0) if gap > 0.0 else 0.0
-    early = early + share * (snapshot_f[later] - early)
-    temperature = history_temperature_gev[decoupled]
+    split = split_at_decoupling(
+        history_temperature_gev, yield_s, yield_n, snapshot_temperature_gev, snapshot_f
+    )
     return {
-        f"made while $S$ couples, $T$ > {short(temperature)} GeV": early,
-        "decays of what is left": np.maximum(snapshot_f[-1] - early, 0.0),
+        f"made while $S$ couples, $T$ > {short(split.temperature_gev)} GeV": split.early,
+        "decays of what is left": split.late,
     }

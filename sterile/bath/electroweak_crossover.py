@@ -29,6 +29,13 @@ from spectra.constants import (
     Z_MASS_GEV,
 )
 
+CROSSOVER_CITATION = """\
+@article{DOnofrio:2015gop,
+  author = {D'Onofrio, Michela and Rummukainen, Kari},
+  title = {Standard model cross-over on the lattice},
+  journal = {Phys. Rev. D}, volume = {93}, pages = {025003}, year = {2016}, eprint = {1508.07161}
+}
+"""
 LATTICE_TEMPERATURE_GEV = 159.5  # 1508.07161
 _MASSES = np.array([W_MASS_GEV, Z_MASS_GEV, TOP_MASS_GEV, HIGGS_MASS_GEV])
 _COUPLED = np.array([2.0, 1.0, 2.0, 1.0]) * _MASSES**2

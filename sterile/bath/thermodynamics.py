@@ -18,6 +18,14 @@ import numpy as np
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
 
+CITATION = """\
+@article{Saikawa:2018rcs,
+  author = {Saikawa, Ken'ichi and Shirai, Satoshi},
+  title = {Primordial gravitational waves, precisely: The role of thermodynamics in the Standard
+           Model},
+  journal = {JCAP}, volume = {05}, pages = {035}, year = {2018}, eprint = {1803.01038}
+}
+"""
 BRIDGE_GEV = (0.114, 0.126)
 # ln g changes over ~0.3 in ln T at the QCD cross-over: steps of 0.01 leave a cubic error < 1e-8.
 _NODES_PER_DECADE = 3000.0 / 13.0

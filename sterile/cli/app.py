@@ -14,6 +14,7 @@ import typer
 
 from sterile.cli import (
     citation,
+    explain,
     export,
     fit,
     info,
@@ -41,6 +42,7 @@ for command in (
     info.info,
     fit.fit,
     verdict.verdict,
+    explain.explain,
     plot.plot,
     export.export,
     citation.citation,

@@ -15,8 +15,9 @@ def citation(
     ],
     as_json: Json = False,
 ) -> None:
-    """BibTeX of what a result used."""
+    """BibTeX of what a result used: mechanisms, tables, bounds."""
     from spectra import store
+    from sterile.citation import with_sources
 
-    text = store.citation(result_path)
+    text = with_sources(store.citation(result_path), store.sources(result_path))
     print(json.dumps({"citation": text}) if as_json else text, end="\n" if as_json else "")

@@ -1,5 +1,6 @@
 """``sterile solve``: a configuration in, a result out."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ def solve(
     config_path: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The run to do.")],
     output: Out = None,
     as_json: Json = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what happened, as `sterile explain` does.")
+    ] = False,
 ) -> None:
     """Produce the spectrum of a model and follow it to T²(k) and the verdicts."""
     session.start("once")
@@ -90,11 +94,10 @@ def solve(
         warnings=warnings,
     )
     require_finite(result, "yield_n", "q_mean", "t2")
-    finish(
-        result,
-        output,
-        as_json,
-        lambda: report.record(
+
+    @functools.cache
+    def record():
+        return report.record(
             result,
             spectrum=point.spectrum,
             cosmology=cosmology,
@@ -102,5 +105,15 @@ def solve(
             references=references,
             production=point.production,
             config_toml=config.text,
-        ),
-    )
+        )
+
+    said = {}
+    if explain:
+        from sterile import explain as explanation
+
+        with session.progress("what to change"):
+            sentences = explanation.explain(record())
+        said = {"explanation": explanation.json_of(sentences)}
+    finish({**result, **said}, output, as_json, record)
+    if explain and not as_json:
+        print(explanation.text_of(sentences))

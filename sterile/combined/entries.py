@@ -11,7 +11,14 @@ from jax import Array
 
 from sterile.combined.composite import Composite, fields_of
 from sterile.combined.merging import distinct
-from sterile.contract import Choices, ErrorEstimate, Mechanism, Production, Refinement
+from sterile.contract import (
+    Choices,
+    Dataset,
+    ErrorEstimate,
+    Mechanism,
+    Production,
+    Refinement,
+)
 from sterile.quantities import Quantity
 
 ENTRY_OF = Callable[[type], Mechanism]
@@ -23,13 +30,14 @@ def part_name(prefix: str) -> str:
 
 
 def combined_entry(
-    base: Mechanism, model: type[Composite], entry_of: ENTRY_OF, solve, numbers, **own
+    base: Mechanism, model: type[Composite], entry_of: ENTRY_OF, solve, numbers, account, **own
 ) -> Mechanism:
     """``base`` with what its parts' entries say.
 
     ``solve``: (entries, model, plasma, grid, error_estimate) → Production. ``numbers``: (prefix,
-    entry) → numbers that the composite reports of a part, beside those of the part. ``own``:
-    fields of the entry that are not to be those of the parts.
+    entry) → numbers that the composite reports of a part, beside those of the part. ``account``:
+    (entries, layout, told) → sentences. ``own``: fields of the entry that are not to be those of
+    the parts.
     """
     layout = model.layout
     entries = tuple(entry_of(part) for _, part in layout.parts)
@@ -93,6 +101,7 @@ def combined_entry(
             "warnings": _over_parts(entries, prefixes, "warnings"),
             "datasets": _datasets(entries, prefixes),
             "excluded": {k: v for entry in entries for k, v in entry.excluded.items()},
+            "account": lambda told: account(entries, layout, told),
             "citations": tuple(dict.fromkeys(c for e in entries for c in e.citations)),
             **own,
         },
@@ -186,7 +195,19 @@ def _datasets(entries, prefixes):
         return {
             f"{prefix.rstrip('_')}/{path}": dataset
             for prefix, entry, made in zip(prefixes, entries, production.details.parts)
-            for path, dataset in entry.datasets(made).items()
+            for path, dataset in (_of_any(made) | dict(entry.datasets(made))).items()
         }
 
     return datasets
+
+
+def _of_any(made: Production) -> dict[str, Dataset]:
+    """What is kept of a part whatever its mechanism: its spectrum and its yield in time."""
+    return {
+        "spectrum/q": Dataset(made.q, "1", "comoving momentum p/T_gamma of the part"),
+        "spectrum/f": Dataset(made.f, "1", "its distribution today, summed over helicities"),
+        "history/temperature_gev": Dataset(
+            made.history.temperature_gev, "GeV", "plasma temperature"
+        ),
+        "history/yield_n": Dataset(made.history.yield_n, "1", "its neutrinos per entropy, n_N/s"),
+    }

@@ -32,6 +32,7 @@ from jax import Array
 
 from spectra.numerics import integral_weights
 from sterile.bath import expansion
+from sterile.combined.account import late_account
 from sterile.combined.composite import Composite, combine, has_mass, is_one_species
 from sterile.combined.entries import PartDetails, combined_entry, part_error
 from sterile.combined.merging import merged_spectrum, worst
@@ -321,7 +322,12 @@ _NUMBERS = {
 def _combine(model: type[Thermalised], entry_of) -> Mechanism:
     own_citations = LATE_THERMALISATION.citations
     made = combined_entry(
-        LATE_THERMALISATION, model, entry_of, _solve, lambda prefix, entry: dict(_NUMBERS)
+        LATE_THERMALISATION,
+        model,
+        entry_of,
+        _solve,
+        lambda prefix, entry: dict(_NUMBERS),
+        late_account,
     )
     own = made.warnings
     return dataclasses.replace(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra.tracing import is_traced
+from sterile.combined.account import sum_account
 from sterile.combined.composite import MASS, Composite, combine, has_mass, is_one_species
 from sterile.combined.entries import PartDetails, combined_entry, part_error, part_name
 from sterile.combined.merging import merged_error, merged_history, merged_spectrum, worst
@@ -170,7 +171,7 @@ def _numbers(prefix: str, entry: Mechanism) -> dict[str, Quantity]:
 
 
 def _combine(model: type[Summed], entry_of) -> Mechanism:
-    return combined_entry(SUM, model, entry_of, _solve, _numbers)
+    return combined_entry(SUM, model, entry_of, _solve, _numbers, sum_account)
 
 
 SUM = Mechanism(model=Summed, solve=lambda *arguments: _solve((), *arguments), combine=_combine)

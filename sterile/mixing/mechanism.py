@@ -1,7 +1,8 @@
 """The entries of mixing in the registry."""
 
+from sterile.bath import thermodynamics
 from sterile.contract import Mechanism, Refinement
-from sterile.mixing import accuracy, after_decay, grids, production
+from sterile.mixing import account, accuracy, after_decay, grids, production
 from sterile.mixing.models import DodelsonWidrow, ScalarDecayMixing, ShiFuller
 from sterile.quantities import Quantity
 from sterile.scalar import SCALAR_DECAY
@@ -82,7 +83,9 @@ DODELSON_WIDROW = Mechanism(
     warnings=warnings,
     datasets=production.datasets,
     plane=("mass_kev", "sin2_2theta"),
-    citations=(_DODELSON_WIDROW, _OPACITIES),
+    citations=(_DODELSON_WIDROW, _OPACITIES, thermodynamics.CITATION),
+    account=account.account,
+    remedies=account.remedies,
 )
 SHI_FULLER = Mechanism(
     model=ShiFuller,
@@ -99,7 +102,9 @@ SHI_FULLER = Mechanism(
     warnings=warnings,
     datasets=production.resonant_datasets,
     plane=("mass_kev", "sin2_2theta"),
-    citations=(_SHI_FULLER, _VENUMADHAV, _OPACITIES),
+    citations=(_SHI_FULLER, _VENUMADHAV, _OPACITIES, thermodynamics.CITATION),
+    account=account.resonant_account,
+    remedies=account.remedies,
 )
 SCALAR_DECAY_MIXING = Mechanism(
     model=ScalarDecayMixing,
@@ -123,4 +128,6 @@ SCALAR_DECAY_MIXING = Mechanism(
     plane=("portal_coupling", "sin2_2theta"),
     excluded=SCALAR_DECAY.excluded,
     citations=(*SCALAR_DECAY.citations, _DODELSON_WIDROW, _OPACITIES, _DECAY_AND_MIXING),
+    account=account.decay_and_mixing,
+    remedies=account.decay_and_mixing_remedies,
 )

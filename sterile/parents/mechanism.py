@@ -11,9 +11,10 @@ from jax import Array
 from spectra.numerics import interpolate
 from spectra.structure import Verdict, VerdictStatus, judged
 from spectra.tracing import is_traced
-from sterile.bath import hubble_gev
+from sterile.bath import hubble_gev, thermodynamics
 from sterile.contract import Choices, Dataset, ErrorEstimate, Mechanism, Production, Refinement
 from sterile.models import Model, Plasma, in_range, parameter, switch
+from sterile.parents import account
 from sterile.parents.solution import AlreadyThere, FromDecay, FromPairs, Parent, cold, solve_parent
 from sterile.quantities import Quantity
 from sterile.scalar import (
@@ -312,4 +313,7 @@ PARENT_DECAY = Mechanism(
     datasets=_datasets,
     plane=("parent_mass_gev", "width_gev"),
     excluded={"parent-lifetime": "P decays after nucleosynthesis"},
+    citations=(thermodynamics.CITATION,),
+    account=account.account,
+    remedies=account.remedies,
 )

@@ -1,4 +1,5 @@
 from . import accuracy as accuracy
+from .account import scalar_and_regime as scalar_and_regime
 from .amplitudes import CONTACT_OVER_COUPLING_SQUARED as CONTACT_OVER_COUPLING_SQUARED
 from .amplitudes import higgs_decay_width_gev as higgs_decay_width_gev
 from .amplitudes import scalar_decay_width_gev as scalar_decay_width_gev

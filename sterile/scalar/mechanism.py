@@ -1,8 +1,9 @@
 """The entry of scalar decay in the registry."""
 
+from sterile.bath import thermodynamics
 from sterile.contract import Mechanism, Refinement
 from sterile.quantities import Quantity
-from sterile.scalar import accuracy, bounds, grids, production
+from sterile.scalar import account, accuracy, bounds, grids, production
 from sterile.scalar.branches import BRANCHES, branch
 from sterile.scalar.model import ScalarDecay
 
@@ -37,5 +38,7 @@ SCALAR_DECAY = Mechanism(
         "scalar-lifetime": "S decays after nucleosynthesis",
         "higgs-invisible": "h → SS above 11 %",
     },
-    citations=(CITATION,),
+    citations=(CITATION, thermodynamics.CITATION),
+    account=account.account,
+    remedies=account.remedies,
 )

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from spectra.batching import one_by_one
+from spectra.build_up import DECOUPLED
 from spectra.programs import program
 from sterile.contract import Dataset, History, Production
 from sterile.models import Plasma, in_range
@@ -22,8 +23,6 @@ from sterile.scalar.lattice import Grid, ScalarHistory, yield_weights
 from sterile.scalar.model import ScalarDecay
 from sterile.status import Status
 
-# change of Y_S + Y_N/2 by collisions below which S counts as decoupled, as the figures have it
-DECOUPLED = 1e-2
 _SNAPSHOTS = 7
 
 

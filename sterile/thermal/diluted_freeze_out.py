@@ -20,11 +20,12 @@ from jax import Array
 from spectra.numerics import integral_weights
 from spectra.structure import Verdict, VerdictStatus, judged
 from spectra.tracing import is_traced
-from sterile.bath import expansion
+from sterile.bath import expansion, thermodynamics
 from sterile.contract import Dataset, ErrorEstimate, History, Mechanism, Production
 from sterile.models import Model, in_range, parameter
 from sterile.quantities import Quantity
 from sterile.status import Status
+from sterile.thermal import account
 from sterile.thermal import distributions as fd
 from sterile.thermal.entropy_release import STEPS, hot_spectrum, release
 
@@ -322,5 +323,7 @@ DILUTED_FREEZE_OUT = Mechanism(
     datasets=datasets,
     plane=("decoupling_temperature_gev", "dilution"),
     excluded={"reheating": "reheating after nucleosynthesis"},
-    citations=(CITATION,),
+    citations=(CITATION, thermodynamics.CITATION),
+    account=account.diluted,
+    remedies=account.diluted_remedies,
 )

@@ -8,6 +8,7 @@ from jax import Array
 
 from sterile.contract import Mechanism, abundance_per_kev
 from sterile.models import Model, parameter
+from sterile.thermal import account
 from sterile.thermal.distributions import (
     RELIC_NUMBER,
     YIELD_PER_NUMBER,
@@ -76,4 +77,6 @@ THERMAL_RELIC = Mechanism(
     solve=solve,
     with_abundance=with_abundance,
     plane=("mass_kev", "temperature_ratio"),
+    account=account.relic,
+    remedies=account.relic_remedies,
 )

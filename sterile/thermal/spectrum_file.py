@@ -21,6 +21,7 @@ from spectra.spectrum import Spectrum, moment, omega_h2, q_mean, q_rms
 from sterile.contract import Choices, ErrorEstimate, History, Mechanism, Production
 from sterile.models import Model, file_name, in_range, parameter, switch
 from sterile.status import Status
+from sterile.thermal import account
 from sterile.thermal.distributions import YIELD_PER_NUMBER
 
 _TEMPERATURE_GEV = 1e-3
@@ -128,4 +129,10 @@ def warnings(model: SpectrumFile, point, cosmology) -> list[str]:
     return [doubt for doubt in doubts if doubt is not None]
 
 
-SPECTRUM_FILE = Mechanism(model=SpectrumFile, solve=solve, prepare=prepare, warnings=warnings)
+SPECTRUM_FILE = Mechanism(
+    model=SpectrumFile,
+    solve=solve,
+    prepare=prepare,
+    warnings=warnings,
+    account=account.of_file,
+)
