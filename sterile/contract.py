@@ -22,12 +22,8 @@ from spectra.constants import (
 )
 from spectra.spectrum import Spectrum
 from spectra.structure import Verdict
-<<<<<<< HEAD
 from sterile.models import HELICITY_STATES, Model, Plasma
-=======
-from sterile.models import Model, Plasma
 from sterile.narrative import Sentence, Told, history, no_remedy
->>>>>>> site
 from sterile.quantities import Quantity
 from sterile.status import Status
 

@@ -16,23 +16,14 @@ pytestmark = pytest.mark.invariants
 SPECTRA = [
     "constants", "precision", "tracing", "units", "status", "directories", "processes", "files",
     "safe_hdf5", "cache", "tree_structure", "programs", "batching", "numerics",
-<<<<<<< HEAD
-    "cosmology", "spectrum", "psd", "linear", "structure", "class_like", "store", "plots", "export",
-]  # fmt: skip
-STERILE = [
-    "status", "names", "quantities", "models", "contract", "bath", "scalar", "parents",
-    "thermal", "mixing", "combined", "mechanisms", "production", "pipeline",
-    "many", "xray", "bounds", "citation", "session", "sections", "config", "catalogue",
-    "report", "scan", "fit", "cobaya", "cli", "__main__",
-=======
-    "cosmology", "spectrum", "psd", "build_up", "linear", "structure", "store", "plots", "export",
+    "cosmology", "spectrum", "psd", "build_up", "linear", "structure", "class_like", "store",
+    "plots", "export",
 ]  # fmt: skip
 STERILE = [
     "status", "names", "quantities", "models", "narrative", "contract", "bath", "scalar", "parents",
-    "thermal", "mixing", "combined", "mechanisms", "production", "pipeline", "xray", "bounds",
-    "citation", "session", "sections", "config", "catalogue", "report", "explain", "scan", "fit",
-    "cli", "__main__",
->>>>>>> site
+    "thermal", "mixing", "combined", "mechanisms", "production", "pipeline", "many", "xray",
+    "bounds", "citation", "session", "sections", "config", "catalogue", "report", "explain", "scan",
+    "fit", "cobaya", "cli", "__main__",
 ]  # fmt: skip
 LONGEST = 400
 
