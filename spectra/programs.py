@@ -45,6 +45,7 @@ EFFORTS: dict[str, dict[str, Any]] = {
 _chosen = contextvars.ContextVar("effort")
 _usual = ["some"]
 _device = contextvars.ContextVar("device")
+_DEFAULT_DEVICE = "jax_default_device"
 _MAGIC = b"sterile-spectra program 1\n"
 _PACKAGES = ("spectra", "sterile")
 
@@ -70,13 +71,13 @@ def _known(name: str) -> str:
     return name
 
 
-def device_named(device: "str | jax.Device | None") -> jax.Device:
-    """The device of a name that JAX knows, such as "cpu" or "gpu", the first of its kind.
+def device_named(device: Any) -> Any:
+    """The ``jax.Device`` of a name that JAX knows, such as "cpu" or "gpu", the first of its kind.
 
     None is the processor, or what ``jax_default_device`` says: an accelerator takes longer for one
     model than a core. Raises ``ValueError`` where there is none of that name.
     """
-    chosen = device or jax.config.jax_default_device or "cpu"
+    chosen = device or getattr(jax.config, _DEFAULT_DEVICE) or "cpu"
     if isinstance(chosen, jax.Device):
         return chosen
     try:
@@ -90,7 +91,7 @@ def device_named(device: "str | jax.Device | None") -> jax.Device:
 
 
 @contextlib.contextmanager
-def running_on(device: jax.Device) -> Iterator[None]:
+def running_on(device: Any) -> Iterator[None]:
     """Programs of this block are compiled for a device and run there."""
     token = _device.set(device)
     try:
@@ -158,19 +159,19 @@ class _Made(NamedTuple):
     shapes: list
 
 
-def _near(leaf: Any, device: jax.Device) -> Any:
+def _near(leaf: Any, device: Any) -> Any:
     """An array that may be given to a program of the device: not one that is bound to another."""
     bound = isinstance(leaf, jax.Array) and leaf.committed and leaf.devices() != {device}
     return np.asarray(leaf) if bound else leaf
 
 
-def programs_device() -> jax.Device:
+def programs_device() -> Any:
     """The device of programs, see :func:`running_on`."""
     chosen = _device.get(None)
     return device_named(None) if chosen is None else chosen
 
 
-def _platform_of(device: jax.Device) -> str:
+def _platform_of(device: Any) -> str:
     """What ``jax.export`` calls the platform of a device."""
     if device.platform != "gpu":
         return device.platform

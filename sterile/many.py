@@ -32,14 +32,14 @@ def evaluate_many(
     mass_kev: ArrayLike | None = None,
     omega_h2: ArrayLike | None = 0.12,
     drive: Drive | None = None,
-    device: str | jax.Device | None = None,
+    device: Any = None,
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 
     Parameters
     ----------
     models : a model with leaves of shape (n,).
-    cosmology, plasma, mass_kev, omega_h2, drive : as for :func:`evaluate`, one for all.
+    cosmology, plasma, mass_kev, omega_h2, drive : as for :func:`sterile.evaluate`, one for all.
     device : "cpu", "gpu" or a ``jax.Device``; a core when left out, or ``jax_default_device``. On
         an accelerator as many models are solved together as its memory holds; the result comes
         back to the host.
@@ -52,7 +52,7 @@ def evaluate_many(
     Raises
     ------
     ValueError
-        As :func:`evaluate`, or if JAX has no such device.
+        As :func:`sterile.evaluate`, or if JAX has no such device.
     """
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
@@ -85,7 +85,7 @@ def evaluate_many(
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[order], *solved)
 
 
-def models_together(device: jax.Device) -> int:
+def models_together(device: Any) -> int:
     """Models that a device solves side by side, a power of two."""
     if device.platform == "cpu":
         return _MOST_ON_A_CORE

@@ -69,7 +69,7 @@ class Point(eqx.Module):
     spectrum: Spectrum
     transfer: Transfer
     half_mode: HalfMode
-    production: Production | None
+    production: Any  # a Production; None in a batch
     status: Array
     numbers: dict[str, Array]
 
