@@ -35,8 +35,7 @@ NAMES = {"e": r"$\nu_e$", "mu": r"$\nu_\mu$", "tau": r"$\nu_\tau$"}
 # label -> (group, what the names of its reactions begin with), the first that fits
 ROWS = {
     "neutrinos": ("leptons", ("neutrinos",)),
-    "Z on charged leptons": ("leptons", ("neutral",)),
-    "W on leptons, 2 ↔ 2": ("leptons", ("charged",)),
+    "charged leptons, 2 ↔ 2": ("leptons", ("neutral", "charged")),
     "decays of μ and τ, 3 → 1": ("leptons", ()),
     "on-shell W and Z": ("leptons", ("W and Z",)),
     "fusion to π, K": ("hadrons", ("charged current, pi", "charged current, K")),
