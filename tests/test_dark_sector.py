@@ -191,7 +191,11 @@ def test_warnings():
         usual = {"occupation_max": 0.5, "density_ratio_max": 1e-3, "yield_s_max": 1e-3}
         production = usual | {"plasma": GRAVITY} | production
         point = SimpleNamespace(
-            status=0, omega_h2=0.12, mass_kev=17.2, production=SimpleNamespace(**production)
+            status=0,
+            omega_h2=0.12,
+            mass_kev=17.2,
+            occupation_max=production["occupation_max"],
+            production=SimpleNamespace(**production),
         )
         return " | ".join(bounds.warnings(model, point))
 

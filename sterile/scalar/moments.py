@@ -106,9 +106,7 @@ def moment_step(plasma):
                 change = change + scattering(hopping(particle, thermal, rates), shape) / hubble
             p, e = rates.momentum_gev, rates.energy_gev
             kinetic = p**2 / (3.0 * e) * jnp.exp(-log_temperature)
-            # less the mean as the lattice has it, which is 1 while the shape lies on the lattice: a
-            # hotter one would heat itself by decays, without end
-            excess = yields * (kinetic - jnp.sum(yields * kinetic * shape))
+            excess = yields * (kinetic - 1.0)
             # per particle: of the gain alone, that may come when none is left
             heating = jnp.sum(excess * gain) / jnp.maximum(state[0], 1e-3)
             heating = heating + jnp.sum(excess * change)
