@@ -30,7 +30,7 @@ def plain(value: Any, unit: str = "") -> Any:
         raise ValueError(f"{value} has the unit [{value.unit}]; give {wanted}") from None
 
 
-def wavenumbers_h_mpc(value: Any, h: float) -> Any:
+def wavenumbers_h_mpc(value: Any, h: Any) -> Any:
     """Wavenumbers in h/Mpc of a quantity in 1/length, with or without astropy's ``littleh``.
 
     ``value``: a quantity, or what is not one and comes back as it is; ``h``: H0 in 100 km/s/Mpc.

@@ -173,6 +173,7 @@ class Sterile(Theory):
         count = int(np.ceil(_PER_E_FOLD * np.log(k_max / _LOWEST_K_MPC))) + 1
         k = np.geomspace(_LOWEST_K_MPC, k_max, count)
         prepared = self._prepared
+        assert prepared is not None  # made before anything is asked for
         source = ClassLike(spectrum, cosmology, drive=prepared.drive, power=prepared.power)
         return k, np.array(z), np.array([source.pk_lin(k, one) for one in z])
 
@@ -237,13 +238,15 @@ class Verdicts(Likelihood):
     def logp(self, **params_values) -> float:
         """The sum of all terms; minus infinity where one does not exist."""
         total = 0.0
+        provider = self.provider
+        assert provider is not None  # cobaya's, once the model stands
         for term in self._terms:
             name = term.observable
             try:
                 if isinstance(term, Normal):
-                    seen = self.provider.get_param(name)
+                    seen = provider.get_param(name)
                 else:
-                    report = self.provider.get_result(VERDICTS)
+                    report = provider.get_result(VERDICTS)
                     seen = observables.constraint_in(report, name, ())
                 total += float(likelihoods.log_likelihood(term, seen))
             except ValueError as error:

@@ -134,7 +134,7 @@ def check(path: Path, run: Simulation | None, cosmology: Cosmology) -> Findings:
 
 def _check_attributes(findings: Findings, file: h5py.File, cosmology: Cosmology) -> None:
     version = file.attrs["fileFormat"]
-    if int(version) != _FILE_FORMAT:
+    if str(np.asarray(version).item()) != str(_FILE_FORMAT):
         findings.problems.append(f"fileFormat = {version}; Galacticus reads {_FILE_FORMAT}")
     for end in ("low", "high"):
         value = file["extrapolation/wavenumber"].attrs[end]

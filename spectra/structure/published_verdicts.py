@@ -159,9 +159,14 @@ def published_verdicts(
         found = _compared(
             subject, bounds, published.thresholds[np.array(chosen)], values, host_scale
         )
-        for i, bound, *numbers in zip(chosen, bounds, *(jnp.unstack(array) for array in found)):
+        values_of, ends, margins, codes = (jnp.unstack(array) for array in found)
+        for i, bound, value, end, margin, code in zip(
+            chosen, bounds, values_of, ends, margins, codes
+        ):
             table = tables.get(bound.name)
-            report[bound.name] = _verdict(subject, bound, *numbers, table, published.masses[i])
+            report[bound.name] = _verdict(
+                subject, bound, value, end, margin, code, table, published.masses[i]
+            )
     for name, table in zip(published.own, own):
         report[name] = _by_likelihood(subject, table, values)
     return {SUMMARY: _summary(report), **report} if report else {}

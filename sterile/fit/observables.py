@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -114,7 +115,7 @@ class Pipeline(eqx.Module):
         }
         return {name: found[name] for name in names}
 
-    def target(self, values: Mapping[str, Array]) -> tuple[Array | None, Array]:
+    def target(self, values: Mapping[str, Any]) -> tuple[Array | None, Array]:
         """The mass [keV] at ``values``, or None where the abundance fixes it, and the abundance."""
         if hasattr(self.model, "mass_kev"):
             return None, self.omega_h2
