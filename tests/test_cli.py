@@ -129,6 +129,7 @@ def test_transfer_json_at_chosen_wavenumbers(transfer):
     assert answer["status"] == 0 and answer["warnings"] == []
 
 
+@pytest.mark.slow
 def test_transfer_of_a_spectrum_too_cold_and_too_hot(transfer):
     code, out, _ = transfer("--json", mass=1e5)
     cold = json.loads(out)

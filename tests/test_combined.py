@@ -198,6 +198,7 @@ def test_a_tolerance_refines_the_parts_that_can_be():
     assert float(found.yield_n) == pytest.approx(float(coarse.yield_n), rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_derivatives_through_a_combination():
     def wavenumber(log_ratio):

@@ -147,6 +147,7 @@ def test_half_mode_in_the_cosmology():
     assert float(reverse.n_s) == 0.0 and float(reverse.a_s) == 0.0  # not in T^2
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_forward_equals_reverse_and_difference():
     def t_at(ln_omega):
@@ -162,6 +163,7 @@ def test_forward_equals_reverse_and_difference():
     np.testing.assert_allclose((at(start + h) - at(start - h)) / (2 * h), forward, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_a_drive_without_derivatives_refuses_them():
     drive = eqx.tree_at(lambda d: d.tangents, drive_function(), None)

@@ -55,6 +55,7 @@ def test_the_constraint_judges_what_it_says():
     assert warm.status == "forbidden" and float(warm.value) < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_the_constraint_has_a_slope():
     dm = spectra.thermal_relic(5.0)

@@ -209,6 +209,7 @@ def test_number_balances_where_kination_ends_while_s_is_made():
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_low_reheating_below_the_resonance():
     # the lattice reaches p = 7e4 T where the resonance begins: nothing was finite

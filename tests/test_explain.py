@@ -485,5 +485,6 @@ def test_braces_balance_whatever_a_source_says():
 def test_every_kind_that_computes_cites_its_paper_and_the_degrees_of_freedom():
     closed = {"thermal-relic", "spectrum-file", "late-thermalisation", "sum"}
     for kind, entry in sterile.kinds().items():
-        if kind not in closed:
+        own = entry.model.__module__.split(".")[0] == "sterile"  # not one that a test registered
+        if own and kind not in closed:
             assert any("1803.01038" in text for text in entry.citations), kind

@@ -101,6 +101,7 @@ def test_identity_ignores_the_number_of_samples_only():
     assert settings.identity(settings.check(_changed(seed=2))) != one
 
 
+@pytest.mark.slow
 @pytest.mark.cli
 def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatch):
     whole, part = tmp_path / "whole.h5", tmp_path / "part.h5"
@@ -137,6 +138,7 @@ def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatc
         fit.run(_changed(seed=5), part, resume=True)
 
 
+@pytest.mark.slow
 @pytest.mark.cli
 def test_branches_that_are_connected_are_noticed(toy, tmp_path, monkeypatch):
     # one mode cut in two: chains of either half wander into the other

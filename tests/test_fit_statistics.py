@@ -352,6 +352,7 @@ def _simulate(width):
     return simulate
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_calibration():
     # 60 fits; a p-value below 1e-3 by chance once in 250 (four of them)
@@ -360,6 +361,7 @@ def test_calibration():
     assert min(*found.chi_square.values(), *found.ecdf.values()) > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_calibration_notices_errors_that_are_too_small():
     found = ranks(_simulate(0.4), PRIORS, 40, seed=4, thin=5)

@@ -64,6 +64,7 @@ def test_solution_error_and_history(kind):
     assert isinstance(sterile.bounds.warnings(model, point), list)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 @pytest.mark.parametrize("kind", QUICK)
 def test_vmap_jit_and_grad(kind):

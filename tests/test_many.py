@@ -37,6 +37,7 @@ def test_a_batch_is_its_points_in_their_order():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_another_device_gives_the_same():
     code = """

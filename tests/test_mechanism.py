@@ -33,6 +33,7 @@ def test_the_example_is_short():
     assert len((EXAMPLES / "bath_decay.py").read_text().splitlines()) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_derivatives_go_through_the_whole_pipeline():
     point = sterile.evaluate(MODEL)
@@ -169,6 +170,7 @@ sigma = 0.0012
 """
 
 
+@pytest.mark.slow
 @pytest.mark.cli
 def test_it_is_scanned_by_workers_that_never_saw_it(solved):
     folder, _ = solved

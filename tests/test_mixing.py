@@ -316,6 +316,7 @@ def test_no_dependence_on_where_bins_lie():
         assert float(found.q_mean) == pytest.approx(float(fine.q_mean), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_errors_are_bounds():
     for model, grid in (
@@ -380,6 +381,7 @@ def test_momenta_are_even_in_logarithms():
     np.testing.assert_allclose(np.diff(np.log(q)), step, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_a_scalar_that_also_mixes_is_judged_as_both():
     model = sterile.ScalarDecayMixing(100.0, 1e-8, 1e-9, mass_kev=7.1, sin2_2theta=5e-10)

@@ -46,6 +46,7 @@ def test_dodelson_widrow(mass, mixing):
     np.testing.assert_allclose(found, forward, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mass, mixing, asymmetry",
     [

@@ -6,6 +6,7 @@ import pytest
 import sterile
 from sterile.parents.solution import FromDecay, FromPairs, Parent, solve_parent
 from sterile.scalar.grids import FREEZE_OUT
+from sterile.status import is_failure
 
 G = 106.75
 BATH = sterile.Plasma(constant_g=G, dark_sector_in_hubble=False)
@@ -70,7 +71,7 @@ def test_number_balances_in_every_corner(corner):
     if "ratio" in values:
         values["parent_temperature_ratio"] = values.pop("ratio")
     production = sterile.solve(sterile.ParentDecay(mass_kev=1.0, **values))
-    assert int(production.status) == 0
+    assert not is_failure(int(production.status))
     # 4e-4 is the worst of 120 points over the whole range
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=5e-4)
 

@@ -143,6 +143,7 @@ def test_a_batch_without_a_grid_is_its_points_one_by_one():
             assert float(getattr(batch, name)[index]) == close, (name, points[index])
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_gradient_of_the_half_mode():
     # one direction through everything: forward against Richardson differences, absolute 1e-5 in

@@ -56,6 +56,7 @@ def test_relic_density_conversions():
     assert relic_mass_kev(1e-5, 0.12) == pytest.approx(4.3488e1, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.analytic
 def test_equilibrium_is_the_fixed_point():
     # with everything fast, f follows exp(-E/T)

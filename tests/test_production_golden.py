@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from production_cases import GOLDEN, golden, solved
 
+from sterile.status import is_failure
+
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.h5"))
 
 
@@ -18,7 +20,8 @@ NAMES = sorted(path.stem for path in GOLDEN.glob("*.h5"))
 def test_yield_and_moments(name):
     attributes, _ = golden(name)
     production = solved(name)
-    assert int(production.status) == 0
+    # the reference leaves out Pauli blocking as the published treatment does
+    assert not is_failure(int(production.status))
     assert float(production.yield_n) == pytest.approx(attributes["yield_n"], rel=1e-4)
     assert float(production.q_mean) == pytest.approx(attributes["q_mean"], rel=3e-4)
     assert float(production.q_rms) == pytest.approx(attributes["q_rms"], rel=3e-4)

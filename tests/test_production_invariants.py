@@ -108,6 +108,7 @@ def test_the_first_step_below_the_electroweak_temperature_is_converged():
     assert float(coarse.q_mean) == pytest.approx(float(fine.q_mean), rel=2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 @pytest.mark.parametrize("values", [(61.3, 2.6e-6, 2.3e-11), (62.0, 1e-5, 1e-12)])
 def test_freeze_out_on_the_resonance_converges(values):

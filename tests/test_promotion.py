@@ -122,6 +122,7 @@ def _numbers(threads: int) -> np.ndarray:
     return np.array([float.fromhex(line) for line in out.stdout.split()])
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")

@@ -101,6 +101,7 @@ def test_a_worker_that_dies_once_costs_nothing(serial, tmp_path):
     same(path, serial)
 
 
+@pytest.mark.slow
 def test_a_point_that_kills_its_worker_is_found_and_the_others_are_kept(serial, tmp_path):
     small = copy.deepcopy(SCAN)
     small["scan"]["parameters"]["portal_coupling"]["points"] = 2

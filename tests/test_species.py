@@ -51,6 +51,7 @@ def test_cold_rest_is_a_cold_species():
     np.testing.assert_allclose(cold.t, mixed.t, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_any_share_between_none_and_all():
     dm = thermal()
     hottest = np.asarray(spectra.transfer(dm, k_h_mpc=K).t)

@@ -39,6 +39,7 @@ def whole(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_point_ends_with_a_value_or_a_name(whole):
     found = json.loads((whole / "summary.json").read_text())
     assert found["points"] == found["asked"] == 10
@@ -46,6 +47,7 @@ def test_every_point_ends_with_a_value_or_a_name(whole):
     assert found["failures"] == [] and found["broken"] == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(whole, tmp_path):
     process = subprocess.Popen(command(tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL)
     try:

@@ -58,6 +58,7 @@ def test_hot_relics_are_those_of_class(case):
     assert np.all(missed < np.asarray(result.t2_error) + 1e-4 * expected)
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_a_spectrum_that_is_not_thermal_is_that_of_class():
     """A decay's: slow particles and a fast tail."""
@@ -93,6 +94,7 @@ def test_cold_dark_matter_grows_as_in_camb():
     np.testing.assert_allclose(ratio / np.mean(ratio), 1.0, atol=5e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_both_ways_agree_where_both_hold():
     """A 1 keV relic is slow enough for the drive and not too slow for the hierarchies: 5e-4."""
@@ -117,6 +119,7 @@ def test_slow_dark_matter_is_cold_on_large_scales():
     assert np.all(np.abs(np.asarray(result.t2)[low] - 1.0) < 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_half_modes_of_hot_dark_matter_are_found():
     """From 0.02 h/Mpc on; larger mass, larger wavenumber."""
@@ -152,6 +155,7 @@ def _t2_of_mass_and_share(parameters):
 HOT = np.array([0.03, 0.2])
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_derivatives_of_hot_dark_matter():
     """In mass and share, against differences.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -89,26 +90,30 @@ def published_bounds(
     FileNotFoundError, ValueError
         As :func:`spectra.structure.choose_bounds` and :func:`spectra.structure.read_likelihood`.
     """
-    cosmology = Cosmology() if cosmology is None else cosmology
-    bounds, paths = choose_bounds(chosen)
-    models = tuple(dict.fromkeys(model for bound in bounds for model in models_of(bound)))
-    known = standard_numbers(models, cosmology) if models else {}
-    thresholds, masses = [], []
-    for bound in bounds:
-        thresholds.append(_thresholds(bound, known, float(cosmology.h)))
-        masses.append(_in_words(bound, cosmology))
-    rows = [shipped_likelihood(bound.likelihood) for bound in bounds if bound.likelihood]
-    own = {path.rsplit("/", 1)[-1].removesuffix(".toml"): read_likelihood(path) for path in paths}
-    taken = {bound.name for bound in bounds} & set(own)
-    if taken or len(own) < len(paths):
-        raise ValueError(f"likelihood {min(taken or own)!r} is there twice; rename its file")
-    return PublishedBounds(
-        thresholds=as_float(np.array(thresholds, dtype=float).reshape(len(bounds), 2)),
-        tables=(*rows, *own.values()),
-        bounds=bounds,
-        masses=tuple(masses),
-        own=tuple(own),
-    )
+    # what depends on a concrete cosmology alone is no part of a user's program
+    with jax.ensure_compile_time_eval():
+        cosmology = Cosmology() if cosmology is None else cosmology
+        bounds, paths = choose_bounds(chosen)
+        models = tuple(dict.fromkeys(model for bound in bounds for model in models_of(bound)))
+        known = standard_numbers(models, cosmology) if models else {}
+        thresholds, masses = [], []
+        for bound in bounds:
+            thresholds.append(_thresholds(bound, known, float(cosmology.h)))
+            masses.append(_in_words(bound, cosmology))
+        rows = [shipped_likelihood(bound.likelihood) for bound in bounds if bound.likelihood]
+        own = {
+            path.rsplit("/", 1)[-1].removesuffix(".toml"): read_likelihood(path) for path in paths
+        }
+        taken = {bound.name for bound in bounds} & set(own)
+        if taken or len(own) < len(paths):
+            raise ValueError(f"likelihood {min(taken or own)!r} is there twice; rename its file")
+        return PublishedBounds(
+            thresholds=as_float(np.array(thresholds, dtype=float).reshape(len(bounds), 2)),
+            tables=(*rows, *own.values()),
+            bounds=bounds,
+            masses=tuple(masses),
+            own=tuple(own),
+        )
 
 
 def _thresholds(bound: Bound, known: dict, h: float) -> tuple[float, float]:

@@ -62,7 +62,7 @@ def rows(
     folder.mkdir(parents=True, exist_ok=True)
     for number, temperature in enumerate(temperatures_gev):
         name = f"{temperature:.8g}-{momenta[0]:.6g}-{momenta[-1]:.6g}-{momenta.size}"
-        path = folder / f"{name}-{resolution.energy}-{resolution.momentum}.npy"
+        path = folder / f"{name}-{resolution.energy}-{resolution.momentum}.f64"
         if not path.exists():
             row = np.zeros((len(FLAVOURS), len(GROUPS), momenta.size))
             for column, momentum in enumerate(momenta):
@@ -71,7 +71,7 @@ def rows(
                     row[flavour, :, column] = [
                         sum(sum(rate) for rate in found[group].values()) for group in GROUPS
                     ]
-            part = path.with_suffix(".part.npy")
-            np.save(part, row)
+            part = path.with_suffix(".part")
+            row.tofile(part)
             part.replace(path)
-        yield number, np.load(path)
+        yield number, np.fromfile(path).reshape(len(FLAVOURS), len(GROUPS), momenta.size)
