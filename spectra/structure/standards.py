@@ -122,11 +122,15 @@ def relic_masses_kev(m_hm_msun: float, cosmology: Cosmology | None = None) -> di
     numbers = standard_numbers(half_mode_models(), cosmology)
     ln_m = np.log([model.mass_kev for model in numbers])
     ln_m_hm = np.log([row["m_hm_t_half_msun_h"] for row in numbers.values()])
+    # in another cosmology the coldest may have no half-mode within the solver's wavenumbers
+    there = np.isfinite(ln_m_hm)
+    ln_m, ln_m_hm = ln_m[there], ln_m_hm[there]
     ln_asked = math.log(m_hm_msun * plain.h)
-    inside = ln_m_hm[-1] <= ln_asked <= ln_m_hm[0]
-    # nearly a power law: a polynomial meets all sixteen to 1e-6; scipy's splines take 0.5 s to load
-    smooth = np.polynomial.Polynomial.fit(ln_m_hm, ln_m, 9)
-    solved = math.exp(smooth(ln_asked)) if inside else math.nan
+    solved = math.nan
+    if ln_m.size and ln_m_hm[-1] <= ln_asked <= ln_m_hm[0]:
+        # nearly a power law: a polynomial meets all to 1e-6; scipy's splines take 0.5 s to load
+        smooth = np.polynomial.Polynomial.fit(ln_m_hm, ln_m, min(9, ln_m.size - 1))
+        solved = math.exp(smooth(ln_asked))
     k = half_mode_wavenumber(m_hm_msun * plain.h, plain)
     fitted = {kind: thermal_mass_kev(k, plain, 0.25, fit) for kind, fit in FITS.items()}
     return {"solver": solved, **fitted}
