@@ -61,6 +61,7 @@ def test_spectra_of_one_species_add():
     assert float(found.error.largest()) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_species_of_different_masses_are_those_of_the_transfer():
     point = sterile.evaluate(sterile.Sum(RELIC, HEAVY))

@@ -150,6 +150,7 @@ def test_parameters_of_parts_are_scanned(tmp_path):
         assert points["part_2_share"][i] == pytest.approx(float(alone.part_2_share), rel=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.cli
 def test_parameters_of_parts_are_fitted(tmp_path):
     text = (

@@ -25,6 +25,7 @@ def test_an_unknown_device_is_named():
         sterile.evaluate_many(_relics(MASSES), device="abacus")
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_a_batch_is_its_points_in_their_order():
     points = sterile.evaluate_many(_relics(MASSES))

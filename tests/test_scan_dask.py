@@ -78,6 +78,7 @@ class At(Progress):
             action()
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_and_the_file_is_that_of_a_serial_run(scheduler, tmp_path):
     address, worker, _ = scheduler
     processes = [worker() for _ in range(3)]

@@ -128,6 +128,7 @@ def test_wavenumbers_out_of_range_are_refused(k):
         spectra.transfer(spectra.thermal_relic(3.5), k_h_mpc=np.array(k, dtype=float))
 
 
+@pytest.mark.slow
 def test_a_foreign_cosmology_is_refused_or_flagged():
     dm = spectra.thermal_relic(3.5)
     with pytest.raises(ValueError, match="omega_b"):

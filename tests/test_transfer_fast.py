@@ -37,6 +37,7 @@ def solved(mass_kev, share, k_h_mpc, **options):
     return spectra.transfer(dm, k_h_mpc=k_h_mpc, composition=[share], **options)
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize("case", golden_cases().items(), ids=lambda case: str(case[0]))
 def test_hot_relics_are_those_of_class(case):
@@ -68,6 +69,7 @@ def test_a_spectrum_that_is_not_thermal_is_that_of_class():
     np.testing.assert_allclose(result.t2, DECAY_T2, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.external
 @pytest.mark.external_fast
 def test_a_hot_share_by_class_here_and_now():
