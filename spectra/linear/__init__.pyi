@@ -24,4 +24,5 @@ from .transfer_function import K_RANGE_H_MPC as K_RANGE_H_MPC
 from .transfer_function import Transfer as Transfer
 from .transfer_function import at_wavenumbers as at_wavenumbers
 from .transfer_function import check_wavenumbers as check_wavenumbers
+from .transfer_function import default_wavenumbers as default_wavenumbers
 from .transfer_function import transfer as transfer

@@ -14,6 +14,7 @@ delta_b(tau) = int dtau' g(tau, tau') (S - k^2 c_b^2 delta_b), g from their drag
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -175,6 +176,16 @@ def continued(t: Array, k: Wavenumbers, drive: Drive) -> Array:
     return 1.0 - below * (1.0 - t[..., k.driven])
 
 
+def default_wavenumbers(driven_k_h_mpc: Any) -> Any:
+    """The wavenumbers (97,) [h/Mpc] of :func:`transfer` where none are asked for.
+
+    ``driven_k_h_mpc``: those of its drive, ``drive.k_h_mpc`` (71,), of which they are the end.
+    """
+    on = jnp if is_traced(driven_k_h_mpc) else np
+    low = _LOWER_K_H_MPC * (driven_k_h_mpc[0] / _LOWEST_DRIVEN_K_H_MPC)
+    return on.append(low, driven_k_h_mpc)
+
+
 def prepared(
     dm, cosmology, drive, k_h_mpc, composition
 ) -> tuple[tuple[Spectrum, ...], Array, Cosmology, Drive, Wavenumbers]:
@@ -193,8 +204,8 @@ def prepared(
     on = jnp if is_traced(own) else np
     own = on.asarray(own)
     if k_h_mpc is None:
-        low = _LOWER_K_H_MPC * (own[0] / _LOWEST_DRIVEN_K_H_MPC)
-        k, driven = on.append(low, own), np.pad(np.arange(own.shape[0]), (low.size, 0))
+        k = default_wavenumbers(own)
+        driven = np.pad(np.arange(own.shape[0]), (k.shape[0] - own.shape[0], 0))
     else:
         # and where the hierarchies and the drive's equations are compared
         all_k = on.append(on.maximum(own, _LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from spectra.linear import default_wavenumbers
 from sterile import config as configuration
 from sterile.mechanisms import mechanism_of, modules_of
 from sterile.models import parameters_of
@@ -109,7 +110,7 @@ class Pipeline:
         }
         shared = {}
         if "transfer" in self.outputs:
-            k = np.asarray(setup.drive.k_h_mpc)
+            k = default_wavenumbers(np.asarray(setup.drive.k_h_mpc))
             shared["transfer/k_h_mpc"] = (k, "h/Mpc", "wavenumber")
         attributes = {f"verdicts/{name}": {"source": text} for name, text in sources.items()}
         return Description(columns, shared, attributes)
