@@ -13,6 +13,7 @@ from sterile.bath import electroweak_crossover as crossover
 from sterile.models import BATH_CHANNELS
 from sterile.scalar import amplitudes, collisions, higgs_width, resonance
 from sterile.scalar import quantum_statistics as statistics
+from sterile.scalar import rates as scalar_rates
 from sterile.scalar import step as scalar_step
 from sterile.scalar.bath_means import has_means
 from sterile.status import is_failure
@@ -79,7 +80,7 @@ def test_gain_of_the_broken_phase(scalar_mass, temperature):
         table = collisions.cross_section_table(
             jnp.asarray(scalar_mass), jnp.asarray(coupling), s_max, "none", part
         )
-        kernels.append(collisions.annihilation_kernel(table, jnp.asarray(p), scalar_mass))
+        kernels.append(collisions.annihilation_kernel(table, jnp.asarray(p), scalar_mass, p.size))
     light = statistics.light_mean(jnp.asarray(p), scalar_mass, coupling, temperature, "none")
     heavy = statistics.heavy_mean(jnp.asarray(p), scalar_mass, coupling, temperature, BATH_CHANNELS)
     weight = 0.2 * p**2 / e * np.exp(-e / temperature)
@@ -139,7 +140,7 @@ def test_resonance_peak_is_the_bose_decay():
 
 
 def _particle(stimulated, elastic=None, count=12):
-    return scalar_step.Particle(
+    return scalar_rates.Particle(
         *(jnp.asarray(number) for number in (100.0, 1e-14, 1e-16)),
         log_q=np.linspace(-2.0, 2.0, count),
         log_step=0.3,
@@ -158,23 +159,25 @@ def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     rng = np.random.default_rng(0)
     # any table will do: gamma itself comes with the bath
     particle, count = _particle(stimulated, () if elastic else None), 12
-    thermal = scalar_step.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), sterile.Plasma())
+    thermal = scalar_rates.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), sterile.Plasma())
     if elastic:
         thermal = thermal._replace(elastic_gev=jnp.asarray(3e-14))
     operator = jnp.asarray(rng.uniform(0.5, 1.0, (count, count))) * 1e-14
     f, yields = (jnp.asarray(rng.uniform(0.1, 1.0, count)) for _ in range(2))
     carry = (f, jnp.asarray(1e-4), jnp.asarray(1e-3))
-    fit, state, jacobian = scalar_step._start_of_step(particle, thermal, operator, yields, *carry)
+    around = scalar_rates.surroundings_of(particle, thermal, operator)
+    fit, state, jacobian = scalar_step._start_of_step(particle, around, yields, *carry)
 
     def rate(state):
-        return scalar_step.right_hand_side(particle, thermal, operator, fit, yields, state)
+        stage = scalar_step.stage_of(particle, around, fit, yields)
+        return scalar_step.flow(particle, stage, state)
 
     np.testing.assert_allclose(jacobian, jax.jacfwd(rate)(state), rtol=1e-10, atol=1e-12)
 
     momentum = jnp.exp(particle.log_q) * thermal.comoving_gev
     exponent = jnp.hypot(momentum, 100.0) / thermal.temperature_gev
     f = 1.0 / jnp.expm1(exponent) if stimulated else jnp.exp(-exponent)
-    rates = scalar_step.rates_of(particle, thermal, operator, f)
+    rates = scalar_rates.rates_of(particle, thermal, operator, f)
     gain = rates.source * ((1.0 + f) if stimulated else 1.0)
     np.testing.assert_allclose(gain, rates.loss * f, rtol=1e-13)
     if elastic:

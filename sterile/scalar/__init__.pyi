@@ -27,4 +27,4 @@ from .mechanism import SCALAR_DECAY as SCALAR_DECAY
 from .model import ScalarDecay as ScalarDecay
 from .production import ScalarYields as ScalarYields
 from .production import snapshots as snapshots
-from .step import Particle as Particle
+from .rates import Particle as Particle

@@ -5,7 +5,7 @@ solution come from its decayed number and energy,
 
     <q> = 2 pi^2 (45/(4 pi^4 g_s0)) (rho_N/a_T^4)/Y_N,
 
-and need no spectrum; F_N is compared at every 16th momentum. The difference is the error of the
+and need no spectrum; F_N is compared at every eighth momentum. The difference is the error of the
 coarser solution, far above that of the finer one: a bound, not an estimate of its size.
 """
 
@@ -26,7 +26,7 @@ from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid
 FLOOR = 2e-5
 COARSER = 2.0
 _FINER = 1.5
-_EVERY = 16
+_EVERY = 8
 
 
 def rescaled(grid: Grid, factor: float) -> Grid:
@@ -54,7 +54,7 @@ def energy_q_mean(scalar):
 
 
 def coarser_solution(model, plasma, grid: Grid, q):
-    """(Y_N, <q>, F_N) on a coarser grid, F_N at every 16th of ``q``."""
+    """(Y_N, <q>, F_N) on a coarser grid, F_N at every eighth of ``q``."""
     coarse = rescaled(grid, COARSER)
     scalar = solve_scalar(model, plasma, coarse)
     f = neutrino_spectrum(scalar, model, plasma, coarse, q[::_EVERY], scalar.clock[-1])

@@ -17,7 +17,7 @@ from sterile.models import Plasma
 from sterile.scalar.lattice import Grid
 from sterile.scalar.model import ScalarDecay
 from sterile.scalar.quantum_statistics import contact_mean, heavy_mean, light_mean
-from sterile.scalar.step import thermal_at
+from sterile.scalar.rates import thermal_at
 
 _POINTS = 6
 # units before and after a phase that the stencil may reach when T_EW is near its ends

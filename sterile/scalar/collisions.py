@@ -240,7 +240,7 @@ def energy(momentum, mass):
     return jnp.sqrt(momentum**2 + mass**2)
 
 
-def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev):
+def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev, reach: int):
     """K(p_1, p_2)/lambda^2 = [Omega(s_+) - Omega(s_-)]/(32 pi^2) [GeV^2], shape (n, n).
 
     L[f](p_1) = 1/(p_1 E_1) integral dE_2 K f(p_2). Symmetric. s - 4m^2 is formed without
@@ -253,23 +253,27 @@ def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev)
     table : from :func:`cross_section_table`.
     momentum_gev : physical momenta p [GeV], shape (n,).
     scalar_mass_gev : m_S [GeV], scalar.
+    reach : pairs of momenta as many nodes apart or more are left out: any number stands there.
     """
     mass2 = scalar_mass_gev**2
-    first, second = np.triu_indices(momentum_gev.shape[0])
+    first, second, place = packed(momentum_gev.shape[0], reach)
     p1, p2 = momentum_gev[first], momentum_gev[second]
     e = energy(momentum_gev, scalar_mass_gev)
     product = e[first] * e[second] + p1 * p2
     low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
     high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
     rise = omega_above(table, high) - omega_above(table, low)
-    return (rise / (32.0 * math.pi**2))[packed(momentum_gev.shape[0])]
+    return (rise / (32.0 * math.pi**2))[place]
 
 
-def packed(count: int) -> np.ndarray:
-    """Where element (i, j) of a symmetric matrix lies in its packed upper triangle."""
+def packed(count: int, reach: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs i <= j < i + ``reach``, and where (i, j) and (j, i) lie among them."""
     place = np.zeros((count, count), dtype=int)
-    place[np.triu_indices(count)] = np.arange(count * (count + 1) // 2)
-    return np.maximum(place, place.T)
+    first, second = np.triu_indices(count)
+    near = second - first < reach
+    first, second = first[near], second[near]
+    place[first, second] = np.arange(first.size)
+    return first, second, np.maximum(place, place.T)
 
 
 def contact_kernel_factor(portal_coupling):

@@ -21,10 +21,10 @@ from jax.typing import ArrayLike
 
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
-from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
+from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, lagrange, phases
 
-_COMPUTED = 400  # momenta at which F is integrated
-_TABULATED_PER_COMPUTED = 3  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F
+_COMPUTED = 200  # momenta at which F is integrated
+_TABULATED_PER_COMPUTED = 6  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F
 _TOGETHER = 100  # momenta whose quadrature is done at a time
 _REFINE = 4
 _BELOW = 15  # coarse steps by which the lattice is continued to small momenta
@@ -53,7 +53,7 @@ class Decaying(Protocol):
 
 
 def momentum_grid(history: ScalarHistory, model: Decaying) -> Array:
-    """q at which F is integrated, (400,), log-uniform, to where S has decayed.
+    """q at which F is integrated, (200,), log-uniform, to where S has decayed.
 
     It begins at 1e-3, or lower where S decays at T far above its mass: F q^2 of such decays is flat
     down to p = m_S^2/(4 E). Decay momenta run over nine decades, so the ends are chosen per model.
@@ -154,7 +154,7 @@ _DEEPEST = -6.0  # of its beginning, from ln of _Q_LOWEST
 
 
 def tabulate(q: Array, f: Array) -> tuple[Array, Array]:
-    """F on a grid three times as fine, (1198,), by six-point interpolation of ln F in ln q."""
+    """F on a grid six times as fine, (1195,), by six-point interpolation of ln F in ln q."""
     parts = _TABULATED_PER_COMPUTED
     size = parts * (q.size - 1) + 1
     log_q, log_f = jnp.linspace(jnp.log(q[0]), jnp.log(q[-1]), size), jnp.log(jnp.maximum(f, _DARK))
@@ -179,19 +179,6 @@ def _inverse_grading(value):
     for _ in range(6):
         v = v - (v - jnp.exp(-v) - value) / (1.0 + jnp.exp(-v))
     return jnp.maximum(v, _GRADING_START + 1e-3)
-
-
-def lagrange(offset, count):
-    """Weights of ``count`` unit-spaced nodes 0..count-1 at ``offset``; a leading axis of count."""
-    weights = []
-    for j in range(count):
-        others = [k for k in range(count) if k != j]
-        scale = math.prod(j - k for k in others)
-        product = 1.0
-        for k in others:
-            product = product * (offset - k)
-        weights.append(product / scale)
-    return weights
 
 
 def _interpolation_matrix(nodes: int, parts: int, below: int = 0) -> np.ndarray:

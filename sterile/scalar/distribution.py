@@ -35,8 +35,7 @@ from sterile.scalar.lattice import Grid, ScalarHistory, phases, yield_weights
 from sterile.scalar.model import ScalarDecay
 from sterile.scalar.moments import first_population
 from sterile.scalar.phase import run_phase
-from sterile.scalar.resonance import resonance_peak
-from sterile.scalar.step import (
+from sterile.scalar.rates import (
     DEAD,
     Particle,
     expansion,
@@ -45,6 +44,7 @@ from sterile.scalar.step import (
     rates_of,
     thermal_at,
 )
+from sterile.scalar.resonance import resonance_peak
 
 FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
 _START_ROUNDS = 4
@@ -106,7 +106,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
 
 
 def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) -> ScalarHistory:
-    """Integrate f(q, x) of any :class:`sterile.scalar.step.Particle`.
+    """Integrate f(q, x) of any :class:`sterile.scalar.rates.Particle`.
 
     ``model``: its scalar_mass_gev fixes the clock, its couplings the tables below T_EW.
     ``start``: f at the first node, (n,); else what the collisions have made by then.

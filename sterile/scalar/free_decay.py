@@ -14,7 +14,7 @@ import numpy as np
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
 from sterile.scalar.collisions import energy
-from sterile.scalar.step import thermal_at
+from sterile.scalar.rates import thermal_at
 
 _STAGES = np.array([0.0, 0.5, 1.0])
 
@@ -24,7 +24,7 @@ def free_phase(particle, yields, starts, step, plasma, carry):
 
     Parameters
     ----------
-    particle : :class:`sterile.scalar.step.Particle`.
+    particle : :class:`sterile.scalar.rates.Particle`.
     yields : weights of f in n_S/s, shape (n,).
     starts : x at the start of each step, shape (t,), and their common length ``step``.
     plasma : treatment of the bath.

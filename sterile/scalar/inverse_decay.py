@@ -27,17 +27,9 @@ import numpy as np
 from jax import Array
 
 from sterile.scalar.collisions import energy
-from sterile.scalar.rosenbrock import NODES, rodas5p_step
-from sterile.scalar.step import (
-    DEAD,
-    blocking_of,
-    expansion,
-    follow,
-    occupation,
-    psi,
-    rates_of,
-    right_hand_side,
-)
+from sterile.scalar.rates import DEAD, blocking_of, expansion, occupation, rates_at
+from sterile.scalar.rosenbrock import rodas5p_step
+from sterile.scalar.step import flow, follow, psi, stage_of
 
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 
@@ -128,65 +120,61 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     )
 
 
-def _flow(particle, thermal, operator, fit, yields, scale, state):
+def _flow(particle, around, fit, yields, scale, state):
     """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx."""
-    count = scale.shape[0]
+    count, thermal = scale.shape[0], around.thermal
     own, n = state[:-count], state[-count:] * scale
-    flow = right_hand_side(particle, thermal, operator, fit, yields, own)
-    log_psi, _ = psi(particle, thermal, fit)
-    unit = fit.scale * jnp.exp(log_psi)
-    f = occupation(particle, thermal, own[:-2] * unit)
-    rates = rates_of(particle, thermal, operator, f)
+    stage = stage_of(particle, around, fit, yields)
+    f = occupation(particle, thermal, own[:-2] * stage.unit)
+    rates = rates_at(particle, around, f)
     hubble, _, number = expansion(particle, thermal, rates, f, own[-1])
     change = exchange(particle, thermal, rates.decay, f, n)
     # decays that do not happen, per time
     spared = rates.decay * (f * (1.0 - change.kept) + change.returned) / hubble
     heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
-    returned = blocking_of(particle, f) ** 2 * spared / unit
+    returned = blocking_of(particle, f) ** 2 * spared / stage.unit
     correction = jnp.concatenate([returned, -jnp.sum(yields * spared)[None], -heat[None]])
-    return jnp.concatenate([flow + correction, change.gain / (scale * hubble)])
+    own = flow(particle, stage, own) + correction
+    return jnp.concatenate([own, change.gain / (scale * hubble)])
 
 
-def exchange_step(
-    particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry
-):
+def exchange_step(particle, yields, around, slopes, step, carry):
     """One Rodas5P step from (f, decayed, rest, n); arguments as ``step.implicit_step``."""
     f, decayed, rest, n = carry
 
     def at(node):
-        return jax.tree.map(lambda leaf: leaf[node], thermals)
+        return jax.tree.map(lambda leaf: leaf[node], around)
 
-    rates = rates_of(particle, at(0), operators[0], f)
-    hubble, _, _ = expansion(particle, at(0), rates, f, rest)
-    change = exchange(particle, at(0), rates.decay, f, n)
+    first = at(0)
+    rates = rates_at(particle, first, f)
+    hubble, _, _ = expansion(particle, first.thermal, rates, f, rest)
+    change = exchange(particle, first.thermal, rates.decay, f, n)
     blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
     returned = rates.decay * change.returned
     # f is measured against what it is about to be where it has died or has yet to come
     steady = (rates.source + returned) / (rates.loss + blocked.free + hubble)
-    fit = follow(particle, at(0), blocked, hubble, rates.source, returned, jnp.maximum(f, steady))
+    fit = follow(
+        particle, first.thermal, blocked, hubble, rates.source, returned, jnp.maximum(f, steady)
+    )
     # n = O(1) in these units, however fast it grows
     scale = jnp.maximum(n, jnp.abs(change.gain) * step / hubble)
     scale = jnp.maximum(scale, DEAD)
     own = f * blocking_of(particle, f) / fit.scale
     state = jnp.concatenate([own, decayed[None], rest[None], n / scale])
 
-    def flow(thermal, operator, y):
-        return _flow(particle, thermal, operator, fit, yields, scale, y)
+    def flow_at(around, y):
+        return _flow(particle, around, fit, yields, scale, y)
 
-    jacobian = jax.jacfwd(lambda y: flow(at(0), operators[0], y))(state)
-    _, derivative = jax.jvp(
-        lambda thermal, operator: flow(thermal, operator, state),
-        (at(0), operators[0]),
-        (thermal_slope, operator_slope),
-    )
+    jacobian = jax.jacfwd(lambda y: flow_at(first, y))(state)
+    _, derivative = jax.jvp(lambda around: flow_at(around, state), (first,), (slopes,))
     state = rodas5p_step(
-        lambda node, y: flow(at(node), operators[node], y),
+        lambda node, y: flow_at(at(node), y),
         state,
         step,
         jacobian,
         derivative,
     )
-    last = at(len(NODES) - 1)
+    last = at(-1).thermal
     log_psi, _ = psi(particle, last, fit)
     count = f.shape[0]
     f = jnp.maximum(state[:count] * fit.scale * jnp.exp(log_psi), 0.0)

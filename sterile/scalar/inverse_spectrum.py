@@ -26,7 +26,7 @@ from sterile.scalar.decay_products import (
     log_rate_table,
     refinement,
 )
-from sterile.scalar.step import prompt_width_gev
+from sterile.scalar.rates import prompt_width_gev
 
 _TINY = 1e-140  # its square, in derivatives, does not underflow
 _NODES = 640  # on either side of theta = 0

@@ -104,3 +104,16 @@ def phases(grid: Grid) -> tuple[Phase, Phase, Phase]:
         Phase(hot, coupled, grid.coupled_steps),
         Phase(hot + coupled, grid.late_units, grid.late_steps),
     )
+
+
+def lagrange(offset, count):
+    """Weights of ``count`` unit-spaced nodes 0..count-1 at ``offset``; a leading axis of count."""
+    weights = []
+    for j in range(count):
+        others = [k for k in range(count) if k != j]
+        scale = math.prod(j - k for k in others)
+        product = 1.0
+        for k in others:
+            product = product * (offset - k)
+        weights.append(product / scale)
+    return weights

@@ -26,8 +26,9 @@ from jax import Array
 
 from sterile.bath import expansion as bath
 from sterile.scalar.elastic_scattering import scattering
+from sterile.scalar.rates import expansion, rates_of
 from sterile.scalar.rosenbrock import NODES, rodas5p_step
-from sterile.scalar.step import Fit, expansion, hopping, psi_of_energy, rates_of
+from sterile.scalar.step import Fit, hopping, psi_of_energy
 
 _DEAD = 1e-100  # yield below which S is gone
 # what still decays in an e-fold over what has decayed, below which T_S no longer matters
@@ -135,7 +136,9 @@ def moment_step(plasma):
         gone = scale * (1.0 + decay / hubble) < _GONE * decayed
         return Fit(scale, balance, exponent, free, jnp.asarray(2.0)), gone
 
-    def step_of(particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry):
+    def step_of(particle, yields, around, slopes, step, carry):
+        thermals, operators = around.thermal, around.operator
+
         def at(node):
             return jax.tree.map(lambda leaf: leaf[node], thermals)
 
@@ -155,7 +158,7 @@ def moment_step(plasma):
         _, derivative = jax.jvp(
             lambda thermal, operator: at_start(thermal, operator, state),
             (first, operators[0]),
-            (thermal_slope, operator_slope),
+            (slopes.thermal, slopes.operator),
         )
         state = rodas5p_step(
             lambda node, y: right_hand_side(

@@ -28,18 +28,18 @@ from sterile.scalar.inverse_decay import exchange_step
 from sterile.scalar.lattice import phases
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
-from sterile.scalar.resonance import ReferenceShape, resonance_operator
+from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
+from sterile.scalar.resonance import ReferenceShape, resonance_operator, window_scales
 from sterile.scalar.rosenbrock import NODES
-from sterile.scalar.step import (
-    implicit_step,
-    loss_operator,
-    thermal_at,
-)
+from sterile.scalar.step import implicit_step
 from sterile.scalar.wall import graded_step
 
 
 def _resonance(model, plasma, grid, particle, clock, hot):
-    """The resonance's part of L at one time, (n, n); ``hot``: whether statistics matter yet."""
+    """The resonance's part of L at one time over its :func:`_scales`, (n, n).
+
+    ``hot``: whether statistics matter yet.
+    """
     thermal = thermal_at(clock, clock, plasma)
     enhancement = None
     if hot and "h" in plasma.quantum:
@@ -64,15 +64,26 @@ def _resonance(model, plasma, grid, particle, clock, hot):
 
         enhancement = at_pair
 
-    shape = ReferenceShape(
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    mass = particle.mass_gev
+    shape = _reference_shape(particle, thermal)
+    operator = resonance_operator(particle.peak, shape, p, mass, particle.log_step, enhancement)
+    rows, columns = _scales(particle, thermal)
+    return operator / rows[:, None] / columns[None, :]
+
+
+def _reference_shape(particle, thermal):
+    return ReferenceShape(
         jnp.maximum(thermal.temperature_gev, particle.star[0]),
         jnp.maximum(1.0, particle.star[1] / thermal.comoving_gev),
         particle.mass_gev,
     )
+
+
+def _scales(particle, thermal):
+    """Factors of rows and columns, (n,) each, without which the windows vary slowly in time."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return resonance_operator(
-        particle.peak, shape, p, particle.mass_gev, particle.log_step, enhancement
-    )
+    return window_scales(_reference_shape(particle, thermal), p, particle.mass_gev)
 
 
 def _tables(model, particle, clock, units, steps, grid, part, widths):
@@ -99,7 +110,7 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
     def operator(offset):
         p = jnp.exp(ladder - clock - offset)
         e = energy(p, model.scalar_mass_gev)
-        kernel = annihilation_kernel(table, p, model.scalar_mass_gev)
+        kernel = annihilation_kernel(table, p, model.scalar_mass_gev, grid.momenta)
         return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
 
     values = jax.lax.map(operator, offsets.ravel())
@@ -109,13 +120,18 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
     return values.reshape(steps, len(NODES), count, count), slopes
 
 
-_WINDOW_NODES = 0.5 - 0.5 * np.cos(np.pi * np.arange(7) / 6)
+# Chebyshev nodes of a unit at which the windows are made
+_WINDOWS = 5
 
 
-def _polynomial(at, derivative=False):
-    """Weights of the window nodes in the polynomial through them, or in its slope; (..., 7)."""
-    powers = np.arange(_WINDOW_NODES.size)
-    inverse = np.linalg.inv(_WINDOW_NODES[:, None] ** powers)
+def _window_nodes(count: int) -> np.ndarray:
+    return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
+
+
+def _polynomial(nodes, at, derivative=False):
+    """Weights of the nodes (k,) in the polynomial through them, or in its slope; (..., k)."""
+    powers = np.arange(nodes.size)
+    inverse = np.linalg.inv(nodes[:, None] ** powers)
     at = np.asarray(at)[..., None]
     basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
     return basis @ inverse
@@ -181,11 +197,19 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     # slow pairs never reach a narrow resonance that lies far above their threshold
     cold = grid.resonance == "narrow" and late
     has_windows = particle.peak is not None and not cold
-    # the windows vary little over a unit: seven Chebyshev nodes serve all its steps and stages
+    # the windows vary little over a unit: a few nodes serve all its steps and stages
+    nodes = _window_nodes(_WINDOWS)
     starts_in_unit = np.arange(steps) / steps
-    at_stages = _polynomial(starts_in_unit[:, None] + NODES / steps)
+    at_stages = _polynomial(nodes, starts_in_unit[:, None] + NODES / steps)
     stages = (starts_in_unit[:, None] + NODES / steps).ravel()
-    slopes_at_starts = _polynomial(starts_in_unit, derivative=True) / grid.log_step
+    slopes_at_starts = _polynomial(nodes, starts_in_unit, derivative=True) / grid.log_step
+
+    def scaled(thermal, window):
+        rows, columns = _scales(particle, thermal)
+        return rows[:, None] * window * columns[None, :]
+
+    scaled_at_starts = jax.vmap(scaled)
+    scaled_at_stages = jax.vmap(scaled_at_starts)
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
@@ -222,41 +246,51 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                 ]
             values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
             if has_windows:
-                clocks = begin + grid.log_step * (unit.astype(float) + _WINDOW_NODES)
+                clocks = begin + grid.log_step * (unit.astype(float) + nodes)
                 # of the quadrature inside, reverse mode would keep gigabytes
                 window = jax.checkpoint(
                     lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
                 )
-                windows = jax.vmap(window)(clocks)
-                values = values + jnp.tensordot(at_stages, windows, 1)
-                value_slopes = value_slopes + jnp.tensordot(slopes_at_starts, windows, 1)
+                windows = jax.lax.cond(
+                    anywhere(broken),
+                    jax.vmap(window),
+                    lambda clocks: jnp.zeros((nodes.size, grid.momenta, grid.momenta)),
+                    clocks,
+                )
+                at_start = jax.tree.map(lambda leaf: leaf[:, 0], thermals)
+                values = values + scaled_at_stages(thermals, jnp.tensordot(at_stages, windows, 1))
+                _, more = jax.jvp(
+                    scaled_at_starts,
+                    (at_start, jnp.tensordot(at_stages[:, 0], windows, 1)),
+                    (slopes, jnp.tensordot(slopes_at_starts, windows, 1)),
+                )
+                value_slopes = value_slopes + more
 
-        def operator(thermal, value, mean):
-            if collisionless:
-                return jnp.zeros((grid.momenta, grid.momenta))
-            return loss_operator(particle, thermal, value, broken, mean)
+        def surroundings(thermal, value, mean):
+            operator = jnp.zeros((grid.momenta, grid.momenta))
+            if not collisionless:
+                operator = loss_operator(particle, thermal, value, broken, mean)
+            return surroundings_of(particle, thermal, operator)
 
         def slope(at_start, derivatives):
-            return jax.jvp(operator, at_start, derivatives)[1]
+            return jax.jvp(surroundings, at_start, derivatives)[1]
 
         stage_values = (thermals, values, contact)
         first = jax.tree.map(lambda leaf: leaf[:, 0], stage_values)
-        operators = jax.vmap(jax.vmap(operator))(*stage_values)
-        operator_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
+        around = jax.vmap(jax.vmap(surroundings))(*stage_values)
+        around_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
 
         at_wall = (unit == wall) & (np.arange(steps) == 0)
 
         @jax.checkpoint
         def one_step(carry, inputs):
-            thermal, slope, operator, operator_slope, first_broken = inputs
+            around, slope, first_broken = inputs
 
             def plain(carry):
-                return advance(
-                    particle, yields, thermal, slope, operator, operator_slope, step, carry
-                )
+                return advance(particle, yields, around, slope, step, carry)
 
             def graded(carry):
-                parts = graded_step(advance, particle, yields, thermal, operator, step, carry)
+                parts = graded_step(advance, particle, yields, around, step, carry)
                 whole = plain(carry)
                 return jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
 
@@ -266,8 +300,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                 carry = plain(carry)
             return carry, carry
 
-        inputs = (thermals, slopes, operators, operator_slopes, at_wall)
-        return jax.lax.scan(one_step, carry, inputs)
+        return jax.lax.scan(one_step, carry, (around, around_slopes, at_wall))
 
     carry, history = jax.lax.scan(
         one_unit, carry, (jnp.arange(units, dtype=jnp.int32), thermals, tangents)

@@ -59,7 +59,7 @@ class Snapshots(eqx.Module):
     ----------
     temperature_gev : (m,) falling, m at most 7; the last is the end.
     scalar_q, scalar_f : (n,) and (m, n).
-    q, f : (1198,) and (m, 1198), F from the decays until then.
+    q, f : (1195,) and (m, 1195), F from the decays until then.
     """
 
     temperature_gev: np.ndarray

@@ -173,7 +173,12 @@ def contact_mean(momentum_gev, scalar_mass_gev, doublet_mass_gev, temperature_ge
     if quantum:
         value = value * pair_enhancement(window.energy_gev, s, doublet_mass_gev, temperature_gev, 1)
     mean = jnp.sum(value * ds, axis=1) / (4.0 * product)
-    return mean[packed(momentum_gev.shape[0])]
+    return _square(mean, momentum_gev.shape[0])
+
+
+def _square(pairs, count):
+    """Values of pairs i <= j as a symmetric matrix."""
+    return pairs[packed(count, count)[-1]]
 
 
 def light_mean(
@@ -197,7 +202,7 @@ def light_mean(
     c = decay_enhancement(window.energy_gev, temperature_gev)
     c = c * (1.0 + fermion_share(s, widths) * (pauli - 1.0))
     mean = jnp.sum(weight * c, axis=1) / jnp.sum(weight, axis=1)
-    return mean[packed(momentum_gev.shape[0])]
+    return _square(mean, momentum_gev.shape[0])
 
 
 def heavy_mean(
@@ -233,4 +238,4 @@ def heavy_mean(
             weight = weight * pair_enhancement(window.energy_gev, s, mass, temperature_gev, sign)
         weighted = weighted + weight
     mean = jnp.sum(weighted, axis=1) / jnp.sum(total, axis=1)
-    return mean[packed(momentum_gev.shape[0])]
+    return _square(mean, momentum_gev.shape[0])

@@ -8,6 +8,7 @@ the smooth rest.
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -20,9 +21,16 @@ from sterile.scalar.collisions import (
     total_higgs_width_gev,
     visible_over_coupling_squared,
 )
+from sterile.scalar.lattice import lagrange
 
 # Gauss-Legendre points of one window in E_2; many windows near each other need fewer
 _WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
+# and of a cell of the lattice, across which phi falls by e^3 at most
+_CELL_NODES = 5
+# (row, first column) -> where six parts are added to a matrix
+_SIX_IN_A_ROW = jax.lax.ScatterDimensionNumbers(
+    update_window_dims=(2,), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0, 1)
+)
 # E/T beyond which phi stays as it is: its inverse must not overflow where entropy is released and
 # the lattice reaches p = 1e4 T
 _NOTHING = 600.0
@@ -36,7 +44,7 @@ class ResonancePeak(NamedTuple):
 
 
 def resonance_peak(
-    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 20, widths: str = "tree"
+    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 16, widths: str = "tree"
 ):
     """The part of the Higgs resonance integrated over windows, as a :class:`ResonancePeak`.
 
@@ -105,12 +113,28 @@ class ReferenceShape(NamedTuple):
         return jnp.minimum(exponent, _NOTHING)
 
 
+def window_scales(shape, momentum_gev, scalar_mass_gev):
+    """Factors (n,) of the operator's rows and columns, phi(E_-) and 1/phi(p_2), over e^300.
+
+    Over them the operator varies slowly in time: what grows and falls by exponentials is the
+    number of partners above a window's lower edge. It is that of the peak, or of the threshold.
+    """
+    mass2 = scalar_mass_gev**2
+    s = jnp.maximum(HIGGS_MASS_GEV**2, 4.0 * mass2)
+    _, root, _ = _opened(s, scalar_mass_gev)
+    e1 = energy(momentum_gev, scalar_mass_gev)
+    partner = ((s - 2.0 * mass2) * momentum_gev - root * e1) / (2.0 * mass2)
+    middle = 0.5 * _NOTHING
+    rows = jnp.exp(middle - shape.exponent(partner))
+    return rows, jnp.exp(shape.exponent(momentum_gev) - middle)
+
+
 def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):
     """The resonance part of L as a matrix acting on f [GeV], shape (n, n).
 
-    In each window the integral of f = phi g over E_2 runs in the variable
-    1 - exp(-(E_2 - E_-)/T_local), in which phi is nearly flat, with Gauss-Legendre points; g is
-    read off the lattice by six-point Lagrange interpolation in ln p, constant beyond its ends.
+    f = phi g, with g read off the lattice by six-point Lagrange interpolation in ln p, constant
+    beyond its ends. Every window is a difference of two integrals of f to infinity, which are
+    summed over the cells of the lattice and interpolated to the window's edges, divided by phi.
     The weight of a constant g is positive, so the operator keeps its relative accuracy over
     e^-100 of dynamic range.
 
@@ -122,12 +146,92 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     scalar_mass_gev : m_S [GeV], scalar.
     enhancement : function (s, q_0 = E_1 + E_2) -> factor on the rate, or None for 1.
     """
+    if enhancement is not None:
+        return _weighted_windows(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement)
+    count = momentum_gev.shape[0]
+    s, root, is_open = _opened(peak.s_gev2[None, :], scalar_mass_gev)
+    p1 = momentum_gev[:, None]
+    e1 = energy(p1, scalar_mass_gev)
+    straight, bent = (s - 2.0 * scalar_mass_gev**2) * p1, root * e1
+    p2 = jnp.concatenate([jnp.abs(straight - bent), straight + bent], axis=1)
+    p2 = p2 / (2.0 * scalar_mass_gev**2)
+    weight = jnp.where(is_open, peak.weight[None, :], 0.0) / (p1 * e1)
+    weight = jnp.concatenate([weight, -weight], axis=1)
+    position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
+    first, offset = _stencil(position, count)
+    exponent = shape.exponent(momentum_gev)
+    reached = np.arange(count - 5)[:, None] + np.arange(6)
+    rising = jnp.exp(exponent[reached] - exponent[: count - 5, None])
+    falling = jnp.exp(exponent[first] - shape.exponent(p2))
+    parts = jnp.stack(lagrange(offset, 6), axis=-1) * rising[first]
+    parts = parts * (weight * falling)[..., None]
+    edges = _deposited(parts, first)
+    # an integral from node a on has all cells from a on
+    edges = edges @ np.triu(np.ones((count, count)))
+    cells = _cell_integrals(shape, momentum_gev, scalar_mass_gev, log_step)
+    edges, cells = jnp.pad(edges, ((0, 0), (3, 2))), jnp.pad(cells, ((3, 2), (0, 0)))
+    # cell c reaches the nodes c - 2 ... c + 3
+    to = [slice(5 - j, 5 - j + count) for j in range(6)]
+    return sum(edges[:, to[j]] * cells[to[j], j] for j in range(6))
+
+
+def _cell_integrals(shape, momentum_gev, scalar_mass_gev, log_step):
+    """Integral over E of phi l_j/phi_j from node c to the next, j = c - 2 ... c + 3, (n, 6) [GeV].
+
+    l_j: the cardinal functions of g. The last row goes to infinity.
+    """
+    count = momentum_gev.shape[0]
+    gauss, gauss_weight = np.polynomial.legendre.leggauss(_CELL_NODES)
+    inside = 0.5 * (gauss + 1.0)
+    nodes = np.arange(count - 1)[:, None]
+    offset = np.clip(nodes + inside, 2.0, count - 3.0) - nodes + 2.0
+    cardinal = np.stack(lagrange(offset, 6), axis=-1)
+    p = momentum_gev[:-1, None] * np.exp(log_step * inside)
+    e = energy(p, scalar_mass_gev)
+    exponent = shape.exponent(momentum_gev)
+    measure = jnp.exp(exponent[:-1, None] - shape.exponent(p))
+    measure = measure * p**2 / e * (0.5 * log_step * gauss_weight)
+    inner = jnp.sum(measure[..., None] * cardinal, axis=1)
+    top = momentum_gev[-1]
+    slope = shape.scale**2 * energy(top, scalar_mass_gev)
+    beyond = shape.temperature_gev * energy(top * shape.scale, shape.mass_gev) / slope
+    cells = jnp.concatenate([inner, beyond * np.eye(1, 6)])
+    reached = np.clip(np.arange(count)[:, None] + np.arange(-2, 4), 0, count - 1)
+    return cells * jnp.exp(exponent[reached] - exponent[:, None])
+
+
+def _opened(s_gev2, scalar_mass_gev):
+    """s, sqrt(s (s - 4 m^2)) where that is real, and whether it is."""
+    gap = s_gev2 - 4.0 * scalar_mass_gev**2
+    is_open = gap > 0.0
+    return s_gev2, jnp.sqrt(s_gev2 * jnp.where(is_open, gap, 1.0)), is_open
+
+
+def _stencil(position, count):
+    """First of six nodes about a position on the lattice, and its distance from there."""
+    position = jnp.clip(position, 2.0, count - 3.0)
+    first = jnp.minimum(jnp.floor(position).astype(jnp.int32) - 2, count - 6)
+    return first, position - first.astype(float)
+
+
+def _deposited(parts, first):
+    """Sums (n, n) of ``parts`` (n, k, 6), each six from column ``first`` (n, k) of its row on."""
+    count = parts.shape[0]
+    rows = jnp.broadcast_to(np.arange(count, dtype=np.int32)[:, None], first.shape)
+    where = jnp.stack([rows, first], axis=-1)
+    return jax.lax.scatter_add(
+        jnp.zeros((count, count)), where, parts, _SIX_IN_A_ROW, mode="promise_in_bounds"
+    )
+
+
+def _weighted_windows(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement):
+    """The same where a factor ties s and E_2 together: a quadrature in every window.
+
+    In the variable 1 - exp(-(E_2 - E_-)/T_local) phi is nearly flat.
+    """
     count = momentum_gev.shape[0]
     mass2 = scalar_mass_gev**2
-    s = peak.s_gev2[None, :, None]
-    gap = s - 4.0 * mass2
-    is_open = gap > 0.0
-    root = jnp.sqrt(s * jnp.where(is_open, gap, 1.0))
+    s, root, is_open = _opened(peak.s_gev2[None, :, None], scalar_mass_gev)
     p1 = momentum_gev[:, None, None]
     e1 = energy(p1, scalar_mass_gev)
     # lower edge from its momentum, which vanishes smoothly where the window starts at rest
@@ -145,23 +249,10 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     above = -local * jnp.log(v)
     p2 = jnp.sqrt(p_low2 + above * (2.0 * e_low + above))
     position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
-    position = jnp.clip(position, 2.0, count - 3.0).reshape(count, -1, 1)
-    first = jnp.minimum(jnp.floor(position).astype(jnp.int32) - 2, count - 6)
-    columns = first + np.arange(6, dtype=np.int32)[None, None, :]
-    cardinal = _lagrange_cardinal(jnp.abs(position - columns.astype(float)))
+    first, offset = _stencil(position.reshape(count, -1), count)
+    cardinal = jnp.stack(lagrange(offset, 6), axis=-1)
     measure = jnp.exp(above / local - shape.exponent(p2)) * local * drop * (1.5 * z**2 * dz)
-    if enhancement is not None:
-        measure = measure * enhancement(s, e1 + e_low + above)
+    measure = measure * enhancement(s, e1 + e_low + above)
     weight = jnp.where(is_open, peak.weight[None, :, None], 0.0) * measure / (p1 * e1)
-    rows = np.arange(count)[:, None, None]
-    matrix = jnp.zeros((count, count))
-    matrix = matrix.at[rows, columns].add(weight.reshape(count, -1, 1) * cardinal)
+    matrix = _deposited(weight.reshape(count, -1, 1) * cardinal, first)
     return matrix * jnp.exp(shape.exponent(momentum_gev))[None, :]
-
-
-def _lagrange_cardinal(t):
-    """Weight of a node at distance t >= 0, in steps, in six-point Lagrange interpolation."""
-    near = (1.0 - t**2) * (4.0 - t**2) * (3.0 - t) / 12.0
-    middle = (t**2 - 1.0) * (t - 2.0) * (t - 3.0) * (t - 4.0) / 24.0
-    far = (1.0 - t) * (t - 2.0) * (t - 3.0) * (t - 4.0) * (t - 5.0) / 120.0
-    return jnp.where(t < 1.0, near, jnp.where(t < 2.0, middle, jnp.where(t < 3.0, far, 0.0)))

@@ -116,7 +116,12 @@ def _square(rows):
 @jax.custom_jvp
 def inverse(matrix):
     """Inverse of a matrix, shape (n, n), by LAPACK; its derivative is two products."""
-    return jnp.linalg.inv(matrix)
+    # rows of one are exchanged with the matrix': no permutation has to be made from the pivots
+    size = matrix.shape[0]
+    factors, _, _ = jax.lax.linalg.lu(jnp.concatenate([matrix, jnp.eye(size)], axis=1))
+    return jax.lax.linalg.triangular_solve(
+        factors[:, :size], factors[:, size:], left_side=True, lower=False
+    )
 
 
 @inverse.defjvp

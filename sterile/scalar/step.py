@@ -1,72 +1,34 @@
 """One implicit step of f_S: the equation of motion, its exact Jacobian and a Rodas5P step."""
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
-from sterile.bath import expansion as bath_expansion
-from sterile.bath import vev_squared
 from sterile.scalar.collisions import energy
 from sterile.scalar.elastic_scattering import (
-    ElasticTable,
+    Hops,
     hopping_rates,
     scattering,
     scattering_matrix,
 )
-from sterile.scalar.resonance import ResonancePeak
-from sterile.scalar.rosenbrock import NODES, rodas5p_step
+from sterile.scalar.rates import (
+    DEAD,
+    Surroundings,
+    blocking_of,
+    expansion,
+    fastest_rate,
+    fullest,
+    occupation,
+    rates_at,
+)
+from sterile.scalar.rosenbrock import rodas5p_step
 
-_PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
-_HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
-_LASING = 2.0
 _EMPTIEST = 1e-6  # share of a mode that collisions leave it in one step at least
-# occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
-# derivatives of a step that itself uses a time derivative need it
-DEAD = 1e-60
-
-
-class Thermal(NamedTuple):
-    """The bath at one node of a step, functions of the clock alone."""
-
-    shift: Array  # x - x at the start of the step
-    comoving_gev: Array
-    temperature_gev: Array
-    density_gev4: Array
-    slope: Array  # d ln a_T / d ln T
-    elastic_gev: Array | None = None  # gamma, where S scatters
-    bath_width_gev: Array | None = None  # of S -> Standard Model, where <S> is not zero
-
-
-class Particle(NamedTuple):
-    """What does not change along the way."""
-
-    mass_gev: Array
-    width_gev: Array
-    contact: ArrayLike  # K/(p_1 p_2) above T_EW
-    log_q: np.ndarray
-    log_step: float
-    peak: ResonancePeak | None
-    star: tuple  # T and a_T below which the reference shape is comoving
-    gravitates: bool
-    stimulated: bool = False  # S's own factors 1 + f
-    transition_gev: Array | None = None  # T_c of the crossover; a step if None
-    elastic: ElasticTable | None = None
-    bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
-    daughters: tuple | None = None  # of S <-> N N, where N N -> S is included
-    # of other parents, see sterile.parents: spin states; 1, -1 or 0 for Bose, Fermi, Boltzmann;
-    # df/dt = gain(p, T) [GeV], with or without its inverse; W(s) of annihilation at every T
-    states: float = 1.0
-    statistics: int = 0
-    gain: Callable | None = None
-    reversible: bool = False
-    w_hat: Callable | None = None
 
 
 class Fit(NamedTuple):
@@ -84,156 +46,53 @@ class Fit(NamedTuple):
     kinetic_exponent: Array | None = None
 
 
-class Rates(NamedTuple):
-    """Momenta and rates at one node, each (n,)."""
+class Stage(NamedTuple):
+    """One node of a step with its fit psi: all of d(state)/dx that does not depend on the state."""
 
-    momentum_gev: Array
-    energy_gev: Array
-    equilibrium: Array
-    loss: Array  # L[f] [GeV]
-    source: Array  # L[f_eq] f_eq [GeV]; L[f_eq (1 + f)] f_eq if stimulated, f_eq = exp(-E/T)
-    decay: Array  # m Gamma/E of S -> N N [GeV]
-    free: Array  # the same with S -> Standard Model
+    around: Surroundings
+    unit: Array  # scale psi, (n,)
+    inverse_unit: Array
+    drift: Array  # -d ln psi/dx, (n,)
+    # sums over f, (3, n): rho_S [GeV^4], decays [GeV], their heat over a_T^4 [GeV]
+    sums: Array
+    hops: Hops | None
 
 
-def thermal_at(clock, start, plasma):
-    comoving = jnp.exp(-clock)
-    temperature = bath_expansion.temperature_of_comoving_gev(comoving, plasma)
-    return Thermal(
-        clock - start,
-        comoving,
-        temperature,
-        bath_expansion.energy_density_gev4(temperature, comoving, plasma),
-        bath_expansion.comoving_temperature_slope(temperature, comoving, plasma),
+def stage_of(particle, around: Surroundings, fit, yields) -> Stage:
+    """The stage at one node."""
+    thermal = around.thermal
+    log_psi, drift = psi(particle, thermal, fit)
+    number = particle.states * particle.log_step * around.momentum_gev**3 / (2.0 * math.pi**2)
+    density = number * around.energy_gev
+    heat = density * around.decay / thermal.comoving_gev**4
+    hops = None if thermal.elastic_gev is None else hopping(particle, thermal, around)
+    return Stage(
+        around,
+        fit.scale * jnp.exp(log_psi),
+        jnp.exp(-log_psi) / fit.scale,
+        drift,
+        jnp.stack([density, yields * around.decay, heat]),
+        hops,
     )
 
 
-def loss_operator(particle, thermal, below, broken, contact_mean=None):
-    """L as a matrix acting on f [GeV], (n, n).
-
-    ``below`` is its value below T_EW, ``contact_mean`` the factor on the contact kernel (n, n).
-    """
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    e = energy(p, particle.mass_gev)
-    contact = (particle.contact * particle.log_step / e)[:, None] * (p**3 / e)[None, :]
-    if contact_mean is not None:
-        contact = contact * contact_mean
-    if below is None:
-        return contact
-    if particle.transition_gev is not None:
-        order = vev_squared(thermal.temperature_gev, particle.transition_gev)
-        return _bounded(particle, thermal, order * below) + (1.0 - order) * contact
-    return jnp.where(broken, below, contact)
-
-
-def _bounded(particle, thermal, operator):
-    """The operator, held where it equilibrates S anyway, (n, n).
-
-    At 100 H at T_c, where it begins at zero, and T^-6 times that below: a step does not bear a
-    stiff rate that grows by much more than e^0.3 in it.
-    """
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    equilibrium = jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
-    hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
-    cooling = jnp.maximum(particle.transition_gev / thermal.temperature_gev, 1.0)
-    share = operator @ equilibrium / (100.0 * hubble * jnp.minimum(cooling, 10.0) ** 6)
-    return operator * (1.0 + jnp.sum(share**4)) ** -0.25
-
-
-def occupation(particle, thermal, u):
-    """f of the variable that is solved for: f itself, or u = f/(1 + f) with stimulated emission.
-
-    exp(-E/T) is u's equilibrium, and u relaxes where f grows exponentially on its way to it. Soft
-    pairs that meet massless bosons would lase while hard ones are still rare: f is held below
-    2/(1 - exp(-p/T)), twice the equilibrium of soft massless particles and above any relic of it.
-    """
-    if not particle.stimulated:
-        return u
-    u = jnp.minimum(u, _fullest(particle, thermal))
-    return u / (1.0 - u)
-
-
-def blocking_of(particle, f) -> Array | float:
-    """1/(1 + f) with stimulated emission, else 1: du = blocking^2 df, (n,)."""
-    return 1.0 / (1.0 + f) if particle.stimulated else 1.0
-
-
-def _fullest(particle, thermal):
-    """Largest u, (n,)."""
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return 1.0 + jnp.expm1(-p / thermal.temperature_gev) / _LASING
-
-
-def rates_of(particle, thermal, operator, f):
-    """Rates for occupation f."""
-    p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    e = energy(p, particle.mass_gev)
-    equilibrium = jnp.exp(-e / thermal.temperature_gev)
-    if particle.statistics:
-        equilibrium = equilibrium / (1.0 - particle.statistics * equilibrium)
-    partner = equilibrium * (1.0 + f) if particle.stimulated else equilibrium
-    loss = operator @ jnp.stack([f, partner], axis=1)
-    hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
-    width = particle.width_gev
-    if particle.daughters is not None:
-        width = prompt_width_gev(width, hubble)
-    decay = free = particle.mass_gev * width / e
-    if thermal.bath_width_gev is not None:
-        to_bath = particle.mass_gev * thermal.bath_width_gev / e
-        to_bath = jnp.minimum(to_bath, _fastest(particle, thermal, 6, 1e7) * hubble)
-        loss, free = loss + to_bath[:, None], decay + to_bath
-    loss, source = loss[:, 0], loss[:, 1] * equilibrium
-    if particle.gain is not None:
-        gain = particle.gain(p, thermal.temperature_gev)
-        source = source + gain
-        if particle.reversible:
-            loss = loss + gain / jnp.maximum(equilibrium, DEAD)
-    return Rates(p, e, equilibrium, loss, source, decay, free)
-
-
-def _fastest(particle, thermal, power, most):
-    """Rate per Hubble time above which S has the bath's temperature anyway.
-
-    Rates above 10 H while S is hot are far above that when it matters. A step bears a stiff rate
-    that grows by up to e^0.3 in it, and decay to the bath has to outrun annihilation.
-    """
-    cooling = jnp.maximum(_HOT * particle.mass_gev / thermal.temperature_gev, 1.0)
-    return 10.0 * jnp.minimum(cooling**power, most)
-
-
-def prompt_width_gev(width_gev, hubble_gev):
-    """Gamma where N N -> S is included, at most 1e4 H: S and N are then in equilibrium anyway."""
-    return jnp.minimum(width_gev, _PROMPT * hubble_gev)
-
-
-def expansion(particle, thermal, rates, f, rest):
-    """H [GeV], total density [GeV^4] and the weights n_i with n_S = sum n_i f_i [GeV^3]."""
-    number = particle.states * particle.log_step * rates.momentum_gev**3 / (2.0 * math.pi**2)
+def flow(particle, stage: Stage, state):
+    """d(g, decayed yield, rho_N/a_T^4)/dx."""
+    thermal, g, rest = stage.around.thermal, state[:-2], state[-1]
+    f = occupation(particle, thermal, g * stage.unit)
+    rates = rates_at(particle, stage.around, f)
+    scalars, decayed, heating = stage.sums @ f
     density = thermal.density_gev4
     if particle.gravitates:
-        dark = jnp.sum(number * rates.energy_gev * f) + rest * thermal.comoving_gev**4
-        density = density + dark
-    return jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV, density, number
-
-
-def right_hand_side(particle, thermal, operator, fit, yields, state):
-    """d(g, decayed yield, rho_N/a_T^4)/dx."""
-    g, rest = state[:-2], state[-1]
-    log_psi, drift = psi(particle, thermal, fit)
-    f = occupation(particle, thermal, g * fit.scale * jnp.exp(log_psi))
-    rates = rates_of(particle, thermal, operator, f)
-    hubble, _, number = expansion(particle, thermal, rates, f, rest)
-    source = rates.source / fit.scale * jnp.exp(-log_psi)
+        density = density + scalars + rest * thermal.comoving_gev**4
+    hubble = jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV
     blocking = blocking_of(particle, f)
-    change = blocking * (source - (rates.loss + rates.decay) * g) / hubble + drift * g
-    if thermal.elastic_gev is not None:
-        elastic = scattering(hopping(particle, thermal, rates), f, particle.stimulated)
-        elastic = blocking**2 * elastic / hubble / fit.scale * jnp.exp(-log_psi)
-        change = change + elastic
-    decayed = jnp.sum(yields * rates.decay * f) / hubble
-    heating = jnp.sum(number * rates.energy_gev * rates.decay * f)
-    heating = heating / (hubble * thermal.comoving_gev**4)
-    return jnp.concatenate([change, decayed[None], heating[None]])
+    net = rates.source * stage.inverse_unit - (rates.loss + rates.decay) * g
+    change = blocking * net / hubble + stage.drift * g
+    if stage.hops is not None:
+        elastic = scattering(stage.hops, f, particle.stimulated)
+        change = change + blocking**2 * elastic / hubble * stage.inverse_unit
+    return jnp.concatenate([change, jnp.stack([decayed, heating]) / hubble])
 
 
 def hopping(particle, thermal, rates):
@@ -245,7 +104,7 @@ def hopping(particle, thermal, rates):
         thermal.temperature_gev,
         thermal.elastic_gev,
         particle.log_step,
-        _fastest(particle, thermal, 2, 9e6) * bath_hubble,
+        fastest_rate(particle, thermal, 2, 9e6) * bath_hubble,
     )
 
 
@@ -310,9 +169,10 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
     )
 
 
-def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
+def _start_of_step(particle, around: Surroundings, yields, f, decayed, rest):
     """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
-    rates = rates_of(particle, thermal, operator, f)
+    thermal, operator = around.thermal, around.operator
+    rates = rates_at(particle, around, f)
     hubble, density, number = expansion(particle, thermal, rates, f, rest)
     blocking = blocking_of(particle, f)
     u = f * blocking
@@ -325,7 +185,7 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     change = blocking * net / hubble
     stretch = scale / blocking**2  # df/dg
     if particle.stimulated:
-        stretch = jnp.where(u < _fullest(particle, thermal), stretch, 0.0)
+        stretch = jnp.where(u < fullest(particle, thermal), stretch, 0.0)
     yield_row = yields * rates.decay * stretch / hubble
     heat_row = number * rates.energy_gev * rates.decay * stretch
     heat_row = heat_row / (hubble * thermal.comoving_gev**4)
@@ -359,31 +219,31 @@ def _start_of_step(particle, thermal, operator, yields, f, decayed, rest):
     return fit, jnp.concatenate([g, decayed[None], rest[None]]), jacobian
 
 
-def implicit_step(
-    particle, yields, thermals, thermal_slope, operators, operator_slope, step, carry
-):
-    """One Rodas5P step from (f, decayed, rest)."""
+def implicit_step(particle, yields, around: Surroundings, slopes: Surroundings, step, carry):
+    """One Rodas5P step from (f, decayed, rest).
 
-    def at(node):
-        return jax.tree.map(lambda leaf: leaf[node], thermals)
-
-    fit, state, jacobian = _start_of_step(particle, at(0), operators[0], yields, *carry)
+    ``around``: at the nodes of the step, with a leading axis; ``slopes``: d/dx of it at the first.
+    """
+    first = jax.tree.map(lambda leaf: leaf[0], around)
+    fit, state, jacobian = _start_of_step(particle, first, yields, *carry)
     start = state[:-2]
     _, derivative = jax.jvp(
-        lambda thermal, operator: right_hand_side(particle, thermal, operator, fit, yields, state),
-        (at(0), operators[0]),
-        (thermal_slope, operator_slope),
+        lambda around: flow(particle, stage_of(particle, around, fit, yields), state),
+        (first,),
+        (slopes,),
     )
+    stages = jax.vmap(lambda around: stage_of(particle, around, fit, yields))(around)
     state = rodas5p_step(
-        lambda node, y: right_hand_side(particle, at(node), operators[node], fit, yields, y),
+        lambda node, y: flow(particle, jax.tree.map(lambda leaf: leaf[node], stages), y),
         state,
         step,
         jacobian,
         derivative,
     )
-    log_psi, _ = psi(particle, at(len(NODES) - 1), fit)
+    last = jax.tree.map(lambda leaf: leaf[-1], around.thermal)
+    log_psi, _ = psi(particle, last, fit)
     # f stays positive wherever it matters; a mode emptied by collisions may overshoot, and one at
     # zero beside full ones leaves the next matrix without digits
     g = jnp.maximum(state[:-2], _EMPTIEST * start)
     u = g * fit.scale * jnp.exp(log_psi)
-    return occupation(particle, at(len(NODES) - 1), u), state[-2], state[-1]
+    return occupation(particle, last, u), state[-2], state[-1]

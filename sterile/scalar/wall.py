@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sterile.scalar.rates import surroundings_of
 from sterile.scalar.rosenbrock import NODES
 
 # the first part is 5e-5 of the step: it resolves rates of 5e5 H
@@ -25,14 +26,14 @@ def _weights(at, derivative=False) -> np.ndarray:
     return basis @ inverse
 
 
-def graded_step(advance, particle, yields, thermals, operators, step, carry):
+def graded_step(advance, particle, yields, around, step, carry):
     """The end of a step that is taken in parts.
 
     Parameters
     ----------
     advance : a step as :func:`sterile.scalar.step.implicit_step`.
     particle, yields, carry : as there.
-    thermals, operators : at the nodes of the whole step, smooth in it.
+    around : at the nodes of the whole step; bath and operator are smooth in it.
     step : its length.
     """
     ends = _GROWTH ** np.arange(1.0 - _PARTS, 1.0)
@@ -43,12 +44,18 @@ def graded_step(advance, particle, yields, thermals, operators, step, carry):
 
     def part(carry, inputs):
         start, length, value, slope = inputs
-        at_nodes = jax.tree.map(lambda leaf: jnp.tensordot(value, leaf, 1), (thermals, operators))
-        along = jax.tree.map(
-            lambda leaf: jnp.tensordot(slope, leaf, 1) / step, (thermals, operators)
-        )
+        given = (around.thermal, around.operator)
+        at_nodes = jax.tree.map(lambda leaf: jnp.tensordot(value, leaf, 1), given)
+        along = jax.tree.map(lambda leaf: jnp.tensordot(slope, leaf, 1) / step, given)
         here = at_nodes[0]._replace(shift=at_nodes[0].shift - start * step)
-        own = (here, along[0], at_nodes[1], along[1])
-        return advance(particle, yields, *own, length * step, carry), None
+        at_nodes = (here, at_nodes[1])
+
+        def surroundings(thermal, operator):
+            return surroundings_of(particle, thermal, operator)
+
+        nodes = jax.vmap(surroundings)(*at_nodes)
+        first = jax.tree.map(lambda leaf: leaf[0], at_nodes)
+        _, slopes = jax.jvp(surroundings, first, along)
+        return advance(particle, yields, nodes, slopes, length * step, carry), None
 
     return jax.lax.scan(part, carry, (starts, lengths, values, slopes))[0]

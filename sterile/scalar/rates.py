@@ -1,0 +1,237 @@
+"""What S meets at one time: the bath, L as a matrix, rates for an occupation f, and H."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from spectra.constants import REDUCED_PLANCK_MASS_GEV
+from sterile.bath import expansion as bath_expansion
+from sterile.bath import vev_squared
+from sterile.scalar.collisions import energy
+from sterile.scalar.elastic_scattering import ElasticTable
+from sterile.scalar.resonance import ResonancePeak
+
+_PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
+_HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
+_LASING = 2.0
+# occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
+# derivatives of a step that itself uses a time derivative need it
+DEAD = 1e-60
+
+
+class Thermal(NamedTuple):
+    """The bath at one node of a step, functions of the clock alone."""
+
+    shift: Array  # x - x at the start of the step
+    comoving_gev: Array
+    temperature_gev: Array
+    density_gev4: Array
+    slope: Array  # d ln a_T / d ln T
+    elastic_gev: Array | None = None  # gamma, where S scatters
+    bath_width_gev: Array | None = None  # of S -> Standard Model, where <S> is not zero
+
+
+class Particle(NamedTuple):
+    """What does not change along the way."""
+
+    mass_gev: Array
+    width_gev: Array
+    contact: ArrayLike  # K/(p_1 p_2) above T_EW
+    log_q: np.ndarray
+    log_step: float
+    peak: ResonancePeak | None
+    star: tuple  # T and a_T below which the reference shape is comoving
+    gravitates: bool
+    stimulated: bool = False  # S's own factors 1 + f
+    transition_gev: Array | None = None  # T_c of the crossover; a step if None
+    elastic: ElasticTable | None = None
+    bath_widths_gev: tuple | None = None  # of S -> Standard Model below and above T_EW
+    daughters: tuple | None = None  # of S <-> N N, where N N -> S is included
+    # of other parents, see sterile.parents: spin states; 1, -1 or 0 for Bose, Fermi, Boltzmann;
+    # df/dt = gain(p, T) [GeV], with or without its inverse; W(s) of annihilation at every T
+    states: float = 1.0
+    statistics: int = 0
+    gain: Callable | None = None
+    reversible: bool = False
+    w_hat: Callable | None = None
+
+
+class Surroundings(NamedTuple):
+    """What acts on S at one node whatever its f is, each (n,)."""
+
+    thermal: Thermal
+    operator: Array  # L as a matrix, (n, n)
+    momentum_gev: Array
+    energy_gev: Array
+    equilibrium: Array
+    source: Array | None  # L[f_eq] [GeV]; None if stimulated
+    decay: Array
+    free: Array
+    to_bath: Array | None  # m Gamma/E [GeV] of S -> Standard Model
+    gain: Array | None  # [GeV]
+
+
+class Rates(NamedTuple):
+    """Momenta and rates at one node, each (n,)."""
+
+    momentum_gev: Array
+    energy_gev: Array
+    equilibrium: Array
+    loss: Array  # L[f] [GeV]
+    source: Array  # L[f_eq] f_eq [GeV]; L[f_eq (1 + f)] f_eq if stimulated, f_eq = exp(-E/T)
+    decay: Array  # m Gamma/E of S -> N N [GeV]
+    free: Array  # the same with S -> Standard Model
+
+
+def thermal_at(clock, start, plasma):
+    comoving = jnp.exp(-clock)
+    temperature = bath_expansion.temperature_of_comoving_gev(comoving, plasma)
+    return Thermal(
+        clock - start,
+        comoving,
+        temperature,
+        bath_expansion.energy_density_gev4(temperature, comoving, plasma),
+        bath_expansion.comoving_temperature_slope(temperature, comoving, plasma),
+    )
+
+
+def loss_operator(particle, thermal, below, broken, contact_mean=None):
+    """L as a matrix acting on f [GeV], (n, n).
+
+    ``below`` is its value below T_EW, ``contact_mean`` the factor on the contact kernel (n, n).
+    """
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    e = energy(p, particle.mass_gev)
+    contact = (particle.contact * particle.log_step / e)[:, None] * (p**3 / e)[None, :]
+    if contact_mean is not None:
+        contact = contact * contact_mean
+    if below is None:
+        return contact
+    if particle.transition_gev is not None:
+        order = vev_squared(thermal.temperature_gev, particle.transition_gev)
+        return _bounded(particle, thermal, order * below) + (1.0 - order) * contact
+    return jnp.where(broken, below, contact)
+
+
+def _bounded(particle, thermal, operator):
+    """The operator, held where it equilibrates S anyway, (n, n).
+
+    At 100 H at T_c, where it begins at zero, and T^-6 times that below: a step does not bear a
+    stiff rate that grows by much more than e^0.3 in it.
+    """
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    equilibrium = jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
+    hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+    cooling = jnp.maximum(particle.transition_gev / thermal.temperature_gev, 1.0)
+    share = operator @ equilibrium / (100.0 * hubble * jnp.minimum(cooling, 10.0) ** 6)
+    return operator * (1.0 + jnp.sum(share**4)) ** -0.25
+
+
+def occupation(particle, thermal, u):
+    """f of the variable that is solved for: f itself, or u = f/(1 + f) with stimulated emission.
+
+    exp(-E/T) is u's equilibrium, and u relaxes where f grows exponentially on its way to it. Soft
+    pairs that meet massless bosons would lase while hard ones are still rare: f is held below
+    2/(1 - exp(-p/T)), twice the equilibrium of soft massless particles and above any relic of it.
+    """
+    if not particle.stimulated:
+        return u
+    u = jnp.minimum(u, fullest(particle, thermal))
+    return u / (1.0 - u)
+
+
+def blocking_of(particle, f) -> Array | float:
+    """1/(1 + f) with stimulated emission, else 1: du = blocking^2 df, (n,)."""
+    return 1.0 / (1.0 + f) if particle.stimulated else 1.0
+
+
+def fullest(particle, thermal):
+    """Largest u, (n,)."""
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return 1.0 + jnp.expm1(-p / thermal.temperature_gev) / _LASING
+
+
+def surroundings_of(particle, thermal, operator) -> Surroundings:
+    """What acts on S at one node; ``operator``: L as a matrix, (n, n)."""
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    e = energy(p, particle.mass_gev)
+    equilibrium = jnp.exp(-e / thermal.temperature_gev)
+    if particle.statistics:
+        equilibrium = equilibrium / (1.0 - particle.statistics * equilibrium)
+    hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+    width = particle.width_gev
+    if particle.daughters is not None:
+        width = prompt_width_gev(width, hubble)
+    decay = free = particle.mass_gev * width / e
+    to_bath = None
+    if thermal.bath_width_gev is not None:
+        to_bath = particle.mass_gev * thermal.bath_width_gev / e
+        to_bath = jnp.minimum(to_bath, fastest_rate(particle, thermal, 6, 1e7) * hubble)
+        free = decay + to_bath
+    gain, source = None, None
+    if particle.gain is not None:
+        gain = particle.gain(p, thermal.temperature_gev)
+    if not particle.stimulated:
+        source = operator @ equilibrium
+    return Surroundings(thermal, operator, p, e, equilibrium, source, decay, free, to_bath, gain)
+
+
+def rates_at(particle, around: Surroundings, f) -> Rates:
+    """Rates for occupation f."""
+    equilibrium, source = around.equilibrium, around.source
+    if source is None:
+        both = around.operator @ jnp.stack([f, equilibrium * (1.0 + f)], axis=1)
+        loss, source = both[:, 0], both[:, 1]
+    else:
+        loss = around.operator @ f
+    if around.to_bath is not None:
+        loss, source = loss + around.to_bath, source + around.to_bath
+    source = source * equilibrium
+    if around.gain is not None:
+        source = source + around.gain
+        if particle.reversible:
+            loss = loss + around.gain / jnp.maximum(equilibrium, DEAD)
+    return Rates(
+        around.momentum_gev,
+        around.energy_gev,
+        equilibrium,
+        loss,
+        source,
+        around.decay,
+        around.free,
+    )
+
+
+def rates_of(particle, thermal, operator, f) -> Rates:
+    """Rates at one node for occupation f."""
+    return rates_at(particle, surroundings_of(particle, thermal, operator), f)
+
+
+def fastest_rate(particle, thermal, power, most):
+    """Rate per Hubble time above which S has the bath's temperature anyway.
+
+    Rates above 10 H while S is hot are far above that when it matters. A step bears a stiff rate
+    that grows by up to e^0.3 in it, and decay to the bath has to outrun annihilation.
+    """
+    cooling = jnp.maximum(_HOT * particle.mass_gev / thermal.temperature_gev, 1.0)
+    return 10.0 * jnp.minimum(cooling**power, most)
+
+
+def prompt_width_gev(width_gev, hubble_gev):
+    """Gamma where N N -> S is included, at most 1e4 H: S and N are then in equilibrium anyway."""
+    return jnp.minimum(width_gev, _PROMPT * hubble_gev)
+
+
+def expansion(particle, thermal, rates, f, rest):
+    """H [GeV], total density [GeV^4] and the weights n_i with n_S = sum n_i f_i [GeV^3]."""
+    number = particle.states * particle.log_step * rates.momentum_gev**3 / (2.0 * math.pi**2)
+    density = thermal.density_gev4
+    if particle.gravitates:
+        dark = jnp.sum(number * rates.energy_gev * f) + rest * thermal.comoving_gev**4
+        density = density + dark
+    return jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV, density, number
