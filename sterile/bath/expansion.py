@@ -232,6 +232,18 @@ def comoving_temperature_gev(temperature_gev, plasma: Plasma) -> Array:
     return jnp.where(log_t < release.log_t[-1], standard, during)
 
 
+def state_of_comoving(comoving_gev, plasma: Plasma) -> tuple[Array, Array, Array]:
+    """T [GeV], energy density [GeV^4] and d ln c/d ln T [1] at c [GeV], together; any shape."""
+    if is_standard(plasma):
+        return bath.state_of_comoving(comoving_gev, plasma.constant_g)
+    temperature = temperature_of_comoving_gev(comoving_gev, plasma)
+    return (
+        temperature,
+        energy_density_gev4(temperature, comoving_gev, plasma),
+        comoving_temperature_slope(temperature, comoving_gev, plasma),
+    )
+
+
 def fluid_density_gev4(comoving_gev, plasma: Plasma) -> Array:
     """rho_x [GeV^4] of the extra fluid at c [GeV]; any shape."""
     release = plasma.release

@@ -125,25 +125,43 @@ def _cells(nodes, step, values):
     return np.ascontiguousarray(coefficients * step ** np.arange(4))
 
 
-def _evaluate(table, x):
-    """Spline and its derivative; constant outside the lattice."""
+def _cell(table, x):
+    """Where x is in its cell, in units of it; whether on the lattice; the cell's coefficients.
+
+    Cells (n, 4) give coefficients of x's shape, cells (n, 4, k) of k splines a last axis k.
+    """
     start, step, cells = table
-    cells = jnp.asarray(cells)
     count = cells.shape[0]
     position = (x - start) / step
     inside = (position >= 0.0) & (position <= count)
     position = jnp.clip(position, 0.0, count)
-    index = jnp.clip(jnp.floor(position).astype(jnp.int32), 0, count - 1)
+    index = jnp.minimum(position.astype(jnp.int32), count - 1)
     u = position - index.astype(float)
-    c0, c1, c2, c3 = jnp.moveaxis(cells[index], -1, 0)
+    # a check of the index would be ten more instructions at each of many calls
+    cell = jnp.asarray(cells).at[index].get(mode="promise_in_bounds")
+    if cells.ndim == 3:
+        u, inside = jnp.expand_dims(u, -1), jnp.expand_dims(inside, -1)
+    return u, inside, jnp.unstack(cell, axis=position.ndim)
+
+
+def _evaluate(table, x):
+    """Spline and its derivative; constant outside the lattice."""
+    u, inside, (c0, c1, c2, c3) = _cell(table, x)
     value = c0 + u * (c1 + u * (c2 + u * c3))
-    slope = (c1 + u * (2.0 * c2 + u * 3.0 * c3)) / step
+    slope = (c1 + u * (2.0 * c2 + u * 3.0 * c3)) / table[1]
     return value, jnp.where(inside, slope, 0.0)
 
 
 def _log_g(which, temperature_gev):
     start, step, *tables = _tables()
     return _evaluate((start, step, tables[which]), jnp.log(temperature_gev))
+
+
+@functools.cache
+def _both_tables():
+    """Origin and step in ln T; spline cells of ln g_rho and ln g_s side by side, (n, 4, 2)."""
+    start, step, *tables = _tables()
+    return start, step, np.stack(tables, axis=-1)
 
 
 def g_rho(temperature_gev, constant_g=None):
@@ -233,10 +251,40 @@ def temperature_of_comoving_gev(comoving_gev, constant_g=None):
     """
     if constant_g is not None:
         return comoving_gev * (ENTROPY_DEGREES_OF_FREEDOM_TODAY / constant_g) ** (1.0 / 3.0)
+    return state_of_comoving(comoving_gev)[0]
+
+
+def state_of_comoving(comoving_gev, constant_g=None):
+    """T, energy density and d ln a_T/d ln T at a comoving temperature.
+
+    One look into the tables of g_rho and g_s where the three functions of T would take four.
+
+    Parameters
+    ----------
+    comoving_gev : a_T [GeV], any shape.
+    constant_g : static float or None, as in :func:`g_rho`.
+
+    Returns
+    -------
+    T [GeV] as :func:`temperature_of_comoving_gev`, rho [GeV^4] as :func:`energy_density_gev4`, and
+    the slope [1] of :func:`comoving_temperature_slope`; each shaped as ``comoving_gev``.
+    """
+    if constant_g is not None:
+        temperature = temperature_of_comoving_gev(comoving_gev, constant_g)
+        density = energy_density_gev4(temperature, constant_g)
+        return temperature, density, comoving_temperature_slope(temperature, constant_g)
     x = jnp.log(comoving_gev)
     t = x + _evaluate(_inverse_table(), x)[0]
-    # One Newton step takes the interpolated inverse from 1e-9 to rounding and ties its
-    # derivatives to those of the forward function.
-    log_g, log_g_slope = _log_g(1, jnp.exp(t))
-    residual = t + (log_g - math.log(ENTROPY_DEGREES_OF_FREEDOM_TODAY)) / 3.0 - x
-    return jnp.exp(t - residual / (1.0 + log_g_slope / 3.0))
+    # One Newton step takes the interpolated inverse from 3e-7 to rounding and ties its derivatives
+    # to those of the forward function; the splines follow it inside their cell.
+    table = _both_tables()
+    u, inside, (c0, c1, c2, c3) = _cell(table, t)
+    log_g = c0 + u * (c1 + u * (c2 + u * c3))
+    first = jnp.where(inside, c1 + u * (2.0 * c2 + u * 3.0 * c3), 0.0) / table[1]
+    second = jnp.where(inside, 2.0 * c2 + u * 6.0 * c3, 0.0) / table[1] ** 2
+    residual = t + (log_g[..., 1] - math.log(ENTROPY_DEGREES_OF_FREEDOM_TODAY)) / 3.0 - x
+    move = -residual / (1.0 + first[..., 1] / 3.0)
+    log_g_rho = log_g[..., 0] + move * first[..., 0]
+    slope = 1.0 + (first[..., 1] + move * second[..., 1]) / 3.0
+    t = t + move
+    return jnp.exp(t), (math.pi**2 / 30.0) * jnp.exp(log_g_rho + 4.0 * t), slope

@@ -30,7 +30,7 @@ from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
 from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
 from sterile.scalar.resonance import ReferenceShape, resonance_operator, window_scales
-from sterile.scalar.rosenbrock import NODES
+from sterile.scalar.rosenbrock import NODES, polynomial_weights
 from sterile.scalar.step import implicit_step
 from sterile.scalar.wall import graded_step
 
@@ -89,8 +89,8 @@ def _scales(particle, thermal):
 def _tables(model, particle, clock, units, steps, grid, part, widths):
     """Operators of the broken phase on the momenta that a phase visits.
 
-    Returns (steps, nodes, P, P) operators and (steps, P, P) derivatives at the step starts, with
-    P = momenta + units - 1; unit u uses the block from P - momenta - u.
+    Returns (steps, nodes, P, P), with P = momenta + units - 1; unit u uses the block from
+    P - momenta - u.
     """
     count = grid.momenta + units - 1
     step = grid.log_step / steps
@@ -113,11 +113,7 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
         kernel = annihilation_kernel(table, p, model.scalar_mass_gev, grid.momenta)
         return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
 
-    values = jax.lax.map(operator, offsets.ravel())
-    _, slopes = jax.lax.map(
-        lambda offset: jax.jvp(operator, (offset,), (jnp.ones_like(offset),)), offsets[:, 0]
-    )
-    return values.reshape(steps, len(NODES), count, count), slopes
+    return jax.lax.map(operator, offsets.ravel()).reshape(steps, len(NODES), count, count)
 
 
 # Chebyshev nodes of a unit at which the windows are made
@@ -126,23 +122,6 @@ _WINDOWS = 5
 
 def _window_nodes(count: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
-
-
-def _polynomial(nodes, at, derivative=False):
-    """Weights of the nodes (k,) in the polynomial through them, or in its slope; (..., k)."""
-    powers = np.arange(nodes.size)
-    inverse = np.linalg.inv(nodes[:, None] ** powers)
-    at = np.asarray(at)[..., None]
-    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
-    return basis @ inverse
-
-
-def _times(block, factor, factor_slope):
-    """A kernel at the stages and its slope at the starts of steps, times a factor or None."""
-    if factor is None:
-        return block
-    value, slope = block
-    return value * factor, slope * factor[:, 0] + value[:, 0] * factor_slope
 
 
 def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry):
@@ -200,16 +179,14 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     # the windows vary little over a unit: a few nodes serve all its steps and stages
     nodes = _window_nodes(_WINDOWS)
     starts_in_unit = np.arange(steps) / steps
-    at_stages = _polynomial(nodes, starts_in_unit[:, None] + NODES / steps)
+    at_stages = polynomial_weights(nodes, starts_in_unit[:, None] + NODES / steps)
     stages = (starts_in_unit[:, None] + NODES / steps).ravel()
-    slopes_at_starts = _polynomial(nodes, starts_in_unit, derivative=True) / grid.log_step
+    # operators are powers of p, smooth beside: the polynomial through the nodes has their slope
+    slope_at_start = polynomial_weights(NODES, 0.0, derivative=True) / step
 
     def scaled(thermal, window):
         rows, columns = _scales(particle, thermal)
         return rows[:, None] * window * columns[None, :]
-
-    scaled_at_starts = jax.vmap(scaled)
-    scaled_at_stages = jax.vmap(scaled_at_starts)
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
@@ -218,33 +195,29 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
             width = jnp.where(broken, *particle.bath_widths_gev)
             thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
             slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
-        values, value_slopes, contact, contact_slopes = None, None, None, None
+        values, contact = None, None
         if means is not None:
-            factors, factor_slopes = means_in_unit(means, unit, wall, stages, grid.log_step)
-            factors, factor_slopes = jax.tree.map(
-                lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]),
-                (factors, factor_slopes),
+            factors = means_in_unit(means, unit, wall, stages)
+            factors = jax.tree.map(
+                lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]), factors
             )
-            factor_slopes = jax.tree.map(lambda leaf: leaf[:, 0], factor_slopes)
-            contact, contact_slopes = factors.contact, factor_slopes.contact
+            contact = factors.contact
         if tables is not None:
             corner, size = units - 1 - unit, grid.momenta
             zero = jnp.zeros_like(corner)
             blocks = [
-                (
-                    jax.lax.dynamic_slice(
-                        table, (zero, zero, corner, corner), (steps, len(NODES), size, size)
-                    ),
-                    jax.lax.dynamic_slice(slope, (zero, corner, corner), (steps, size, size)),
+                jax.lax.dynamic_slice(
+                    table, (zero, zero, corner, corner), (steps, len(NODES), size, size)
                 )
-                for table, slope in tables
+                for table in tables
             ]
             if len(blocks) > 1:
+                given = [getattr(factors, part) for part in parts]
                 blocks = [
-                    _times(block, getattr(factors, part), getattr(factor_slopes, part))
-                    for block, part in zip(blocks, parts)
+                    block if factor is None else block * factor
+                    for block, factor in zip(blocks, given)
                 ]
-            values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
+            values = sum(blocks[1:], blocks[0])
             if has_windows:
                 clocks = begin + grid.log_step * (unit.astype(float) + nodes)
                 # of the quadrature inside, reverse mode would keep gigabytes
@@ -257,28 +230,22 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                     lambda clocks: jnp.zeros((nodes.size, grid.momenta, grid.momenta)),
                     clocks,
                 )
-                at_start = jax.tree.map(lambda leaf: leaf[:, 0], thermals)
-                values = values + scaled_at_stages(thermals, jnp.tensordot(at_stages, windows, 1))
-                _, more = jax.jvp(
-                    scaled_at_starts,
-                    (at_start, jnp.tensordot(at_stages[:, 0], windows, 1)),
-                    (slopes, jnp.tensordot(slopes_at_starts, windows, 1)),
-                )
-                value_slopes = value_slopes + more
+                windows = jnp.tensordot(at_stages, windows, 1)
+                values = values + jax.vmap(jax.vmap(scaled))(thermals, windows)
 
-        def surroundings(thermal, value, mean):
-            operator = jnp.zeros((grid.momenta, grid.momenta))
-            if not collisionless:
-                operator = loss_operator(particle, thermal, value, broken, mean)
+        def operator(thermal, value, mean):
+            if collisionless:
+                return jnp.zeros((grid.momenta, grid.momenta))
+            return loss_operator(particle, thermal, value, broken, mean)
+
+        def surroundings(thermal, operator):
             return surroundings_of(particle, thermal, operator)
 
-        def slope(at_start, derivatives):
-            return jax.jvp(surroundings, at_start, derivatives)[1]
-
-        stage_values = (thermals, values, contact)
-        first = jax.tree.map(lambda leaf: leaf[:, 0], stage_values)
-        around = jax.vmap(jax.vmap(surroundings))(*stage_values)
-        around_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
+        operators = jax.vmap(jax.vmap(operator))(thermals, values, contact)
+        around = jax.vmap(jax.vmap(surroundings))(thermals, operators)
+        at_start = jax.tree.map(lambda leaf: leaf[:, 0], (thermals, operators))
+        along = (slopes, jnp.einsum("n,snpq->spq", slope_at_start, operators))
+        _, around_slopes = jax.vmap(lambda at, to: jax.jvp(surroundings, at, to))(at_start, along)
 
         at_wall = (unit == wall) & (np.arange(steps) == 0)
 
@@ -286,18 +253,14 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
         def one_step(carry, inputs):
             around, slope, first_broken = inputs
 
-            def plain(carry):
-                return advance(particle, yields, around, slope, step, carry)
-
             def graded(carry):
-                parts = graded_step(advance, particle, yields, around, step, carry)
-                whole = plain(carry)
-                return jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
+                return graded_step(advance, particle, yields, around, step, carry)
 
+            whole = advance(particle, yields, around, slope, step, carry)
             if jumps and not late:
-                carry = jax.lax.cond(anywhere(first_broken), graded, plain, carry)
-            else:
-                carry = plain(carry)
+                parts = jax.lax.cond(anywhere(first_broken), graded, lambda _: whole, carry)
+                whole = jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
+            carry = whole
             return carry, carry
 
         return jax.lax.scan(one_step, carry, (around, around_slopes, at_wall))

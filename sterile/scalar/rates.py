@@ -90,14 +90,8 @@ class Rates(NamedTuple):
 
 def thermal_at(clock, start, plasma):
     comoving = jnp.exp(-clock)
-    temperature = bath_expansion.temperature_of_comoving_gev(comoving, plasma)
-    return Thermal(
-        clock - start,
-        comoving,
-        temperature,
-        bath_expansion.energy_density_gev4(temperature, comoving, plasma),
-        bath_expansion.comoving_temperature_slope(temperature, comoving, plasma),
-    )
+    temperature, density, slope = bath_expansion.state_of_comoving(comoving, plasma)
+    return Thermal(clock - start, comoving, temperature, density, slope)
 
 
 def loss_operator(particle, thermal, below, broken, contact_mean=None):

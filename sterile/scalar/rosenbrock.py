@@ -113,6 +113,15 @@ def _square(rows):
     return np.array([[*row, *[0.0] * (len(rows) - len(row))] for row in rows])
 
 
+def polynomial_weights(nodes: np.ndarray, at, derivative=False) -> np.ndarray:
+    """Weights of values at the nodes (k,) in the polynomial through them, or its slope; (..., k)."""
+    powers = np.arange(nodes.size)
+    inverse = np.linalg.inv(nodes[:, None] ** powers)
+    at = np.asarray(at)[..., None]
+    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
+    return basis @ inverse
+
+
 @jax.custom_jvp
 def inverse(matrix):
     """Inverse of a matrix, shape (n, n), by LAPACK; its derivative is two products."""
