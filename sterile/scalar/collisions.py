@@ -147,22 +147,18 @@ def w_hat_smooth(
         remainder = principal_part_squared(s_gev2, smearing_gev2(scalar_mass_gev, resonance))
     c0, c1, c2 = higgs_pair_over_coupling_squared(s_gev2, scalar_mass_gev, full)
     total = c0 + portal_coupling * (c1 + portal_coupling * c2)
-    heavy = s_channel_over_coupling_squared(s_gev2, full)
+    unit = Propagator(jnp.ones_like(full.squared), full.real)
+    channels = s_channel_over_coupling_squared(s_gev2, unit)
+    fermions = sum(channels.pop(name) for name in _LIGHT_FERMIONS)
     if widths == "running":
         # beyond the peak's quadrature the remainder is all there is
         reach = PEAK_REACH * smearing_gev2(scalar_mass_gev, resonance)
         remainder = jnp.where(s_gev2 - HIGGS_MASS_GEV**2 < reach, remainder, full.squared)
         visible = visible_over_coupling_squared(s_gev2, remainder, widths)
-        rest = total + heavy["tt"] + visible["heavy"]
-        return {"all": rest + visible["light"], "light": visible["light"], "heavy": rest}[part]
-    light = s_channel_over_coupling_squared(s_gev2, Propagator(remainder, full.real))
-    if part == "light":
-        return sum(light[name] for name in _LIGHT_FERMIONS)
-    if part == "heavy":
-        return total + sum(value for name, value in heavy.items() if name not in _LIGHT_FERMIONS)
-    return total + sum(
-        light[name] if name in _LIGHT_FERMIONS else value for name, value in heavy.items()
-    )
+        light, heavy = visible["light"], channels["tt"] * full.squared + visible["heavy"]
+    else:
+        light, heavy = fermions * remainder, sum(channels.values()) * full.squared
+    return {"light": light, "heavy": total + heavy, "all": total + heavy + light}[part]
 
 
 def cross_section_table(
@@ -204,21 +200,25 @@ def _tabulate(w_hat, threshold, edges):
         s = threshold * jnp.exp(tau)
         return w_hat(s) * s * 2.0 * xi * width
 
-    values = density((cell / _CELLS).reshape(1, -1)).reshape(-1, *cell.shape)
+    edge = np.linspace(0.0, 1.0, _CELLS + 1)[None, :]
+    values, at_edges = jnp.split(
+        density(np.concatenate([(cell / _CELLS).reshape(1, -1), edge], axis=1)), [cell.size], axis=1
+    )
+    values = values.reshape(-1, *cell.shape)
     integrals = jnp.sum(values * (0.5 * _GAUSS_WEIGHTS / _CELLS)[None, None, :], axis=-1)
     inner = jnp.cumsum(integrals, axis=1)
     start = jnp.concatenate([jnp.zeros(1), jnp.cumsum(inner[:, -1])[:-1]])[:, None]
     omega = jnp.concatenate([start, start + inner], axis=1)
-    xi = np.linspace(0.0, 1.0, _CELLS + 1)[None, :]
-    falling = jnp.exp(-edges[:-1, None] - width * xi**2)
-    slope = falling * (density(xi) - omega * 2.0 * xi * width) / _CELLS
+    falling = jnp.exp(-edges[:-1, None] - width * edge**2)
+    slope = falling * (at_edges - omega * 2.0 * edge * width) / _CELLS
     return CrossSectionTable(edges, falling * omega, slope)
 
 
 def omega_above(table: CrossSectionTable, excess):
     """Omega/lambda^2 [GeV^2] at s = 4m^2 (1 + excess), excess >= 0, any shape."""
     tau = jnp.log1p(excess)
-    panel = sum((tau >= table.edges[k]).astype(jnp.int32) for k in range(1, len(table.edges) - 1))
+    inner = table.edges[1:-1]
+    panel = jnp.sum(jnp.expand_dims(tau, -1) >= inner, axis=-1, dtype=jnp.int32)
     low, high = table.edges[panel], table.edges[panel + 1]
     width = high - low
     fraction = (tau - low) / jnp.where(width > 0.0, width, 1.0)
@@ -262,8 +262,8 @@ def annihilation_kernel(table: CrossSectionTable, momentum_gev, scalar_mass_gev,
     product = e[first] * e[second] + p1 * p2
     low = 0.5 * (p1 - p2) ** 2 / (product + mass2)
     high = 0.5 * (p1 + p2) ** 2 / (mass2 + mass2 * (p1**2 + p2**2 + mass2) / product)
-    rise = omega_above(table, high) - omega_above(table, low)
-    return (rise / (32.0 * math.pi**2))[place]
+    upper, lower = omega_above(table, jnp.stack([high, low]))
+    return ((upper - lower) / (32.0 * math.pi**2))[place]
 
 
 def packed(count: int, reach: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -102,16 +102,18 @@ def decay_spectrum(
     log_q, table = log_rate_table(history, model, grid)
 
     def side(q, sign):
-        theta, weight, log_w, x = decay_angles(
-            history, model, grid, q, clock_end, sign, grid.angles, typical
-        )
+        return decay_angles(history, model, grid, q, clock_end, sign, grid.angles, typical)
+
+    def both(q):
+        sides = zip(side(q, 1.0), side(q, -1.0))
+        theta, weight, log_w, x = (jnp.concatenate(pair, axis=1) for pair in sides)
         value = interpolate(history, model, grid, log_q, table, log_w + x, x)
         return jnp.sum(weight * jnp.exp(value - 2.0 * theta), axis=1)
 
     # a part at a time stays in the cache, and reverse mode keeps nothing of it: a third of the time
     @jax.checkpoint
     def at(q):
-        return (side(q[None], 1.0) + side(q[None], -1.0))[0]
+        return both(q[None])[0]
 
     return jax.lax.map(at, q, batch_size=_TOGETHER) * 4.0 / model.scalar_mass_gev**2
 

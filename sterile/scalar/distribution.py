@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
-from sterile.bath import expansion as bath
+from sterile.bath import expansion as bath_expansion
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.bath_means import means_at
@@ -45,6 +45,7 @@ from sterile.scalar.rates import (
     thermal_at,
 )
 from sterile.scalar.resonance import resonance_peak
+from sterile.scalar.tables import bath_along, cross_sections
 
 FLOOR = 40.0  # E/T beyond which the reference shape keeps its comoving form
 _START_ROUNDS = 4
@@ -54,7 +55,7 @@ def _clock_origin(model, plasma, grid):
     """x of the first node, and the unit index at which T = T_EW."""
 
     def clock_of(temperature):
-        return -jnp.log(bath.comoving_temperature_gev(temperature, plasma))
+        return -jnp.log(bath_expansion.comoving_temperature_gev(temperature, plasma))
 
     electroweak = clock_of(plasma.electroweak_temperature_gev)
     start = clock_of(grid.start * model.scalar_mass_gev)
@@ -86,7 +87,7 @@ def solve_scalar(model: ScalarDecay, plasma: Plasma, grid: Grid) -> ScalarHistor
         log_q=grid.log_q,
         log_step=grid.log_step,
         peak=resonance_peak(mass, model.portal_coupling, resonance, widths=plasma.higgs_width),
-        star=(star, bath.comoving_temperature_gev(star, plasma)),
+        star=(star, bath_expansion.comoving_temperature_gev(star, plasma)),
         gravitates=plasma.dark_sector_in_hubble,
         stimulated=plasma.stimulated,
         transition_gev=(
@@ -139,10 +140,12 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
-    for phase in (hot, coupled) if free else (hot, coupled, late):
-        carry, history, times = run_phase(
-            model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry
-        )
+    visited = (hot, coupled) if free else (hot, coupled, late)
+    baths = bath_along(plasma, grid, particle, clock, visited, electroweak_unit)
+    sections = cross_sections(model, plasma, grid, particle, clock, visited)
+    given = model, plasma, grid, particle, yields, clock
+    for phase, bath in zip(visited, baths):
+        carry, history, times = run_phase(*given, phase, electroweak_unit, bath, sections, carry)
         histories.append(history)
         clocks.append(times)
     if free:

@@ -5,33 +5,26 @@ shifts momenta by one node; a step reads a block of it. The Higgs resonance's wi
 statistics vary slowly and are interpolated inside a unit.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from spectra.batching import anywhere
 from spectra.constants import HIGGS_MASS_GEV
-from sterile.scalar.bath_means import means_in_unit, means_of_phase, splits_kernel
+from sterile.scalar.bath_means import means_in_unit, means_of_phase
 from sterile.scalar.collisions import (
-    annihilation_kernel,
-    cross_section_table,
-    energy,
     fermion_share_of_width,
     smearing_gev2,
     total_higgs_width_gev,
-    user_cross_section_table,
 )
-from sterile.scalar.elastic_scattering import elastic_rate_gev
 from sterile.scalar.inverse_decay import exchange_step
-from sterile.scalar.lattice import phases
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
 from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
 from sterile.scalar.resonance import ReferenceShape, resonance_operator, window_scales
 from sterile.scalar.rosenbrock import NODES, polynomial_weights
 from sterile.scalar.step import implicit_step
+from sterile.scalar.tables import has_tables, is_late, kernels, parts_of
 from sterile.scalar.wall import graded_step
 
 
@@ -86,36 +79,6 @@ def _scales(particle, thermal):
     return window_scales(_reference_shape(particle, thermal), p, particle.mass_gev)
 
 
-def _tables(model, particle, clock, units, steps, grid, part, widths):
-    """Operators of the broken phase on the momenta that a phase visits.
-
-    Returns (steps, nodes, P, P), with P = momenta + units - 1; unit u uses the block from
-    P - momenta - u.
-    """
-    count = grid.momenta + units - 1
-    step = grid.log_step / steps
-    offsets = step * np.arange(steps)[:, None] + step * NODES[None, :]
-    ladder = math.log(grid.q_min) + grid.log_step * (np.arange(count) - (units - 1))
-    largest = jnp.exp(ladder[-1] - clock)
-    s_max = 4.0 * (model.scalar_mass_gev**2 + largest**2) * 1.01
-    if particle.w_hat is None:
-        table = cross_section_table(
-            model.scalar_mass_gev, model.portal_coupling, s_max, grid.resonance, part, widths
-        )
-        strength = model.portal_coupling**2
-    else:
-        table = user_cross_section_table(particle.w_hat, model.scalar_mass_gev, s_max)
-        strength = particle.states
-
-    def operator(offset):
-        p = jnp.exp(ladder - clock - offset)
-        e = energy(p, model.scalar_mass_gev)
-        kernel = annihilation_kernel(table, p, model.scalar_mass_gev, grid.momenta)
-        return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
-
-    return jax.lax.map(operator, offsets.ravel()).reshape(steps, len(NODES), count, count)
-
-
 # Chebyshev nodes of a unit at which the windows are made
 _WINDOWS = 5
 
@@ -124,38 +87,22 @@ def _window_nodes(count: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
 
 
-def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry):
-    """Scan one phase of uniform steps; returns the end state, the states after each step, times."""
+def run_phase(
+    model, plasma, grid, particle, yields, clock, phase, electroweak_unit, bath, sections, carry
+):
+    """Scan one phase of uniform steps; returns the end state, the states after each step, times.
+
+    ``clock``: x of the first node; ``bath``, ``sections``: from :mod:`sterile.scalar.tables`.
+    """
     first_unit, units, steps = phase
     begin = clock + grid.log_step * first_unit
     step = grid.log_step / steps
-    starts = begin + step * np.arange(units * steps).reshape(units, steps)
-
-    # T_EW is a node: the unit decides the phase, as T would only up to rounding
-    all_broken = np.arange(first_unit, first_unit + units, dtype=np.int32) >= electroweak_unit
-
-    def thermal(shift, start, broken):
-        found = thermal_at(start + shift, start, plasma)
-        if particle.elastic is None:
-            return found
-        rate = elastic_rate_gev(particle.elastic, found.temperature_gev, broken)
-        return found._replace(elastic_gev=rate)
-
-    over_steps = jax.vmap(jax.vmap(thermal, (0, None, None)), (None, 0, None))
-    thermals = jax.vmap(over_steps, (None, 0, 0))(jnp.asarray(step * NODES), starts, all_broken)
-    zero = jnp.zeros(())
-
-    def tangent(start, broken):
-        return jax.jvp(lambda shift: thermal(shift, start, broken), (zero,), (zero + 1.0,))[1]
-
-    tangents = jax.vmap(jax.vmap(tangent, (0, None)))(starts, all_broken)
     advance = implicit_step
     if plasma.method != "momentum":
         advance = moment_step(plasma)
     if particle.daughters is not None:
         advance = exchange_step
-    # no statistics in the late phase, E_1 + E_2 > 240 T, and no crossover
-    late = phase == phases(grid)[-1]
+    late = is_late(grid, phase)
     collisionless = grid.late_is_free and late
     if late:
         particle = particle._replace(transition_gev=None)
@@ -163,15 +110,12 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     tables, means = None, None
     has_broken_phase = not plasma.contact_only and first_unit > 0
     jumps = has_broken_phase and particle.w_hat is None and particle.transition_gev is None
+    # E_1 + E_2 > 240 T where it is late: no statistics
     if not late:
         means = means_of_phase(model, plasma, grid, begin, units, wall, has_broken_phase)
-    if (has_broken_phase or particle.w_hat is not None) and not collisionless:
-        split = means is not None and splits_kernel(plasma)
-        parts = ("light", "heavy") if split else ("all",)
-        tables = [
-            _tables(model, particle, begin, units, steps, grid, part, plasma.higgs_width)
-            for part in parts
-        ]
+    if has_tables(plasma, grid, particle, phase):
+        parts = parts_of(plasma, grid, phase)
+        tables = [kernels(model, grid, particle, begin, phase, sections[part]) for part in parts]
 
     # slow pairs never reach a narrow resonance that lies far above their threshold
     cold = grid.resonance == "narrow" and late
@@ -265,8 +209,6 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
 
         return jax.lax.scan(one_step, carry, (around, around_slopes, at_wall))
 
-    carry, history = jax.lax.scan(
-        one_unit, carry, (jnp.arange(units, dtype=jnp.int32), thermals, tangents)
-    )
+    carry, history = jax.lax.scan(one_unit, carry, (jnp.arange(units, dtype=jnp.int32), *bath))
     history = jax.tree.map(lambda leaf: leaf.reshape(units * steps, *leaf.shape[2:]), history)
-    return carry, history, (starts + step).ravel()
+    return carry, history, begin + step * np.arange(1, units * steps + 1)

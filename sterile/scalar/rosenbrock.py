@@ -114,7 +114,7 @@ def _square(rows):
 
 
 def polynomial_weights(nodes: np.ndarray, at, derivative=False) -> np.ndarray:
-    """Weights of values at the nodes (k,) in the polynomial through them, or its slope; (..., k)."""
+    """Weights of values at nodes (k,) in the polynomial through them, or in its slope; (..., k)."""
     powers = np.arange(nodes.size)
     inverse = np.linalg.inv(nodes[:, None] ** powers)
     at = np.asarray(at)[..., None]

@@ -241,9 +241,7 @@ def implicit_step(particle, yields, around: Surroundings, slopes: Surroundings, 
         derivative,
     )
     last = jax.tree.map(lambda leaf: leaf[-1], around.thermal)
-    log_psi, _ = psi(particle, last, fit)
     # f stays positive wherever it matters; a mode emptied by collisions may overshoot, and one at
     # zero beside full ones leaves the next matrix without digits
     g = jnp.maximum(state[:-2], _EMPTIEST * start)
-    u = g * fit.scale * jnp.exp(log_psi)
-    return occupation(particle, last, u), state[-2], state[-1]
+    return occupation(particle, last, g * stages.unit[-1]), state[-2], state[-1]
