@@ -1,5 +1,7 @@
 """High-order rules on the non-uniform grids that tables come on."""
 
+import math
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -62,6 +64,22 @@ def _lagrange_weights(x_new: Array, nodes: Array) -> Array:
     numerator = jnp.where(own, 1.0, (x_new[:, None] - nodes)[:, None, :])
     denominator = jnp.where(own, 1.0, nodes[:, :, None] - nodes[:, None, :])
     return jnp.prod(numerator / denominator, axis=2)
+
+
+def lagrange(offset, count: int) -> list:
+    """Weights of the nodes 0 ... count - 1 at ``offset``, any shape: a list of arrays of it.
+
+    Products from the left and from the right are shared: with many calls in a program it counts.
+    """
+    distances = [offset - node for node in range(count)]
+    below, above = [1.0], [1.0]
+    for left, right in zip(distances[:-1], distances[:0:-1]):
+        below.append(below[-1] * left)
+        above.append(above[-1] * right)
+    return [
+        low * high * ((-1.0) ** after / (math.factorial(count - 1 - after) * math.factorial(after)))
+        for low, high, after in zip(below, above[::-1], reversed(range(count)))
+    ]
 
 
 def monotone_cubic(x_new: Array, x: Array, y: Array) -> Array:

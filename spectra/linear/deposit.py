@@ -8,6 +8,7 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology, photon_temperature_gev
+from spectra.numerics import lagrange
 from spectra.spectrum import Spectrum
 
 _KEV_GEV = 1e-6
@@ -65,42 +66,15 @@ def blended_six(t: Array) -> Array:
     its ends: unlike Lagrange's, the weights' first two derivatives are continuous from cell to
     cell.
     """
-    none = jnp.zeros_like(t)[..., None]
     right = (t**3 * (10.0 - 15.0 * t + 6.0 * t**2))[..., None]
-    around_left = jnp.concatenate([_lagrange_five(t), none], axis=-1)
-    around_right = jnp.concatenate([none, _lagrange_five(t - 1.0)], axis=-1)
-    return (1.0 - right) * around_left + right * around_right
-
-
-def _lagrange_five(t: Array) -> Array:
-    """Weights of nodes -2..2; shape (..., 5)."""
-    a, b, c, d, e = t + 2.0, t + 1.0, t, t - 1.0, t - 2.0
-    return jnp.stack(
-        [
-            b * c * d * e / 24.0,
-            -a * c * d * e / 6.0,
-            a * b * d * e / 4.0,
-            -a * b * c * e / 6.0,
-            a * b * c * d / 24.0,
-        ],
-        axis=-1,
-    )
+    around_left = jnp.stack([*lagrange(t + 2.0, 5), jnp.zeros_like(t)], axis=-1)
+    around_right = jnp.stack([jnp.zeros_like(t), *lagrange(t + 1.0, 5)], axis=-1)
+    return around_left + right * (around_right - around_left)
 
 
 def lagrange_six(t: Array) -> Array:
     """Weights of nodes -2..3 for the point t in [0, 1); shape (..., 6)."""
-    a, b, c, d, e, f = t + 2.0, t + 1.0, t, t - 1.0, t - 2.0, t - 3.0
-    return jnp.stack(
-        [
-            -b * c * d * e * f / 120.0,
-            a * c * d * e * f / 24.0,
-            -a * b * d * e * f / 12.0,
-            a * b * c * e * f / 12.0,
-            -a * b * c * d * f / 24.0,
-            a * b * c * d * e / 120.0,
-        ],
-        axis=-1,
-    )
+    return jnp.stack(lagrange(t + 2.0, 6), axis=-1)
 
 
 def particle_quadrature(q: Array, f: Array) -> tuple[Array, Array]:

@@ -22,6 +22,7 @@ from spectra.linear.served_cosmologies import (
     ln_change,
 )
 from spectra.linear.taper import sinc_table
+from spectra.numerics import lagrange
 from spectra.programs import program
 
 LOWEST_U, HIGHEST_U = 1e-12, 1e-2
@@ -169,18 +170,12 @@ def _expansion(cosmology, ln_a, step_weights, gravity_switch, ln_distance_first,
     place = (jnp.log(jnp.where(past, distance, 1.0)) - ln_distance_first) / dy
     floor = jnp.maximum(jnp.floor(place), 1.0)
     t = jnp.where(past, place - floor, 0.0)
-    lagrange = [
-        -t * (t - 1) * (t - 2) / 6,
-        (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2,
-        (t + 1) * t * (t - 1) / 6,
-    ]
     hundred_squared = (100.0 / SPEED_OF_LIGHT_KM_S) ** 2
     return {
         "gravity_weights": step_weights / hubble[None, :],
         "distance": distance,
         "distance_row": jnp.where(past, floor, 1.0).astype(jnp.int32) - 1,
-        "distance_weights": jnp.stack(lagrange, axis=-1),
+        "distance_weights": jnp.stack(lagrange(t + 1.0, 4), axis=-1),
         "poisson_cold": gravity_switch * (1.5 * cosmology.omega_dm * hundred_squared / a)[None, :],
         "poisson_baryon": 1.5 * cosmology.omega_b * hundred_squared / a,
         "horizon": 3.0 * hubble,

@@ -19,9 +19,10 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from spectra.numerics import lagrange
 from sterile.scalar.amplitudes import scalar_decay_width_gev
 from sterile.scalar.collisions import energy
-from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, lagrange, phases
+from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid, ScalarHistory, phases
 
 _COMPUTED = 200  # momenta at which F is integrated
 _TABULATED_PER_COMPUTED = 6  # ln F is then linear in ln q to 3e-4 of the peak of q^2 F

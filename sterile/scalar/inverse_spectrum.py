@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from spectra.numerics import lagrange
 from sterile.bath import expansion as bath
 from sterile.models import HELICITY_STATES, Plasma
 from sterile.scalar.amplitudes import scalar_decay_width_gev
@@ -22,7 +23,6 @@ from sterile.scalar.decay_products import (
     decay_angles,
     decay_spectrum,
     interpolate,
-    lagrange,
     log_rate_table,
     refinement,
 )

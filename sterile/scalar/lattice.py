@@ -104,17 +104,3 @@ def phases(grid: Grid) -> tuple[Phase, Phase, Phase]:
         Phase(hot, coupled, grid.coupled_steps),
         Phase(hot + coupled, grid.late_units, grid.late_steps),
     )
-
-
-def lagrange(offset, count):
-    """Weights of ``count`` unit-spaced nodes 0..count-1 at ``offset``; a leading axis of count."""
-    distances = [offset - k for k in range(count)]
-    below, above = [1.0], [1.0]
-    for distance, other in zip(distances[:-1], distances[:0:-1]):
-        below.append(below[-1] * distance)
-        above.append(above[-1] * other)
-    scales = [
-        (-1.0) ** (count - 1 - j) * math.factorial(j) * math.factorial(count - 1 - j)
-        for j in range(count)
-    ]
-    return [low * high / scale for low, high, scale in zip(below, above[::-1], scales)]

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from spectra.constants import HIGGS_MASS_GEV, HIGGS_VEV_GEV
+from spectra.numerics import lagrange
 from sterile.scalar.collisions import (
     PEAK_REACH,
     energy,
@@ -21,7 +22,6 @@ from sterile.scalar.collisions import (
     total_higgs_width_gev,
     visible_over_coupling_squared,
 )
-from sterile.scalar.lattice import lagrange
 
 # Gauss-Legendre points of one window in E_2; many windows near each other need fewer
 _WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
