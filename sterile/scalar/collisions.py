@@ -217,7 +217,7 @@ def _tabulate(w_hat, threshold, edges):
 def omega_above(table: CrossSectionTable, excess):
     """Omega/lambda^2 [GeV^2] at s = 4m^2 (1 + excess), excess >= 0, any shape."""
     tau = jnp.log1p(excess)
-    inner = table.edges[1:-1]
+    inner = jnp.expand_dims(table.edges[1:-1], tuple(range(tau.ndim)))
     panel = jnp.sum(jnp.expand_dims(tau, -1) >= inner, axis=-1, dtype=jnp.int32)
     low, high = table.edges[panel], table.edges[panel + 1]
     width = high - low
