@@ -97,7 +97,7 @@ def means_of_phase(model, plasma, grid, begin, units: int, wall, broken: bool):
     return jax.lax.map(at_edge, edges)
 
 
-def means_in_unit(means: BathMeans, unit, wall, positions, log_step: float):
+def means_in_unit(means: BathMeans, unit, wall, positions):
     """The factors inside a unit of time, by interpolation on one side of T_EW.
 
     Parameters
@@ -106,11 +106,10 @@ def means_in_unit(means: BathMeans, unit, wall, positions, log_step: float):
     unit : index of the unit in its phase.
     wall : index of the unit that begins at T_EW.
     positions : static, fractions of the unit, shape (k,).
-    log_step : a unit of the clock.
 
     Returns
     -------
-    Factors (k, n, n), and their derivatives in the clock.
+    Factors (k, n, n).
     """
     first = jnp.where(
         unit >= wall,
@@ -122,13 +121,10 @@ def means_in_unit(means: BathMeans, unit, wall, positions, log_step: float):
     inverse = np.linalg.inv(nodes[:, None] ** nodes)
     at = (unit - first).astype(float) + positions
     basis = jnp.stack([at**n for n in range(_POINTS)], axis=1)
-    slope = jnp.stack([n * at ** max(n - 1, 0) for n in range(_POINTS)], axis=1)
+    rows = basis @ inverse
 
-    def interpolated(rows):
-        def along(table):
-            block = jax.lax.dynamic_slice_in_dim(table, first + _MARGIN, _POINTS)
-            return jnp.tensordot(rows @ inverse, block, 1)
+    def along(table):
+        block = jax.lax.dynamic_slice_in_dim(table, first + _MARGIN, _POINTS)
+        return jnp.tensordot(rows, block, 1)
 
-        return jax.tree.map(along, means)
-
-    return interpolated(basis), interpolated(slope / log_step)
+    return jax.tree.map(along, means)

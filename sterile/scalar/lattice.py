@@ -117,3 +117,15 @@ def lagrange(offset, count):
             product = product * (offset - k)
         weights.append(product / scale)
     return weights
+
+
+def polynomial_weights(nodes, at, derivative=False) -> np.ndarray:
+    """Weights of values at ``nodes`` (k,) in the polynomial through them, or in its slope.
+
+    ``at``: where, any shape; the weights have one axis of k more.
+    """
+    powers = np.arange(nodes.size)
+    inverse = np.linalg.inv(nodes[:, None] ** powers)
+    at = np.asarray(at)[..., None]
+    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
+    return basis @ inverse

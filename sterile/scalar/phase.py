@@ -25,7 +25,7 @@ from sterile.scalar.collisions import (
 )
 from sterile.scalar.elastic_scattering import elastic_rate_gev
 from sterile.scalar.inverse_decay import exchange_step
-from sterile.scalar.lattice import phases
+from sterile.scalar.lattice import phases, polynomial_weights
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
 from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
@@ -83,14 +83,15 @@ def _reference_shape(particle, thermal):
 def _scales(particle, thermal):
     """Factors of rows and columns, (n,) each, without which the windows vary slowly in time."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return window_scales(_reference_shape(particle, thermal), p, particle.mass_gev)
+    shape = _reference_shape(particle, thermal)
+    return window_scales(particle.peak, shape, p, particle.mass_gev)
 
 
 def _tables(model, particle, clock, units, steps, grid, part, widths):
     """Operators of the broken phase on the momenta that a phase visits.
 
-    Returns (steps, nodes, P, P) operators and (steps, P, P) derivatives at the step starts, with
-    P = momenta + units - 1; unit u uses the block from P - momenta - u.
+    Returns (steps, nodes, P, P) operators with P = momenta + units - 1; unit u uses the block from
+    P - momenta - u.
     """
     count = grid.momenta + units - 1
     step = grid.log_step / steps
@@ -114,10 +115,7 @@ def _tables(model, particle, clock, units, steps, grid, part, widths):
         return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
 
     values = jax.lax.map(operator, offsets.ravel())
-    _, slopes = jax.lax.map(
-        lambda offset: jax.jvp(operator, (offset,), (jnp.ones_like(offset),)), offsets[:, 0]
-    )
-    return values.reshape(steps, len(NODES), count, count), slopes
+    return values.reshape(steps, len(NODES), count, count)
 
 
 # Chebyshev nodes of a unit at which the windows are made
@@ -126,23 +124,6 @@ _WINDOWS = 5
 
 def _window_nodes(count: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
-
-
-def _polynomial(nodes, at, derivative=False):
-    """Weights of the nodes (k,) in the polynomial through them, or in its slope; (..., k)."""
-    powers = np.arange(nodes.size)
-    inverse = np.linalg.inv(nodes[:, None] ** powers)
-    at = np.asarray(at)[..., None]
-    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
-    return basis @ inverse
-
-
-def _times(block, factor, factor_slope):
-    """A kernel at the stages and its slope at the starts of steps, times a factor or None."""
-    if factor is None:
-        return block
-    value, slope = block
-    return value * factor, slope * factor[:, 0] + value[:, 0] * factor_slope
 
 
 def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_unit, carry):
@@ -199,17 +180,19 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
     has_windows = particle.peak is not None and not cold
     # the windows vary little over a unit: a few nodes serve all its steps and stages
     nodes = _window_nodes(_WINDOWS)
-    starts_in_unit = np.arange(steps) / steps
-    at_stages = _polynomial(nodes, starts_in_unit[:, None] + NODES / steps)
-    stages = (starts_in_unit[:, None] + NODES / steps).ravel()
-    slopes_at_starts = _polynomial(nodes, starts_in_unit, derivative=True) / grid.log_step
+    stages = np.arange(steps)[:, None] / steps + NODES / steps
+    at_stages = polynomial_weights(nodes, stages)
+    slope_weights = polynomial_weights(NODES, 0.0, derivative=True) / step
+
+    def slope_at_starts(values):
+        """d/dx (steps, ...) of what varies smoothly in a step, (steps, nodes, ...)."""
+        return jnp.tensordot(slope_weights, values, (0, 1))
 
     def scaled(thermal, window):
         rows, columns = _scales(particle, thermal)
         return rows[:, None] * window * columns[None, :]
 
-    scaled_at_starts = jax.vmap(scaled)
-    scaled_at_stages = jax.vmap(scaled_at_starts)
+    scaled_at_stages = jax.vmap(jax.vmap(scaled))
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
@@ -218,33 +201,25 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
             width = jnp.where(broken, *particle.bath_widths_gev)
             thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
             slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
-        values, value_slopes, contact, contact_slopes = None, None, None, None
+        values, contact = None, None
         if means is not None:
-            factors, factor_slopes = means_in_unit(means, unit, wall, stages, grid.log_step)
-            factors, factor_slopes = jax.tree.map(
+            factors = jax.tree.map(
                 lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]),
-                (factors, factor_slopes),
+                means_in_unit(means, unit, wall, stages.ravel()),
             )
-            factor_slopes = jax.tree.map(lambda leaf: leaf[:, 0], factor_slopes)
-            contact, contact_slopes = factors.contact, factor_slopes.contact
+            contact = factors.contact
         if tables is not None:
             corner, size = units - 1 - unit, grid.momenta
             zero = jnp.zeros_like(corner)
-            blocks = [
-                (
-                    jax.lax.dynamic_slice(
-                        table, (zero, zero, corner, corner), (steps, len(NODES), size, size)
-                    ),
-                    jax.lax.dynamic_slice(slope, (zero, corner, corner), (steps, size, size)),
+            values, *heavy = [
+                jax.lax.dynamic_slice(
+                    table, (zero, zero, corner, corner), (steps, len(NODES), size, size)
                 )
-                for table, slope in tables
+                for table in tables
             ]
-            if len(blocks) > 1:
-                blocks = [
-                    _times(block, getattr(factors, part), getattr(factor_slopes, part))
-                    for block, part in zip(blocks, parts)
-                ]
-            values, value_slopes = (sum(pair[1:], pair[0]) for pair in zip(*blocks))
+            if heavy:
+                light = values if factors.light is None else values * factors.light
+                values = light + heavy[0] * factors.heavy
             if has_windows:
                 clocks = begin + grid.log_step * (unit.astype(float) + nodes)
                 # of the quadrature inside, reverse mode would keep gigabytes
@@ -257,14 +232,7 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
                     lambda clocks: jnp.zeros((nodes.size, grid.momenta, grid.momenta)),
                     clocks,
                 )
-                at_start = jax.tree.map(lambda leaf: leaf[:, 0], thermals)
                 values = values + scaled_at_stages(thermals, jnp.tensordot(at_stages, windows, 1))
-                _, more = jax.jvp(
-                    scaled_at_starts,
-                    (at_start, jnp.tensordot(at_stages[:, 0], windows, 1)),
-                    (slopes, jnp.tensordot(slopes_at_starts, windows, 1)),
-                )
-                value_slopes = value_slopes + more
 
         def surroundings(thermal, value, mean):
             operator = jnp.zeros((grid.momenta, grid.momenta))
@@ -278,7 +246,8 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
         stage_values = (thermals, values, contact)
         first = jax.tree.map(lambda leaf: leaf[:, 0], stage_values)
         around = jax.vmap(jax.vmap(surroundings))(*stage_values)
-        around_slopes = jax.vmap(slope)(first, (slopes, value_slopes, contact_slopes))
+        along = (slopes, *jax.tree.map(slope_at_starts, (values, contact)))
+        around_slopes = jax.vmap(slope)(first, along)
 
         at_wall = (unit == wall) & (np.arange(steps) == 0)
 
@@ -286,19 +255,15 @@ def run_phase(model, plasma, grid, particle, yields, clock, phase, electroweak_u
         def one_step(carry, inputs):
             around, slope, first_broken = inputs
 
-            def plain(carry):
-                return advance(particle, yields, around, slope, step, carry)
+            after = advance(particle, yields, around, slope, step, carry)
 
-            def graded(carry):
+            def graded():
                 parts = graded_step(advance, particle, yields, around, step, carry)
-                whole = plain(carry)
-                return jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
+                return jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, after)
 
             if jumps and not late:
-                carry = jax.lax.cond(anywhere(first_broken), graded, plain, carry)
-            else:
-                carry = plain(carry)
-            return carry, carry
+                after = jax.lax.cond(anywhere(first_broken), graded, lambda: after)
+            return after, after
 
         return jax.lax.scan(one_step, carry, (around, around_slopes, at_wall))
 

@@ -10,20 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sterile.scalar.lattice import polynomial_weights
 from sterile.scalar.rates import surroundings_of
 from sterile.scalar.rosenbrock import NODES
 
 # the first part is 5e-5 of the step: it resolves rates of 5e5 H
 _GROWTH, _PARTS = 3.0, 10
-
-
-def _weights(at, derivative=False) -> np.ndarray:
-    """Weights of values at the step's nodes in the polynomial through them, or its slope."""
-    powers = np.arange(NODES.size)
-    inverse = np.linalg.inv(NODES[:, None] ** powers)
-    at = np.asarray(at)[..., None]
-    basis = powers * at ** np.maximum(powers - 1, 0) if derivative else at**powers
-    return basis @ inverse
 
 
 def graded_step(advance, particle, yields, around, step, carry):
@@ -39,8 +31,8 @@ def graded_step(advance, particle, yields, around, step, carry):
     ends = _GROWTH ** np.arange(1.0 - _PARTS, 1.0)
     starts = np.concatenate([[0.0], ends[:-1]])
     lengths = ends - starts
-    values = _weights(starts[:, None] + lengths[:, None] * NODES)
-    slopes = _weights(starts, derivative=True)
+    values = polynomial_weights(NODES, starts[:, None] + lengths[:, None] * NODES)
+    slopes = polynomial_weights(NODES, starts, derivative=True)
 
     def part(carry, inputs):
         start, length, value, slope = inputs
