@@ -76,7 +76,8 @@ def _reference_shape(particle, thermal):
 def _scales(particle, thermal):
     """Factors of rows and columns, (n,) each, without which the windows vary slowly in time."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    return window_scales(_reference_shape(particle, thermal), p, particle.mass_gev)
+    shape = _reference_shape(particle, thermal)
+    return window_scales(particle.peak, shape, p, particle.mass_gev)
 
 
 # Chebyshev nodes of a unit at which the windows are made

@@ -25,15 +25,19 @@ from sterile.scalar.collisions import (
 
 # Gauss-Legendre points of one window in E_2; many windows near each other need fewer
 _WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
-# and of a cell of the lattice, across which phi falls by e^3 at most
+# and of a cell of the lattice, across which phi falls by e^9 at most
 _CELL_NODES = 5
 # (row, first column) -> where six parts are added to a matrix
 _SIX_IN_A_ROW = jax.lax.ScatterDimensionNumbers(
     update_window_dims=(2,), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0, 1)
 )
-# E/T beyond which phi stays as it is: its inverse must not overflow where entropy is released and
-# the lattice reaches p = 1e4 T
-_NOTHING = 600.0
+# exponent beyond which phi falls as a power of the energy. An exponential would fall by e^100 from
+# node to node where the lattice reaches p = 1e4 T, and f that does not, if only by rounding, would
+# be read as e^100 times what it is
+_TAIL = 30.0
+# weight of the peak's windows near the threshold beside those at m_h, enough not to vary fast where
+# the ones take over from the others: at T = 0.5 GeV and 61 GeV
+_OFF_PEAK = 3e-3
 
 
 class ResonancePeak(NamedTuple):
@@ -44,7 +48,7 @@ class ResonancePeak(NamedTuple):
 
 
 def resonance_peak(
-    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 16, widths: str = "tree"
+    scalar_mass_gev, portal_coupling, resonance: str, nodes: int = 20, widths: str = "tree"
 ):
     """The part of the Higgs resonance integrated over windows, as a :class:`ResonancePeak`.
 
@@ -98,35 +102,51 @@ def peak_squared(x_gev2, width_gev2, gamma_gev2):
 
 
 class ReferenceShape(NamedTuple):
-    """phi(p) = exp(-E_*/T_*), E_* = sqrt((p scale)^2 + m^2): f/phi is smooth on the lattice.
+    """phi(p) = exp(-(E_* - m)/T_*), E_* = sqrt((p scale)^2 + m^2): f/phi is smooth on the lattice.
 
-    While S is coupled, T_* = T and scale = 1. Once it is not, phi keeps its comoving shape.
+    While S is coupled, T_* = T and scale = 1. Once it is not, phi keeps its comoving shape. Below
+    e^-30, where nothing depends on it any more, phi is a power of E_* - m.
     """
 
     temperature_gev: Array
     scale: Array
     mass_gev: Array
 
+    def kinetic(self, momentum):
+        """(E_* - m)/T_* at physical momenta p [GeV], any shape."""
+        shifted = momentum * self.scale
+        above = energy(shifted, self.mass_gev) + self.mass_gev
+        return shifted**2 / (above * self.temperature_gev)
+
     def exponent(self, momentum):
-        """E_*/T_* at physical momenta p [GeV], any shape; held where there is no f."""
-        exponent = energy(momentum * self.scale, self.mass_gev) / self.temperature_gev
-        return jnp.minimum(exponent, _NOTHING)
+        """-ln phi at physical momenta p [GeV], any shape."""
+        kinetic = self.kinetic(momentum)
+        return jnp.minimum(kinetic, _TAIL) + _TAIL * jnp.log(jnp.maximum(kinetic / _TAIL, 1.0))
+
+    def fold_gev(self, momentum):
+        """Energy E [GeV] over which phi falls by e, at physical momenta p [GeV], any shape."""
+        slope = self.scale**2 * energy(momentum, self.mass_gev)
+        fold = self.temperature_gev * energy(momentum * self.scale, self.mass_gev) / slope
+        return fold * jnp.maximum(self.kinetic(momentum) / _TAIL, 1.0)
 
 
-def window_scales(shape, momentum_gev, scalar_mass_gev):
-    """Factors (n,) of the operator's rows and columns, phi(E_-) and 1/phi(p_2), over e^300.
+def window_scales(peak, shape, momentum_gev, scalar_mass_gev):
+    """Factors (n,) of the operator's rows and columns, about phi(E_-) and 1/phi(p_2).
 
     Over them the operator varies slowly in time: what grows and falls by exponentials is the
-    number of partners above a window's lower edge. It is that of the peak, or of the threshold.
+    number of partners above a window's lower edge. That of the peak is followed as long as the
+    windows at the threshold, whose partners are as fast as S itself, do not outweigh it.
     """
     mass2 = scalar_mass_gev**2
     s = jnp.maximum(HIGGS_MASS_GEV**2, 4.0 * mass2)
     _, root, _ = _opened(s, scalar_mass_gev)
     e1 = energy(momentum_gev, scalar_mass_gev)
     partner = ((s - 2.0 * mass2) * momentum_gev - root * e1) / (2.0 * mass2)
-    middle = 0.5 * _NOTHING
-    rows = jnp.exp(middle - shape.exponent(partner))
-    return rows, jnp.exp(shape.exponent(momentum_gev) - middle)
+    own = shape.exponent(momentum_gev)
+    rows = jnp.exp(-shape.exponent(partner))
+    if peak.s_gev2.size > 1:
+        rows = rows + _OFF_PEAK * jnp.exp(-own)
+    return rows, jnp.exp(own)
 
 
 def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enhancement=None):
@@ -135,8 +155,8 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     f = phi g, with g read off the lattice by six-point Lagrange interpolation in ln p, constant
     beyond its ends. Every window is a difference of two integrals of f to infinity, which are
     summed over the cells of the lattice and interpolated to the window's edges, divided by phi.
-    The weight of a constant g is positive, so the operator keeps its relative accuracy over
-    e^-100 of dynamic range.
+    The weight of a constant g is positive, so the operator keeps its relative accuracy down to
+    phi = e^-30.
 
     Parameters
     ----------
@@ -172,7 +192,7 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     edges, cells = jnp.pad(edges, ((0, 0), (3, 2))), jnp.pad(cells, ((3, 2), (0, 0)))
     # cell c reaches the nodes c - 2 ... c + 3
     to = [slice(5 - j, 5 - j + count) for j in range(6)]
-    return sum(edges[:, to[j]] * cells[to[j], j] for j in range(6))
+    return sum(edges[:, to[j]] * cells[None, to[j], j] for j in range(6))
 
 
 def _cell_integrals(shape, momentum_gev, scalar_mass_gev, log_step):
@@ -186,15 +206,13 @@ def _cell_integrals(shape, momentum_gev, scalar_mass_gev, log_step):
     nodes = np.arange(count - 1)[:, None]
     offset = np.clip(nodes + inside, 2.0, count - 3.0) - nodes + 2.0
     cardinal = np.stack(lagrange(offset, 6), axis=-1)
-    p = momentum_gev[:-1, None] * np.exp(log_step * inside)
+    p = momentum_gev[:-1, None] * np.exp(log_step * inside)[None, :]
     e = energy(p, scalar_mass_gev)
     exponent = shape.exponent(momentum_gev)
     measure = jnp.exp(exponent[:-1, None] - shape.exponent(p))
-    measure = measure * p**2 / e * (0.5 * log_step * gauss_weight)
+    measure = measure * p**2 / e * (0.5 * log_step * gauss_weight)[None, :]
     inner = jnp.sum(measure[..., None] * cardinal, axis=1)
-    top = momentum_gev[-1]
-    slope = shape.scale**2 * energy(top, scalar_mass_gev)
-    beyond = shape.temperature_gev * energy(top * shape.scale, shape.mass_gev) / slope
+    beyond = shape.fold_gev(momentum_gev[-1])
     cells = jnp.concatenate([inner, beyond * np.eye(1, 6)])
     reached = np.clip(np.arange(count)[:, None] + np.arange(-2, 4), 0, count - 1)
     return cells * jnp.exp(exponent[reached] - exponent[:, None])
@@ -235,11 +253,10 @@ def _weighted_windows(peak, shape, momentum_gev, scalar_mass_gev, log_step, enha
     p1 = momentum_gev[:, None, None]
     e1 = energy(p1, scalar_mass_gev)
     # lower edge from its momentum, which vanishes smoothly where the window starts at rest
-    p_low2 = (((s - 2.0 * mass2) * p1 - root * e1) / (2.0 * mass2)) ** 2
-    e_low = jnp.sqrt(p_low2 + mass2)
+    p_low = ((s - 2.0 * mass2) * p1 - root * e1) / (2.0 * mass2)
+    e_low = energy(p_low, scalar_mass_gev)
     width = p1 * root / mass2
-    star_low = jnp.sqrt(p_low2 * shape.scale**2 + mass2)
-    local = shape.temperature_gev * star_low / (shape.scale**2 * e_low)
+    local = shape.fold_gev(p_low)
     drop = -jnp.expm1(-width / local)
     nodes = _WINDOW_NODES if peak.s_gev2.size == 1 else _WINDOW_NODES_BROAD
     gauss, gauss_weight = np.polynomial.legendre.leggauss(nodes)
@@ -247,7 +264,7 @@ def _weighted_windows(peak, shape, momentum_gev, scalar_mass_gev, log_step, enha
     z, dz = (0.5 * (gauss + 1.0))[None, None, :], gauss_weight[None, None, :]
     v = 1.0 - drop * (1.0 - z**3)
     above = -local * jnp.log(v)
-    p2 = jnp.sqrt(p_low2 + above * (2.0 * e_low + above))
+    p2 = jnp.sqrt(p_low**2 + above * (2.0 * e_low + above))
     position = (jnp.log(p2) - jnp.log(momentum_gev[0])) / log_step
     first, offset = _stencil(position.reshape(count, -1), count)
     cardinal = jnp.stack(lagrange(offset, 6), axis=-1)
