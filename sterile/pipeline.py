@@ -31,7 +31,7 @@ from sterile.contract import Grid, Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
 from sterile.production import choose_grid, solve_compiled
-from sterile.status import Status
+from sterile.status import Status, is_failure
 
 
 class Point(eqx.Module):
@@ -237,12 +237,12 @@ def follow(
     spectrum = Spectrum(q, f, mass, 1.0)
     curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
     measured = measure(curve, power, cosmology)
-    crowded = code == Status.OCCUPATION_ABOVE_ONE
-    status = jnp.where(crowded, code, curve.status)
+    # a caveat of production goes before one of structure, but hides no failure
+    status = jnp.where((code == 0) | is_failure(curve.status), curve.status, code)
     if heaviest_kev is not None:
         above = spectrum.mass_kev > heaviest_kev
         status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
-    status = jnp.where((code == 0) | crowded, status, code)
+    status = jnp.where(is_failure(code), code, status)
     return {
         "mass_kev": spectrum.mass_kev,
         "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,
