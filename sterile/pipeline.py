@@ -26,7 +26,7 @@ from spectra.structure import (
     power_table,
 )
 from spectra.tracing import is_traced
-from spectra.units import plain
+from spectra.units import plain_numbers
 from sterile.contract import Grid, Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
@@ -79,6 +79,7 @@ class Point(eqx.Module):
         return self.numbers[name]
 
 
+@plain_numbers
 def evaluate(
     model: Model,
     cosmology: Cosmology | None = None,
@@ -118,7 +119,6 @@ def evaluate(
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
-    mass_kev = plain(mass_kev, "keV")
     check_target(model, mass_kev, omega_h2)
     model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
     if drive is None:

@@ -27,6 +27,7 @@ from spectra.structure.published_verdicts import (
 )
 from spectra.structure.references import References, made_for, reference_relics
 from spectra.structure.verdict import Subject, Verdict, VerdictStatus, strictest
+from spectra.units import plain_numbers
 
 # the paper's status rule (1609.01289): forbidden below the first, constrained below the second.
 # Koenig, Merle & Totzauer name them; 3.3 keV is Viel et al. 1306.2314
@@ -38,12 +39,14 @@ AREA_MASSES_KEV = (3.5, 5.3)
 Constraint = Callable[[Subject], Verdict]
 
 
+@plain_numbers
 def reference_masses(reference_masses_kev: tuple[float, ...] = REFERENCE_MASSES_KEV):
     """All relic masses [keV] that a report needs, increasing."""
     wanted = {*reference_masses_kev, *MODERN_MASSES_KEV, *AREA_MASSES_KEV}
     return tuple(sorted(wanted | set(built_in.GALAXY_MASSES_KEV)))
 
 
+@plain_numbers
 def verdicts(
     dm: Spectrum | None,
     transfer: Transfer,
@@ -108,6 +111,7 @@ def verdicts(
     return report
 
 
+@plain_numbers
 def assess(
     dm: Spectrum | None,
     transfer: Transfer,

@@ -24,6 +24,7 @@ from spectra.structure.lyman_alpha import area_deficit
 from spectra.structure.power import PowerTable, power_table
 from spectra.structure.shapes import FITS, shape_transfer, thermal_shape
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 KINDS = ("solver", *FITS)
 # node counts of a spectrum at which a relic of as many nodes is accurate and cheap
@@ -69,6 +70,7 @@ class References(eqx.Module):
         return jax.tree.map(lambda leaf: leaf[index], self.transfers)
 
 
+@plain_numbers
 def reference_relics(
     masses_kev: Sequence[float] | np.ndarray | float,
     cosmology: Cosmology | None = None,

@@ -27,6 +27,7 @@ from spectra.structure.references import KINDS, relic_transfers
 from spectra.structure.scales import half_mode_wavenumber
 from spectra.structure.shapes import FITS, shape_transfer, thermal_mass_kev, thermal_shape
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 SHIPPED_FILE = "standards_planck18.h5"
 # numbers of a model that are kept, as Measured and its half-mode call them
@@ -130,6 +131,7 @@ def _shipped() -> Tables:
         return read_tables(path)
 
 
+@plain_numbers
 def relic_masses_kev(m_hm_msun: float, cosmology: Cosmology | None = None) -> dict[str, float]:
     """Mass [keV] of the thermal relic with a half-mode mass, by each kind of reference relic.
 

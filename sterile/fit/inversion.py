@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.precision import require_x64
+from spectra.units import plain_numbers
 from sterile.contract import Mechanism, abundance_per_kev
 from sterile.fit.observables import Pipeline, number_of, pipeline, require_parameter, scalars
 from sterile.fit.root import Sampled, roots
@@ -78,6 +79,7 @@ class Inversion(eqx.Module):
         return found[0]
 
 
+@plain_numbers
 def solve_for(
     target: Mapping[str, float],
     vary: str,

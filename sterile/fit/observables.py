@@ -28,6 +28,7 @@ from spectra.structure import (
 )
 from spectra.structure import verdicts as structure_verdicts
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 from sterile import bounds as other_bounds
 from sterile.contract import Grid, Mechanism, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
@@ -200,6 +201,7 @@ def constraint_in(report: dict, name: str, known: tuple[str, ...]):
     return report[name]
 
 
+@plain_numbers
 def pipeline(
     model: Model,
     cosmology: Cosmology | None = None,
