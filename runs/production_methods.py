@@ -29,14 +29,15 @@ TREATMENTS = {
 
 
 def yields(mass: float, **treatment) -> list[float]:
-    """Y_N for every coupling, NaN where the solver reports a failure."""
+    """Y_N for every coupling, NaN where the solver reports a failure; a caveat is none."""
     plasma = sterile.Plasma(dark_sector_in_hubble=False, **treatment)
     # one grid for all couplings: that of freeze-out serves freeze-in
     grid = sterile.choose_grid(sterile.ScalarDecay(mass, 1e-3, YUKAWA), plasma)
     found = []
     for coupling in COUPLINGS:
         production = sterile.solve(sterile.ScalarDecay(mass, coupling, YUKAWA), plasma, grid)
-        found.append(float(production.yield_n) if int(production.status) == 0 else np.nan)
+        failed = sterile.is_failure(int(production.status))
+        found.append(np.nan if failed else float(production.yield_n))
     return found
 
 

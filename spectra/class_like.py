@@ -23,6 +23,7 @@ from spectra.linear import K_RANGE_H_MPC, Drive, species_transfer, transfer
 from spectra.spectrum import Spectrum
 from spectra.status import Status
 from spectra.structure import HIGHEST_Z, PowerTable, cold_power, power_table
+from spectra.units import plain, plain_numbers, with_units
 
 _RATIO_LN_STEP = 0.0286  # of the wavenumbers that the ratios are solved for
 _Z_NODES = 24  # uniform in ln(1 + z) from 0 to 200: T varies by per cents over all of it
@@ -110,10 +111,12 @@ class ClassLike:
     def _number(value) -> CallableFloat:
         return CallableFloat(value)
 
+    @plain_numbers
     def Hubble(self, z: ArrayLike):
         """H(z)/c [1/Mpc]; ``z`` of any shape."""
         return _as_given(z, np.asarray(hubble_mpc(1.0 / (1.0 + np.asarray(z)), self.cosmology)))
 
+    @plain_numbers
     def comoving_distance(self, z: ArrayLike):
         """Comoving distance [Mpc]; ``z`` of any shape."""
         x, weights = _GAUSS
@@ -122,14 +125,17 @@ class ClassLike:
         rate = np.asarray(hubble_mpc(np.exp(-nodes), self.cosmology))
         return _as_given(z, np.sum(0.5 * end * weights * np.exp(nodes) / rate, axis=-1))
 
+    @plain_numbers
     def angular_distance(self, z: ArrayLike):
         """Angular diameter distance [Mpc]; ``z`` of any shape."""
         return self.comoving_distance(z) / (1.0 + np.asarray(z))
 
+    @plain_numbers
     def luminosity_distance(self, z: ArrayLike):
         """Luminosity distance [Mpc]; ``z`` of any shape."""
         return self.comoving_distance(z) * (1.0 + np.asarray(z))
 
+    @with_units(k="1 / Mpc")
     def pk_lin(self, k: ArrayLike, z: float):
         """Linear P(k, z) of total matter [Mpc^3]; ``k`` [1/Mpc] of any shape, ``z`` one redshift.
 
@@ -152,6 +158,7 @@ class ClassLike:
 
     pk = pk_lin  # without a non-linear method classy's is the linear one
 
+    @with_units(k="1 / Mpc")
     def get_pk_lin(self, k, z, k_size: int, z_size: int, mu_size: int) -> np.ndarray:
         """P [Mpc^3] on ``k`` (k_size, z_size, mu_size) [1/Mpc] at ``z`` (z_size,), shape of k."""
         k = np.asarray(k, dtype=float)
@@ -164,6 +171,7 @@ class ClassLike:
 
     get_pk = get_pk_lin
 
+    @with_units(k="1 / Mpc")
     def get_pk_array(self, k, z, k_size: int, z_size: int, nonlinear: bool) -> np.ndarray:
         """P [Mpc^3] at ``k`` (k_size,) [1/Mpc] and ``z`` (z_size,), flat: [index_z*k_size+index_k].
 
@@ -189,13 +197,14 @@ class ClassLike:
 
     def sigma(self, R: ArrayLike, z: float, h_units: bool = False):
         """Rms linear contrast in spheres of radius ``R`` [Mpc, or Mpc/h], at one redshift ``z``."""
+        given, z = plain(R, "" if h_units else "Mpc"), plain(z)
         k = np.geomspace(1e-4, K_RANGE_H_MPC[1], 4000) * self.h
-        radius = np.asarray(R, dtype=float) / (self.h if h_units else 1.0)
+        radius = np.asarray(given, dtype=float) / (self.h if h_units else 1.0)
         x = radius[..., None] * k
         # the closed form cancels below x = 0.01
         window = np.where(x < 1e-2, 1.0 - x**2 / 10.0, 3.0 * (np.sin(x) - x * np.cos(x)) / x**3)
         delta2 = k**3 * self.pk_lin(k, z) / (2.0 * np.pi**2)
-        return _as_given(R, np.sqrt(np.trapezoid(delta2 * window**2, np.log(k), axis=-1)))
+        return _as_given(given, np.sqrt(np.trapezoid(delta2 * window**2, np.log(k), axis=-1)))
 
     @property
     def sigma8(self) -> CallableFloat:

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from spectra.files import MOST_TABLE_BYTES, read_text
 from spectra.precision import require_x64
 from spectra.spectrum import MINIMUM_NODES, Spectrum, first_bad_distribution, first_bad_momentum
+from spectra.units import plain_numbers
 
 _EXPECTED = "expected two numbers per line, q and f"
 # f of CLASS is the occupation number over (2 pi)^3 (background_ncdm_distribution of v3.4.1, whose
@@ -26,6 +27,7 @@ _STEEP_HEAD, _HEAD_SCATTER = (1.4, 3.2), 0.1
 _FORTRAN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([dDqQ][+-]?\d+|[+-]\d{3})")
 
 
+@plain_numbers
 def read_psd(
     path: str | Path,
     mass_kev: ArrayLike,

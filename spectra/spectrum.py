@@ -14,6 +14,7 @@ from spectra.cosmology import Cosmology, as_float, photon_temperature_gev
 from spectra.numerics import integral_weights
 from spectra.programs import program
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 MINIMUM_NODES = 4
 _KEV_GEV = 1e-6
@@ -158,6 +159,7 @@ def omega_h2(spectrum: Spectrum, cosmology: Cosmology | None = None) -> Array:
     return density / CRITICAL_DENSITY_OVER_H2_GEV4
 
 
+@plain_numbers
 def with_omega_h2(
     spectrum: Spectrum, target_omega_h2: Array, cosmology: Cosmology | None = None
 ) -> Spectrum:
@@ -176,6 +178,7 @@ _THERMAL_Q_RANGE = (1e-4, 50.0)
 THERMAL_NODES = 800
 
 
+@plain_numbers
 def thermal_relic(
     mass_kev: ArrayLike,
     cosmology: Cosmology | None = None,

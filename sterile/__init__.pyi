@@ -31,6 +31,7 @@ from .scalar import Grid as Grid
 from .scalar import ScalarDecay as ScalarDecay
 from .scalar import snapshots as snapshots
 from .status import Status as Status
+from .status import is_failure as is_failure
 from .thermal import DilutedFreezeOut as DilutedFreezeOut
 from .thermal import SpectrumFile as SpectrumFile
 from .thermal import ThermalRelic as ThermalRelic

@@ -23,6 +23,7 @@ from spectra.cosmology import Cosmology, photon_temperature_gev
 from spectra.programs import program
 from spectra.spectrum import Spectrum, moment, omega_h2
 from spectra.structure import Verdict, VerdictStatus, judged
+from spectra.units import plain_numbers
 from sterile import xray
 from sterile.bath import expansion
 from sterile.bath import thermodynamics as bath
@@ -53,6 +54,7 @@ LOWEST_REHEATING_GEV = 4e-3  # 1511.00672: 4.1 to 4.7 MeV
 _RECOMBINATION_SCALE_FACTOR = 1.0 / 1090.0
 
 
+@plain_numbers
 def overclosure(abundance: Array, cosmology: Cosmology | None = None) -> Verdict:
     """Omega h^2 of N (scalar) not above the dark matter's."""
     cosmology = Cosmology() if cosmology is None else cosmology
@@ -105,6 +107,7 @@ def phase_space(spectrum: Spectrum) -> Verdict:
     )
 
 
+@plain_numbers
 def tremaine_gunn_mass_kev(
     velocity_km_s: Array, core_radius_pc: Array, degrees_of_freedom=2.0, occupation=0.5
 ) -> Array:

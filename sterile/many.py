@@ -12,7 +12,7 @@ from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.programs import device_named, program, programs_device, running_on
 from spectra.structure import PowerTable, power_table
-from spectra.units import plain
+from spectra.units import plain_numbers
 from sterile.contract import Grid
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
@@ -25,6 +25,7 @@ _MOST_ON_A_CORE = 8
 _BYTES_A_MODEL, _MOST_ON_ACCELERATORS = 24e6, 4096
 
 
+@plain_numbers
 def evaluate_many(
     models: Model,
     cosmology: Cosmology | None = None,
@@ -57,7 +58,6 @@ def evaluate_many(
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
-    mass_kev = plain(mass_kev, "keV")
     drive = drive_of(cosmology) if drive is None else drive
     power = power_table(cosmology)
     check_target(models, mass_kev, omega_h2)

@@ -15,6 +15,7 @@ from jax import Array
 from spectra.constants import CMB_TEMPERATURE_GEV
 from spectra.cosmology import as_float
 from spectra.tracing import is_traced
+from spectra.units import plain, plain_numbers
 
 
 class Parameter(NamedTuple):
@@ -62,6 +63,11 @@ def as_float_or_none(value: Any, unit: str = "") -> Array | None:
     return None if value is None else as_float(value, unit)
 
 
+def _in_unit(value: Any, unit: str, converter: Callable[[Any], Array]) -> Array:
+    return converter(plain(value, unit))
+
+
+@plain_numbers
 def parameter(
     unit: str,
     description: str,
@@ -92,8 +98,7 @@ def parameter(
     fix = fix or f"give the {description}" + ("" if unit == "1" else f" in {unit}")
     stated = Parameter(unit, description, low, high, typical, fix, symbol, optional, by)
     given_in = "" if unit == "1" else unit
-    if converter is as_float:
-        converter = functools.partial(as_float, unit=given_in)
+    converter = functools.partial(_in_unit, unit=given_in, converter=converter)
     if optional:
         either = functools.partial(as_float_or_none, unit=given_in)
         return eqx.field(converter=either, default=None, metadata={"parameter": stated})

@@ -26,12 +26,12 @@ from spectra.structure import (
     power_table,
 )
 from spectra.tracing import is_traced
-from spectra.units import plain
+from spectra.units import plain_numbers
 from sterile.contract import Grid, Production, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
 from sterile.production import choose_grid, solve_compiled
-from sterile.status import Status
+from sterile.status import Status, is_failure
 
 
 class Point(eqx.Module):
@@ -79,6 +79,7 @@ class Point(eqx.Module):
         return self.numbers[name]
 
 
+@plain_numbers
 def evaluate(
     model: Model,
     cosmology: Cosmology | None = None,
@@ -118,7 +119,6 @@ def evaluate(
     require_x64()
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
-    mass_kev = plain(mass_kev, "keV")
     check_target(model, mass_kev, omega_h2)
     model = mechanism_of(model).with_abundance(model, as_float(omega_h2))
     if drive is None:
@@ -237,12 +237,12 @@ def follow(
     spectrum = Spectrum(q, f, mass, 1.0)
     curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
     measured = measure(curve, power, cosmology)
-    crowded = code == Status.OCCUPATION_ABOVE_ONE
-    status = jnp.where(crowded, code, curve.status)
+    # a caveat of production goes before one of structure, but hides no failure
+    status = jnp.where((code == 0) | is_failure(curve.status), curve.status, code)
     if heaviest_kev is not None:
         above = spectrum.mass_kev > heaviest_kev
         status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
-    status = jnp.where((code == 0) | crowded, status, code)
+    status = jnp.where(is_failure(code), code, status)
     return {
         "mass_kev": spectrum.mass_kev,
         "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,

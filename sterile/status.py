@@ -1,6 +1,7 @@
 """Outcome codes of production, carried through ``jit`` as int32 beside those of ``spectra``."""
 
 import enum
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +63,11 @@ MESSAGES = {
 }
 
 
-def is_failure(code):
-    """Whether there is no result to use; other codes above 0 are caveats. Numbers or arrays."""
+def is_failure(code: Any) -> Any:
+    """Whether there is no result to use; other codes above 0 are caveats.
+
+    ``code``: of ``Point.status``, a number or an array; so is the answer.
+    """
     failed = (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
     return failed & (code != Status.TOLERANCE_NOT_MET) & (code != Status.OCCUPATION_ABOVE_ONE)
 

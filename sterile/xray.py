@@ -12,6 +12,7 @@ to two photons of m/2 at g^2 m^3/(64 pi), so that as bright a line of N has Gamm
 import io
 import math
 import warnings
+from functools import partial
 from pathlib import Path
 
 import equinox as eqx
@@ -21,18 +22,22 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.constants import HBAR_GEV_S, HIGGS_VEV_GEV
+from spectra.cosmology import as_float
 from spectra.files import MOST_TABLE_BYTES, read_text
 from spectra.structure import Verdict, VerdictStatus, judged
+from spectra.units import plain_numbers
 
 _FINE_STRUCTURE = 1.0 / 137.035999  # CODATA 2018
 _KEV_GEV = 1e-6
 
 
+@plain_numbers
 def line_energy_kev(mass_kev: ArrayLike) -> Array:
     """E_gamma = m/2 [keV]; ``mass_kev`` any shape."""
     return 0.5 * jnp.asarray(mass_kev)
 
 
+@plain_numbers
 def decay_rate_per_s(
     mass_kev: ArrayLike, sin2_2theta: ArrayLike, neutrino: str = "majorana"
 ) -> Array:
@@ -56,11 +61,12 @@ class LineLimit(eqx.Module):
     source : where it comes from, with its confidence.
     """
 
-    energy_kev: Array = eqx.field(converter=jnp.asarray)
-    rate_per_s: Array = eqx.field(converter=jnp.asarray)
+    energy_kev: Array = eqx.field(converter=partial(as_float, unit="keV"))
+    rate_per_s: Array = eqx.field(converter=partial(as_float, unit="1 / s"))
     source: str = eqx.field(static=True)
 
 
+@plain_numbers
 def limit_on_mixing(mass_kev, sin2_2theta, source: str) -> LineLimit:
     """A limit given as sin^2(2 theta) (n,) against the mass (n,) [keV], as most papers do."""
     mass = jnp.atleast_1d(jnp.asarray(mass_kev, dtype=float))
@@ -68,6 +74,7 @@ def limit_on_mixing(mass_kev, sin2_2theta, source: str) -> LineLimit:
     return LineLimit(line_energy_kev(mass), rate, source)
 
 
+@plain_numbers
 def rate_of_axion_coupling_per_s(mass_kev: ArrayLike, coupling_per_gev: ArrayLike) -> Array:
     """Gamma [1/s] of an N whose line is as bright as that of an axion-like particle of its mass.
 
@@ -196,6 +203,7 @@ def shipped_limits() -> dict[str, LineLimit]:
 _SINGLE_WIDTH_KEV = 0.1
 
 
+@plain_numbers
 def line_verdict(
     mass_kev: ArrayLike,
     sin2_2theta: ArrayLike,

@@ -187,6 +187,7 @@ def test_couplings_for_an_abundance_and_their_derivatives(branch, low, high):
     x = jnp.log(jnp.array([100.0, 1e-9, 7.1, 0.12]))
     solution = found(x)
     point = sterile.solve(solution.model, PAPER)
+    assert int(solution.status) == int(point.status) == 0
     abundance = abundance_per_kev() * 7.1 * float(point.yield_n)
     # the root is converged to rounding
     assert abundance == pytest.approx(0.12, rel=1e-10)

@@ -2,15 +2,17 @@
 
 import json
 
+import equinox as eqx
 import h5py
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import spectra
 import sterile
 import sterile.scan
-from sterile import bounds, contract
+from sterile import bounds, contract, pipeline
 from sterile.cli.app import app
 from sterile.combined.merging import worst
 from sterile.scalar.grids import FREEZE_OUT
@@ -53,6 +55,12 @@ def test_a_point_says_so(tmp_path):
         assert float(point.occupation_max) == pytest.approx(largest, rel=1e-2)
         said = " ".join(bounds.warnings(model, point))
         assert ("Pauli" in said) is (status != 0) and ("occupation: 3" in said) is (status != 0)
+    # a caveat of production hides no failure of structure
+    made = pipeline.made_of(point.production)
+    lost = eqx.tree_at(lambda each: each.f, made, made.f * np.nan)
+    given = spectra.Cosmology(), pipeline.target_of(model, None, 0.12), spectra.drive()
+    failed = pipeline.point_of(lost, *given, spectra.structure.power_table(), "never")
+    assert int(failed.status) == spectra.Status.NON_FINITE and is_failure(int(failed.status))
 
 
 def test_of_parts(tmp_path):

@@ -42,6 +42,7 @@ from spectra.export.writing import (
 )
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
+from spectra.units import plain_numbers
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def canonical(format: str) -> str:
     return name
 
 
+@plain_numbers
 def write(
     path,
     format: str,

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from spectra.units import plain_numbers
+
 # numbers of particles up to here are taken per side: no box has so few in all
 _MOST_PER_SIDE = 32768
 
@@ -48,6 +50,7 @@ class Findings:
     power: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
+@plain_numbers
 def simulation(box_mpc_h: float, particles, z: float) -> Simulation:
     """A :class:`Simulation` from what a user types.
 

@@ -9,6 +9,7 @@ from spectra.cosmology import Cosmology, hubble_mpc
 from spectra.spectrum import Spectrum
 from spectra.status import Status
 from spectra.structure import HIGHEST_Z, PIVOT_MPC, cold_power, cold_species, power_table
+from spectra.units import plain_numbers
 
 # of P_CDM: below the solver T is 1 but for k^2, above it there is power only of what is colder
 K_RANGE_H_MPC = (1e-4, 2000.0)
@@ -131,6 +132,7 @@ class LinearState:
         return columns
 
 
+@plain_numbers
 def linear_state(spectrum: Spectrum, cosmology: Cosmology, z: float) -> LinearState:
     """P(k) and the species' ratios at one redshift for a species that is all the dark matter.
 

@@ -15,7 +15,9 @@ from .served_cosmologies import TABLE_FIELDS as TABLE_FIELDS
 from .served_cosmologies import TANGENT_FIELDS as TANGENT_FIELDS
 from .served_cosmologies import distance_between as distance_between
 from .served_cosmologies import ln_change as ln_change
+from .served_cosmologies import require_same as require_same
 from .served_cosmologies import require_served as require_served
+from .served_cosmologies import same as same
 from .served_cosmologies import serves as serves
 from .served_cosmologies import table_fields as table_fields
 from .species import SpeciesTransfer as SpeciesTransfer

@@ -48,6 +48,30 @@ def serves(origin: Cosmology, cosmology: Cosmology, tangents: bool) -> Array:
     )
 
 
+def same(origin: Cosmology, cosmology: Cosmology) -> Array:
+    """Whether two cosmologies agree in every field, n_s and a_s too (bool)."""
+    pairs = [(getattr(cosmology, name), value) for name, value in vars(origin).items()]
+    return jnp.all(
+        jnp.stack([jnp.abs(own - made) <= MATCH_TOLERANCE * jnp.abs(made) for own, made in pairs])
+    )
+
+
+def require_same(origin: Cosmology, cosmology: Cosmology, what: str, fix: str):
+    """Raise ``ValueError`` naming the field where two concrete cosmologies differ.
+
+    ``what``: what was made for ``origin``; ``fix``: how to get the right one.
+    """
+    for name, made in vars(origin).items():
+        wanted = getattr(cosmology, name)
+        if is_traced((wanted, made)):
+            continue
+        if not abs(float(wanted) - float(made)) <= MATCH_TOLERANCE * abs(float(made)):
+            raise ValueError(
+                f"cosmology {name} = {float(wanted):g}, but the {what} were made for "
+                f"{float(made):g}; use {fix}"
+            )
+
+
 def require_served(origin: Cosmology, cosmology: Cosmology, tangents: bool, table: str, fix: str):
     """Raise ``ValueError`` naming the field where a concrete cosmology is not served.
 

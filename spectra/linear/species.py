@@ -27,6 +27,7 @@ from spectra.numerics import lagrange_stencil
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.tracing import is_traced
+from spectra.units import plain
 
 HIGHEST_Z = 200.0
 
@@ -87,7 +88,7 @@ def species_transfer(
     ValueError
         If a redshift is outside 0..200, and as :func:`spectra.transfer` does.
     """
-    z = _check_redshifts(z)
+    z = _check_redshifts(plain(z))
     species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
     return _species_transfer(species, shares, cosmology, z, drive, k)
 

@@ -27,11 +27,13 @@ from .power import ln_primordial as ln_primordial
 from .power import matter_power as matter_power
 from .power import power_table as power_table
 from .published_verdicts import PublishedBounds as PublishedBounds
+from .published_verdicts import bounds_at as bounds_at
 from .published_verdicts import published_bounds as published_bounds
 from .references import KINDS as KINDS
 from .references import References as References
 from .references import reference_relics as reference_relics
 from .references import reference_tables as reference_tables
+from .references import references_at as references_at
 from .scales import COLD_BELOW_MPC as COLD_BELOW_MPC
 from .scales import HOT_ABOVE_MPC as HOT_ABOVE_MPC
 from .scales import HalfMode as HalfMode

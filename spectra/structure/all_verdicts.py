@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
-from spectra.linear import Drive, Transfer
+from spectra.linear import Drive, Transfer, require_same, same
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import constraints as built_in
@@ -19,12 +21,13 @@ from spectra.structure.power import PowerTable, check_cosmology, power_at, power
 from spectra.structure.published_verdicts import (
     SUMMARY,
     PublishedBounds,
+    bounds_at,
     published_bounds,
     published_verdicts,
 )
-from spectra.structure.references import References, reference_relics
+from spectra.structure.references import References, made_for, reference_relics
 from spectra.structure.verdict import Subject, Verdict, VerdictStatus, strictest
-from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 # the paper's status rule (1609.01289): forbidden below the first, constrained below the second.
 # Koenig, Merle & Totzauer name them; 3.3 keV is Viel et al. 1306.2314
@@ -36,12 +39,14 @@ AREA_MASSES_KEV = (3.5, 5.3)
 Constraint = Callable[[Subject], Verdict]
 
 
+@plain_numbers
 def reference_masses(reference_masses_kev: tuple[float, ...] = REFERENCE_MASSES_KEV):
     """All relic masses [keV] that a report needs, increasing."""
     wanted = {*reference_masses_kev, *MODERN_MASSES_KEV, *AREA_MASSES_KEV}
     return tuple(sorted(wanted | set(built_in.GALAXY_MASSES_KEV)))
 
 
+@plain_numbers
 def verdicts(
     dm: Spectrum | None,
     transfer: Transfer,
@@ -62,30 +67,33 @@ def verdicts(
     when only heavier ones are, with the numbers of the heaviest); ``lyman-alpha-area-3.5keV``,
     ``-5.3keV`` and their summary; ``milky-way-satellites``; ``galaxies-z6``; the published bounds
     of :func:`spectra.structure.bounds_table` that ``bounds`` chooses, and ``bounds``, their
-    summary; with a spectrum, ``warmness`` and ``free-streaming`` (a label). Inside jit give
-    ``references`` and ``power``, or the default cosmology's are used.
+    summary; with a spectrum, ``warmness`` and ``free-streaming`` (a label).
+
+    Relics and thresholds are those of ``cosmology``, also where it is traced: they are then solved
+    for in the user's program with ``drive`` and ``power`` (those of the default cosmology where
+    left out, good to 3 % from it; beyond, verdicts are "undecided").
 
     Parameters
     ----------
     dm : the spectrum; None when only T(k) is known.
     transfer : its transfer function, k_h_mpc (n,), t (n,); 200 h/Mpc have to be reached.
-    cosmology, drive : as for :func:`spectra.transfer`; used to compute the references.
+    cosmology, drive : as for :func:`spectra.transfer`; used to compute references and thresholds.
     reference_masses_kev : thermal-relic masses [keV] of the half-mode rule, concrete numbers.
-    references : of :func:`spectra.reference_relics`, with :func:`reference_masses`;
-        computed by the solver when left out.
+    references : of :func:`spectra.reference_relics`, with :func:`reference_masses`, of
+        ``cosmology``; computed by the solver when left out.
     power : of :func:`spectra.power_table`.
     host_mass_msun_h : mass of the Milky Way's halo [Msun/h]; without ``measured``.
     constraints : the user's own, name -> function of a :class:`spectra.Subject`.
     measured : of :func:`spectra.structure.measure`, where it has been made already.
     bounds : words as for :func:`spectra.structure.choose_bounds`, such as "2026", "2017", names or
-        paths of one's own; or of :func:`spectra.structure.published_bounds`, which a cosmology
-        other than the default one needs inside jit.
+        paths of one's own; or of :func:`spectra.structure.published_bounds`, of ``cosmology``.
 
     Raises
     ------
     ValueError
-        If no reference mass is given or one is not positive, a name is taken, or ``bounds`` names
-        something that does not exist.
+        If no reference mass is given or one is not positive, a name is taken, ``bounds`` names
+        something that does not exist, or ``references`` or ``bounds`` were made for another
+        cosmology; where that shows only under tracing what they decide is "undecided".
     """
     _, report = assess(
         dm,
@@ -103,6 +111,7 @@ def verdicts(
     return report
 
 
+@plain_numbers
 def assess(
     dm: Spectrum | None,
     transfer: Transfer,
@@ -129,8 +138,15 @@ def assess(
     check_cosmology(cosmology, power)
     if references is None:
         references = reference_relics(reference_masses(masses), cosmology, drive, power)
+    fix = "spectra.reference_relics(masses, cosmology)"
+    require_same(references.cosmology, cosmology, "references", fix)
     if not isinstance(bounds, PublishedBounds):
-        bounds = published_bounds(bounds, None if is_traced(cosmology) else cosmology)
+        if made_for(cosmology, drive, power):
+            bounds = published_bounds(bounds, cosmology)
+        else:
+            bounds = bounds_at(published_bounds(bounds), cosmology, drive, power)
+    fix = "spectra.structure.published_bounds(words, cosmology)"
+    require_same(bounds.cosmology, cosmology, "bounds", fix)
     found, report = _judge(
         dm,
         transfer,
@@ -177,6 +193,12 @@ def _order(report, masses, bounds: PublishedBounds) -> list[str]:
 @program
 def _judge(dm, transfer, cosmology, power, references, measured, masses, own, published):
     power = power_at(power, cosmology)
+    references = _of(
+        cosmology,
+        references,
+        lambda relics: (relics.transfers.t, relics.area_deficit, relics.halo_density_mpc3),
+    )
+    published = _of(cosmology, published, lambda bounds: bounds.thresholds)
     host_scale = 1.0
     if not isinstance(measured, Measured):  # but the mass of the host
         host_scale = measured / HOST_MASS_MSUN_H
@@ -217,6 +239,12 @@ def _judge(dm, transfer, cosmology, power, references, measured, masses, own, pu
             raise ValueError(f"constraint {name!r} is built in; give yours another name")
         report[name] = constraint(subject)
     return measured, report
+
+
+def _of(cosmology: Cosmology, made, where):
+    """References or bounds with NaN for the numbers ``where`` unless ``cosmology`` is theirs."""
+    own = same(made.cosmology, cosmology)
+    return eqx.tree_at(where, made, replace_fn=lambda leaf: jnp.where(own, leaf, jnp.nan))
 
 
 @lru_cache(maxsize=16)

@@ -13,6 +13,7 @@ from spectra.cosmology import Cosmology
 from spectra.linear import TABLE_FIELDS, table_fields
 from spectra.structure.camb_run import run_camb
 from spectra.structure.power import HIGHEST_Z
+from spectra.units import plain_numbers
 
 # the columns of CAMB's transfer files, in their order
 COLUMNS = (
@@ -35,6 +36,7 @@ HIGHEST_K_H_MPC = 310.0
 _RECIPE = 1
 
 
+@plain_numbers
 def cold_species(cosmology: Cosmology | None = None, z: float = 0.0) -> dict[str, np.ndarray]:
     """Transfer functions of cold dark matter, baryons and radiation by CAMB, at one redshift.
 

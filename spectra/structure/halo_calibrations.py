@@ -26,6 +26,7 @@ from spectra.cosmology import Cosmology, as_float
 from spectra.numerics import interpolate
 from spectra.programs import program
 from spectra.structure.scales import half_mode
+from spectra.units import plain_numbers
 
 # mu, nu of M_20, M_50, M_80
 _STUECKER = {
@@ -81,6 +82,7 @@ class Suppression(eqx.Module):
     m_hm_msun_h: Array
 
 
+@plain_numbers
 def halo_suppression(
     mass_msun_h: ArrayLike,
     transfer,

@@ -19,6 +19,7 @@ from spectra.programs import program
 from spectra.structure.power import PowerTable, cold_power, covers, transfer_at
 from spectra.structure.running_integral import running_integral, whole_weights
 from spectra.structure.shapes import shape_transfer, viel_shape
+from spectra.units import plain_numbers
 
 # MontePython Lya_abgd integrates to 200 h/Mpc over this window
 K_CUT_H_MPC = 200.0
@@ -28,6 +29,7 @@ _WINDOW_NODES, _TAIL_NODES = 129, 97
 _RELIC_NODES = 300
 
 
+@plain_numbers
 def one_dimensional_power(
     transfer,
     table: PowerTable,
@@ -111,6 +113,7 @@ def _tail_nodes(high: float, k_cut: float) -> int:
     return max(_TAIL_NODES, math.ceil(per_e_fold * math.log(k_cut / high)))
 
 
+@plain_numbers
 def area_deficit(
     transfer,
     table: PowerTable,
@@ -141,6 +144,7 @@ _MASS_RANGE_KEV = (0.1, 300.0)
 _BISECTIONS = 50
 
 
+@plain_numbers
 def area_mass_kev(
     deficit: Array,
     table: PowerTable,

@@ -25,6 +25,7 @@ from spectra.structure.power import (
     transfer_at,
 )
 from spectra.structure.scales import HalfMode, half_mode
+from spectra.units import plain_numbers
 
 
 class Measured(eqx.Module):
@@ -55,6 +56,7 @@ class Measured(eqx.Module):
         }
 
 
+@plain_numbers
 def measure(
     transfer: Transfer,
     power: PowerTable,

@@ -21,6 +21,7 @@ from spectra.constants import NEUTRINO_TEMPERATURE_RATIO
 from spectra.numerics import integral_weights
 from spectra.programs import program
 from spectra.spectrum import Spectrum
+from spectra.units import plain_numbers
 
 # keV, of a Fermi-Dirac spectrum of the neutrinos' temperature that is all dark matter
 BY_EXCESS_MASS_KEV, BY_LARGEST_DENSITY_KEV = 1.98, 1.02
@@ -43,6 +44,7 @@ def _fermi_dirac() -> tuple[np.ndarray, np.ndarray]:
     return densities, np.maximum(f - densities[:, None], 0.0) @ weights
 
 
+@plain_numbers
 def phase_space_bound_kev(dm: Spectrum, mass_kev: float = BY_EXCESS_MASS_KEV) -> Array:
     """Smallest mass [keV] of this spectrum's shape and temperature, scalar; smooth.
 

@@ -35,6 +35,7 @@ from spectra.numerics import integral_weights, interpolate
 from spectra.precision import require_x64
 from spectra.structure.camb_run import PIVOT_MPC, run_camb
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 SHIPPED_FILE = "power_planck18.h5"
 K_RANGE_H_MPC = (1e-4, 500.0)
@@ -126,6 +127,7 @@ def _assemble(tables: dict, attributes: dict) -> PowerTable:
         )
 
 
+@plain_numbers
 def table_of(k_h_mpc, power, z=(0.0,), cosmology: Cosmology | None = None) -> PowerTable:
     """A table from any code's spectra, resampled with cubic splines of ln P in ln k.
 
@@ -224,6 +226,7 @@ def power_at(table: PowerTable, cosmology: Cosmology) -> PowerTable:
     )
 
 
+@plain_numbers
 def cold_power(
     k_h_mpc: ArrayLike, table: PowerTable, cosmology: Cosmology | None = None, z: ArrayLike = 0.0
 ) -> Array:

@@ -1,5 +1,6 @@
 """A spectrum against the published bounds and the tabulated likelihoods."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 
@@ -11,9 +12,11 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
+from spectra.linear import Drive
 from spectra.structure.bounds_catalogue import (
     DEFAULT_SET,
     Bound,
+    Model,
     choose_bounds,
     half_mode_mass_msun,
     models_of,
@@ -24,8 +27,14 @@ from spectra.structure.likelihood_table import (
     shipped_likelihood,
 )
 from spectra.structure.phase_space import phase_space_bound_kev
+from spectra.structure.power import PowerTable
 from spectra.structure.scales import half_mode_mass
-from spectra.structure.standards import NUMBERS, relic_masses_kev, standard_numbers
+from spectra.structure.standards import (
+    NUMBERS,
+    relic_masses_kev,
+    standard_numbers,
+    standard_numbers_at,
+)
 from spectra.structure.verdict import ROUNDING, Subject, Verdict, VerdictStatus, judged
 
 SUMMARY = "bounds"
@@ -57,6 +66,7 @@ class PublishedBounds(eqx.Module):
     thresholds : (n, 2) of each bound the mildest and the strictest threshold, in the unit of what
         its test compares.
     tables : likelihoods of the rows that have one, and then one's own.
+    cosmology : that of the thresholds.
     bounds : the rows of the table.
     masses : of each bound that is quoted as M_hm the relics that have it, in words.
     own : names of one's own likelihoods.
@@ -64,6 +74,7 @@ class PublishedBounds(eqx.Module):
 
     thresholds: Array
     tables: tuple[LikelihoodTable, ...]
+    cosmology: Cosmology
     bounds: tuple[Bound, ...] = eqx.field(static=True)
     masses: tuple[str, ...] = eqx.field(static=True)
     own: tuple[str, ...] = eqx.field(static=True)
@@ -94,12 +105,9 @@ def published_bounds(
     with jax.ensure_compile_time_eval():
         cosmology = Cosmology() if cosmology is None else cosmology
         bounds, paths = choose_bounds(chosen)
-        models = tuple(dict.fromkeys(model for bound in bounds for model in models_of(bound)))
+        models = _models(bounds)
         known = standard_numbers(models, cosmology) if models else {}
-        thresholds, masses = [], []
-        for bound in bounds:
-            thresholds.append(_thresholds(bound, known, float(cosmology.h)))
-            masses.append(_in_words(bound, cosmology))
+        masses = [_in_words(bound, cosmology) for bound in bounds]
         rows = [shipped_likelihood(bound.likelihood) for bound in bounds if bound.likelihood]
         own = {
             path.rsplit("/", 1)[-1].removesuffix(".toml"): read_likelihood(path) for path in paths
@@ -108,23 +116,49 @@ def published_bounds(
         if taken or len(own) < len(paths):
             raise ValueError(f"likelihood {min(taken or own)!r} is there twice; rename its file")
         return PublishedBounds(
-            thresholds=as_float(np.array(thresholds, dtype=float).reshape(len(bounds), 2)),
+            thresholds=_all_thresholds(bounds, known, float(cosmology.h)),
             tables=(*rows, *own.values()),
+            cosmology=cosmology,
             bounds=bounds,
             masses=tuple(masses),
             own=tuple(own),
         )
 
 
-def _thresholds(bound: Bound, known: dict, h: float) -> tuple[float, float]:
+def bounds_at(
+    published: PublishedBounds, cosmology: Cosmology, drive: Drive | None, power: PowerTable
+) -> PublishedBounds:
+    """The same bounds with the thresholds of a cosmology to which ``drive`` and ``power`` reach.
+
+    For cosmologies that vary: may be traced, derivatives in the cosmology flow, nothing is kept.
+    Under tracing thresholds are NaN where the tables do not reach. ``masses`` stay as they are:
+    words. ``drive``, ``power``: as for :func:`spectra.structure.reference_relics`.
+    """
+    bounds, models = published.bounds, _models(published.bounds)
+    known = standard_numbers_at(models, cosmology, drive, power)
+    thresholds = _all_thresholds(bounds, known, cosmology.h)
+    return dataclasses.replace(published, thresholds=thresholds, cosmology=cosmology)
+
+
+def _models(bounds: Iterable[Bound]) -> tuple[Model, ...]:
+    return tuple(dict.fromkeys(model for bound in bounds for model in models_of(bound)))
+
+
+def _all_thresholds(bounds, known: dict, h) -> Array:
+    """Of n bounds, (n, 2); ``known``: numbers of their models, which may be traced as ``h``."""
+    rows = [jnp.stack(_thresholds(bound, known, h)) for bound in bounds]
+    return jnp.stack(rows) if rows else jnp.zeros((0, 2))
+
+
+def _thresholds(bound: Bound, known: dict, h) -> tuple[Array, Array]:
     if bound.test == "excess-mass":
-        return float(bound.value), float(bound.value)
+        return as_float(float(bound.value)), as_float(float(bound.value))
     if not models_of(bound):
-        mass = half_mode_mass_msun(bound) * h
+        mass = as_float(half_mode_mass_msun(bound) * h)
         return mass, mass
-    values = [known[model][_TESTED[bound.test]] for model in models_of(bound)]
+    values = jnp.stack([as_float(known[m][_TESTED[bound.test]]) for m in models_of(bound)])
     smaller_passes = bound.test in ("half-mode-mass", "area")
-    low, high = min(values), max(values)
+    low, high = jnp.min(values), jnp.max(values)
     return (high, low) if smaller_passes else (low, high)
 
 

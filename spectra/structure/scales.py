@@ -23,6 +23,7 @@ from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.spectrum import Spectrum, q_mean, q_rms, thermal_relic
 from spectra.status import Status
+from spectra.units import plain_numbers
 
 _KEV_GEV = 1e-6
 _MINIMUM_K_NODES = 4
@@ -233,6 +234,7 @@ def _free_streaming(dm: Spectrum, cosmology: Cosmology, velocity: str) -> Array:
     return total
 
 
+@plain_numbers
 def free_streaming_class(lambda_fs_mpc: float) -> str:
     """The field's label: "cold" below 0.01 Mpc, "hot" above 0.1 Mpc, "warm" between.
 

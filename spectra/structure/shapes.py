@@ -18,6 +18,7 @@ from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.status import Status
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 
 class ThermalFit(NamedTuple):
@@ -76,6 +77,7 @@ class Shape(eqx.Module):
                 )
 
 
+@plain_numbers
 def shape_transfer(shape: Shape, k_h_mpc: ArrayLike) -> Transfer:
     """T(k) of a shape at k_h_mpc (n,) [h/Mpc]; differentiable in the parameters."""
     return _shape_transfer(shape, as_float(k_h_mpc))
@@ -103,6 +105,7 @@ def shape_wavenumber(shape: Shape, t2: float = 0.5) -> Array:
     return jnp.where(crossed, rise ** (1.0 / shape.beta) / shape.alpha, jnp.nan)
 
 
+@plain_numbers
 def viel_alpha(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Array:
     """alpha [Mpc/h] of a thermal relic: 0.049 m^-1.11 (Omega_x/0.25)^0.11 (h/0.7)^1.22.
 
@@ -121,6 +124,7 @@ def _alpha_of_1_kev(cosmology, fit: ThermalFit):
     return fit.alpha_mpc_h * by_density * (cosmology.h / fit.h) ** fit.h_power
 
 
+@plain_numbers
 def viel_shape(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Shape:
     """The Viel fit of a thermal relic as a :class:`Shape`.
 
@@ -130,6 +134,7 @@ def viel_shape(mass_kev: ArrayLike, cosmology: Cosmology | None = None) -> Shape
     return thermal_shape(mass_kev, cosmology, VIEL_2005)
 
 
+@plain_numbers
 def vogel_shape(
     mass_kev: ArrayLike, cosmology: Cosmology | None = None, spin: float = 0.5
 ) -> Shape:
@@ -148,6 +153,7 @@ def thermal_shape(mass_kev: ArrayLike, cosmology: Cosmology | None, fit: Thermal
     return Shape(_alpha(as_float(mass_kev), cosmology, fit), 2.0 * fit.nu, -5.0 / fit.nu)
 
 
+@plain_numbers
 def viel_mass_kev(k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: float = 0.5) -> Array:
     """Mass [keV] of the thermal relic whose Viel fit has T^2 = ``t2`` at ``k_h_mpc`` [h/Mpc].
 
@@ -157,6 +163,7 @@ def viel_mass_kev(k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: fl
     return thermal_mass_kev(k_h_mpc, cosmology, t2, VIEL_2005)
 
 
+@plain_numbers
 def vogel_mass_kev(
     k_h_mpc: ArrayLike, cosmology: Cosmology | None = None, t2: float = 0.5
 ) -> Array:

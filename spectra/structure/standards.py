@@ -9,20 +9,25 @@ from functools import lru_cache
 from importlib import resources
 from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from spectra.cache import Tables, file_name, kept_tables, read_tables
 from spectra.cosmology import Cosmology, as_float
+from spectra.linear import Drive, transfer
 from spectra.linear import drive as drive_of
-from spectra.linear import transfer
-from spectra.programs import source_checksum
+from spectra.programs import program, source_checksum
 from spectra.spectrum import thermal_relic
 from spectra.structure.bounds_catalogue import Model
 from spectra.structure.measures import measure
-from spectra.structure.power import power_table
-from spectra.structure.references import KINDS
+from spectra.structure.power import PowerTable, power_table
+from spectra.structure.references import KINDS, relic_transfers
 from spectra.structure.scales import half_mode_wavenumber
 from spectra.structure.shapes import FITS, shape_transfer, thermal_mass_kev, thermal_shape
+from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 
 SHIPPED_FILE = "standards_planck18.h5"
 # numbers of a model that are kept, as Measured and its half-mode call them
@@ -76,6 +81,36 @@ def standard_tables(models: tuple[Model, ...], cosmology: Cosmology) -> Tables:
     return tables, {**fields, "description": "numbers of the models of published bounds"}
 
 
+def standard_numbers_at(
+    models: tuple[Model, ...], cosmology: Cosmology, drive: Drive | None, power: PowerTable
+) -> dict[Model, dict[str, Array]]:
+    """:func:`standard_numbers` in a cosmology to which ``drive`` and ``power`` reach.
+
+    It may be traced. NaN where they do not reach. Nothing is kept.
+    """
+    if drive is None:
+        drive = drive_of(None if is_traced(cosmology) else cosmology)
+    rows = _numbers_at(tuple(models), cosmology, drive, power) if models else ()
+    return {model: dict(zip(NUMBERS, row)) for model, row in zip(models, rows)}
+
+
+@program
+def _numbers_at(models, cosmology, drive, power) -> Array:
+    """(n, 4): :data:`NUMBERS` of n models, each kind of relic side by side."""
+    rows = {}
+    for kind in dict.fromkeys(model.relic for model in models):
+        own = [model for model in models if model.relic == kind]
+        if kind in FITS:
+            curves = [_transfer(model, cosmology) for model in own]
+            solved = jax.tree.map(lambda *leaves: jnp.stack(leaves), *curves)
+        else:
+            masses, shares = [model.mass_kev for model in own], [model.share for model in own]
+            solved = relic_transfers(masses, shares, cosmology, drive)
+        found = jax.vmap(lambda curve: measure(curve, power, cosmology).numbers())(solved)
+        rows |= zip(own, jnp.stack([found[name] for name in NUMBERS], axis=1))
+    return jnp.stack([rows[model] for model in models])
+
+
 def _transfer(model: Model, cosmology: Cosmology):
     if model.relic in FITS:
         k = np.geomspace(*_FIT_K_H_MPC)
@@ -96,6 +131,7 @@ def _shipped() -> Tables:
         return read_tables(path)
 
 
+@plain_numbers
 def relic_masses_kev(m_hm_msun: float, cosmology: Cosmology | None = None) -> dict[str, float]:
     """Mass [keV] of the thermal relic with a half-mode mass, by each kind of reference relic.
 

@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.precision import require_x64
+from spectra.units import plain_numbers
 from sterile.fit.curve import Curve, refined, zero_curves
 from sterile.fit.observables import (
     fitted_parameters,
@@ -50,6 +51,7 @@ class Boundary:
         return tuple(_physical(refined(curve, each), self._box) for curve in self._unit)
 
 
+@plain_numbers
 def trace(
     of: str | Callable,
     plane: tuple[str, str],

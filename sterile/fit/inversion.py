@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
 from spectra.precision import require_x64
+from spectra.units import plain_numbers
 from sterile.contract import Mechanism, abundance_per_kev
 from sterile.fit.observables import Pipeline, number_of, pipeline, require_parameter, scalars
 from sterile.fit.root import Sampled, roots
@@ -38,6 +39,8 @@ class Solution(eqx.Module):
     slope : dln Y_N/dln of what tells branches apart; NaN where a mechanism has one.
     model : with the value in place.
     mass_kev : m_N [keV] of the solution, None when the abundance fixes it.
+    status : int32 code of what was solved there, as ``Point.status``; production's where the target
+        needs no more.
     """
 
     value: Array
@@ -45,6 +48,7 @@ class Solution(eqx.Module):
     slope: float = eqx.field(static=True)
     model: Model
     mass_kev: Array | None
+    status: Array
 
 
 class Inversion(eqx.Module):
@@ -75,6 +79,7 @@ class Inversion(eqx.Module):
         return found[0]
 
 
+@plain_numbers
 def solve_for(
     target: Mapping[str, float],
     vary: str,
@@ -160,7 +165,7 @@ def solve_for(
 
     def sample(x: float, equation=fixed) -> Sampled:
         counted[0] += 1
-        value, slope = _value_and_slope(equation, jnp.asarray(x))
+        value, slope, _ = _value_and_slope(equation, jnp.asarray(x))
         return Sampled(x, float(value), float(slope))
 
     found, best = roots(sample, math.log(low), math.log(high), points)
@@ -169,12 +174,13 @@ def solve_for(
         model = _model_at(jax.lax.stop_gradient(at), vary, math.exp(x))
         grid = choose_grid(model, plasma)
         equation = problem(grid)
+        frozen = jax.tree.map(jax.lax.stop_gradient, equation)
         if grid != whole:
             # the grid a user's own evaluation would choose: it then gives the target exactly
-            frozen = jax.tree.map(jax.lax.stop_gradient, equation)
             x = _polish(lambda x: sample(x, frozen), x)  # noqa: B023
+        *_, status = _value_and_slope(frozen, jnp.asarray(x))
         ln_value = _implicit(jnp.asarray(x), equation)
-        solutions.append(_solution(jnp.exp(ln_value), vary, at, plasma, grid, mass_kev))
+        solutions.append(_solution(jnp.exp(ln_value), vary, at, plasma, grid, mass_kev, status))
     reached = math.exp(best.value) * numbers[2] if logarithmic else best.value + numbers[2]
     absent = {
         branch: f"{name} = {numbers[2]:.6g} is not crossed for {vary} from {low:.3g} to "
@@ -195,16 +201,18 @@ class _Equation(eqx.Module):
     logarithmic: bool = eqx.field(static=True)
 
     def __call__(self, ln_x):
-        seen = self.pipeline({self.vary: jnp.exp(ln_x)}, (self.name,))[self.name]
-        number = number_of(seen)
+        """g and the status."""
+        seen = self.pipeline({self.vary: jnp.exp(ln_x)}, (self.name, "status"))
+        number = number_of(seen[self.name])
         if self.logarithmic:
-            return jnp.log(number) - jnp.log(self.wanted)
-        return number - self.wanted
+            return jnp.log(number) - jnp.log(self.wanted), seen["status"]
+        return number - self.wanted, seen["status"]
 
 
 @eqx.filter_jit
 def _value_and_slope(equation, ln_x):
-    return jax.jvp(equation, (ln_x,), (jnp.ones(()),))
+    """g, dg/dln x, the status."""
+    return jax.jvp(equation, (ln_x,), (jnp.ones(()),), has_aux=True)
 
 
 @eqx.filter_custom_jvp
@@ -223,7 +231,7 @@ def _implicit_jvp(primals, tangents):
 
 @eqx.filter_jit
 def _call(equation, ln_x):
-    return equation(ln_x)
+    return equation(ln_x)[0]
 
 
 def _polish(sample, x: float) -> float:
@@ -255,17 +263,18 @@ def _model_at(model, vary, value) -> Model:
     return eqx.tree_at(lambda m: getattr(m, vary), model, jnp.asarray(value, dtype=float))
 
 
-def _solution(value, vary, at, plasma, grid, mass_kev) -> Solution:
+def _solution(value, vary, at, plasma, grid, mass_kev, status) -> Solution:
     model = _model_at(at, vary, value)
     branch, slope = mechanism_of(model).branch(jax.lax.stop_gradient(model), plasma, grid)
-    return Solution(value, branch, slope, model, value if vary == "mass_kev" else mass_kev)
+    mass = value if vary == "mass_kev" else mass_kev
+    return Solution(value, branch, slope, model, mass, status)
 
 
 def _mass_for_abundance(wanted, at, plasma) -> Inversion:
     grid = choose_grid(jax.lax.stop_gradient(at), plasma)
     production = solve(at, plasma, grid)
     mass = wanted / (abundance_per_kev() * production.yield_n)
-    solution = _solution(mass, "mass_kev", at, plasma, grid, None)
+    solution = _solution(mass, "mass_kev", at, plasma, grid, None, production.status)
     branches = mechanism_of(at).branches
     why = f"the model lies on the {solution.branch} branch"
     absent = {branch: why for branch in branches if branch != solution.branch}

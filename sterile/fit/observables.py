@@ -19,13 +19,16 @@ from spectra.structure import (
     PowerTable,
     PublishedBounds,
     References,
+    bounds_at,
     power_table,
     published_bounds,
     reference_masses,
     reference_relics,
+    references_at,
 )
 from spectra.structure import verdicts as structure_verdicts
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 from sterile import bounds as other_bounds
 from sterile.contract import Grid, Mechanism, abundance_per_kev, relic_mass_kev
 from sterile.mechanisms import mechanism_of
@@ -65,6 +68,7 @@ class Pipeline(eqx.Module):
     drive, power, references, bounds : as for :func:`sterile.evaluate` and
         :func:`spectra.verdicts`; None where nothing that is asked for needs them.
     grid : static.
+    cosmology_varies : static; relics and thresholds are then solved for in that of each point.
     """
 
     model: Model
@@ -77,6 +81,7 @@ class Pipeline(eqx.Module):
     references: References | None
     bounds: PublishedBounds | None
     grid: Grid = eqx.field(static=True)
+    cosmology_varies: bool = eqx.field(static=True)
 
     def __call__(self, values: Mapping[str, Array], names: tuple[str, ...]) -> dict:
         """What ``names`` ask for at ``values``: numbers for scalars, Verdicts for constraints.
@@ -167,14 +172,20 @@ def report_on(prepared: Pipeline, model: Model, point: Point, cosmology: Cosmolo
 
     ``prepared``: has the references, and so was asked for a constraint.
     """
-    assert prepared.bounds is not None  # made with whatever needs the references
+    relics, bounds = prepared.references, prepared.bounds
+    drive, power = prepared.drive, prepared.power
+    # made with whatever needs the references
+    assert relics is not None and bounds is not None and power is not None
+    if prepared.cosmology_varies:
+        relics = references_at(relics, cosmology, drive, power)
+        bounds = bounds_at(bounds, cosmology, drive, power)
     return structure_verdicts(
         point.spectrum,
         point.transfer,
         cosmology,
-        references=prepared.references,
-        power=prepared.power,
-        bounds=prepared.bounds,
+        references=relics,
+        power=power,
+        bounds=bounds,
     ) | other_bounds.verdicts(model, point, cosmology)
 
 
@@ -190,6 +201,7 @@ def constraint_in(report: dict, name: str, known: tuple[str, ...]):
     return report[name]
 
 
+@plain_numbers
 def pipeline(
     model: Model,
     cosmology: Cosmology | None = None,
@@ -229,11 +241,11 @@ def pipeline(
     if grid is None:
         grid = entry.smooth_grid(model, plasma)
     drive = power = relics = published = None
+    own = _untraced(cosmology)
+    # being differentiated is being varied
+    cosmology_varies = own is not cosmology or any(name in COSMOLOGY_PARAMETERS for name in vary)
     if not set(observe) <= {*production_scalars(entry), "status"}:
-        varied = any(name in TANGENT_FIELDS for name in vary)
-        own = _untraced(cosmology)
-        # being differentiated is being varied
-        varied = varied or own is not cosmology
+        varied = own is not cosmology or any(name in TANGENT_FIELDS for name in vary)
         drive, power = drive_of(own, derivatives=varied), power_table(own, derivatives=varied)
         if not varied:
             drive, power = (
@@ -253,6 +265,7 @@ def pipeline(
         references=relics,
         bounds=published,
         grid=grid,
+        cosmology_varies=cosmology_varies,
     )
 
 

@@ -17,6 +17,7 @@ from spectra.linear import drive as drive_of
 from spectra.numerics import integral_weights
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
+from spectra.units import plain_numbers
 from sterile.fit.extra import require
 from sterile.fit.families import FAMILIES, tabulated
 from sterile.fit.forecasts import Forecast, forecast
@@ -58,6 +59,7 @@ class SpectrumFit(eqx.Module):
     warnings: tuple[str, ...] = eqx.field(static=True)
 
 
+@plain_numbers
 def fit_spectrum(
     k_h_mpc: ArrayLike,
     t2: ArrayLike,

@@ -21,6 +21,7 @@ alone.
 import dataclasses
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -33,6 +34,7 @@ from spectra.cosmology import as_float
 from spectra.precision import require_x64
 from spectra.programs import program
 from spectra.tracing import is_traced
+from spectra.units import plain_numbers
 from sterile.bath import expansion as bath
 from sterile.contract import Production
 from sterile.models import Plasma
@@ -65,6 +67,7 @@ _OF_PLASMA = (
     "reheating_temperature_gev",
     "release",
 )
+_in_gev = partial(as_float, unit="GeV")
 _STATISTICS = {"maxwell-boltzmann": 0, "bose-einstein": 1, "fermi-dirac": -1}
 
 
@@ -86,9 +89,9 @@ class Parent(eqx.Module):
         If a value is not available or outside its range.
     """
 
-    mass_gev: Array = eqx.field(converter=as_float)
-    width_gev: Array = eqx.field(converter=as_float)
-    partner_mass_gev: Array = eqx.field(default=0.0, converter=as_float)
+    mass_gev: Array = eqx.field(converter=_in_gev)
+    width_gev: Array = eqx.field(converter=_in_gev)
+    partner_mass_gev: Array = eqx.field(default=0.0, converter=_in_gev)
     states: int = eqx.field(static=True, default=1)
     neutrinos_per_decay: int = eqx.field(static=True, default=2)
     statistics: str = eqx.field(static=True, default="maxwell-boltzmann")
@@ -153,9 +156,9 @@ class FromDecay(eqx.Module):
     parents_per_decay : X in the final state, 1 or 2, static.
     """
 
-    mass_gev: Array = eqx.field(converter=as_float)
-    width_gev: Array = eqx.field(converter=as_float)
-    partner_mass_gev: Array = eqx.field(default=0.0, converter=as_float)
+    mass_gev: Array = eqx.field(converter=_in_gev)
+    width_gev: Array = eqx.field(converter=_in_gev)
+    partner_mass_gev: Array = eqx.field(default=0.0, converter=_in_gev)
     states: int = eqx.field(static=True, default=1)
     parents_per_decay: int = eqx.field(static=True, default=1)
 
@@ -182,6 +185,7 @@ class Details(eqx.Module):
     scalar: ScalarHistory
 
 
+@plain_numbers
 def cold(number: ArrayLike) -> AlreadyThere:
     """A parent at rest with ``number`` = n_X/(g_X a_T^3), an inflaton for example.
 

@@ -21,7 +21,7 @@ from sterile.names import require_name
 from sterile.quantities import Quantity, point_scalars
 from sterile.scan import kernel
 from sterile.scan.settings import OUTPUT_PARTS, Settings, corners, run_content
-from sterile.status import Status
+from sterile.status import Status, is_failure
 
 # of a finished point these have a finite value; the others may not apply
 _ALWAYS_FINITE = ("yield_n", "mass_kev", "omega_h2", "q_mean")
@@ -183,10 +183,11 @@ def blank_rows(dtype, count: int, shape=()) -> np.ndarray:
 
 
 def _settle(found: dict) -> dict:
-    """A success without finite numbers is none."""
+    """A result without finite numbers is none, whatever caveat it came with."""
     status = np.array(found["points/status"], dtype="<i4")
     for name in _ALWAYS_FINITE:
-        status[(status == 0) & ~np.isfinite(found[f"points/{name}"])] = Status.NON_FINITE
+        lost = ~is_failure(status) & ~np.isfinite(found[f"points/{name}"])
+        status[lost] = Status.NON_FINITE
     return {**found, "points/status": status}
 
 

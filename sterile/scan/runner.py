@@ -322,8 +322,8 @@ def _refine(scan: _Scan, unit: np.ndarray, ends: list[int]) -> bool:
         )
     classes = found.points["status"].astype(int)
     if verdict is not None:
-        # of a failed point only the failure counts
-        classes = np.where(classes == 0, 1000 + verdict["status"], classes)
+        # of a failed point only the failure counts; one with a caveat is judged as any other
+        classes = np.where(is_failure(classes), classes, 1000 + verdict["status"])
     fixed = np.array([section.values is not None for section in settings.parameters.values()])
     new = refine.boundary_points(unit, classes, fixed, settings.refine.points)
     values = design.at(scan.settings, new).values
