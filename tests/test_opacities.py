@@ -212,7 +212,7 @@ def test_sums_are_converged():
     """Two resolutions, 1e-3: every group at temperatures and momenta that production sees."""
     for temperature, momentum in ((0.02, 1.0), (0.15, 3.0), (3.0, 8.0)):
         coarse, fine = (
-            build.reactions(temperature, momentum, "mu", resolution)
+            build.loss_rates(temperature, momentum, "mu", resolution)
             for resolution in (phase_space.DEFAULT, FINE)
         )
         for group in opacities.GROUPS:
@@ -226,8 +226,8 @@ def test_sums_are_converged():
 def test_the_shipped_table_is_what_the_reactions_add_up_to():
     """Between its nodes: 1e-3 of Gamma, also where pions fuse and thresholds open."""
     for temperature, momentum in ((0.0235, 1.3), (0.117, 0.7), (0.31, 5.3), (2.2, 2.9)):
-        found = opacities.components(np.array([temperature]), np.array([[momentum]]), "mu")
-        rates = {g: whole(r) for g, r in build.reactions(temperature, momentum, "mu").items()}
+        found = opacities.opacity(np.array([temperature]), np.array([[momentum]]), "mu")
+        rates = {g: whole(r) for g, r in build.loss_rates(temperature, momentum, "mu").items()}
         share = crossover.shares(np.array([temperature]))
         hadronic = share.hadrons[0] * rates["hadrons"] + share.quarks[0] * rates["quarks"]
         unit = FERMI_GEV2**2 * temperature**4 * (1.0 + math.exp(-momentum))
@@ -241,7 +241,7 @@ def test_the_band_holds_the_centre_and_closes():
     temperature = np.geomspace(2e-3, 50.0, 80)
     momentum = np.broadcast_to(np.array([0.5, 3.0, 8.0]), (80, 3))
     low, central, high = (
-        sum(opacities.components(temperature, momentum, "e", edge=edge))
+        sum(opacities.opacity(temperature, momentum, "e", edge=edge))
         for edge in ("low", "central", "high")
     )
     assert np.all(low <= central * (1.0 + 1e-12)) and np.all(central <= high * (1.0 + 1e-12))
