@@ -167,7 +167,7 @@ def published_verdicts(
         codes, margins = [code], [margin]
         unlikely = jnp.asarray(jnp.nan)
         numbers = (jnp.unstack(array) for array in (ends, margin, code))
-        for i, bound, *judgement in zip(chosen, bounds, *numbers):
+        for i, bound, end, least, status in zip(chosen, bounds, *numbers):
             value = measured[bound.test]
             table = tables.get(bound.name)
             likelihood = (
@@ -175,7 +175,7 @@ def published_verdicts(
             )
             why = "no likelihood: a limit" if table is None else f"likelihood: {table.source}"
             report[bound.name] = _verdict(
-                bound, value, *judgement, likelihood, why, published.masses[i]
+                bound, value, end, least, status, likelihood, why, published.masses[i]
             )
     for name, table in zip(published.own, own):
         report[name] = _by_likelihood(subject, table, values)

@@ -85,7 +85,9 @@ def read_rates(path) -> Table:
     return Table(str(path), digest, 1e-3 * temperatures, momenta, rows[:, 2].reshape(shape))
 
 
-def write_rates(path, temperature_gev: ArrayLike, q: ArrayLike, rate: ArrayLike) -> Path:
+def write_rates(
+    path: str | Path, temperature_gev: ArrayLike, q: ArrayLike, rate: ArrayLike
+) -> Path:
     """Write rates as a table that ``rates_table`` of a model takes; returns the path.
 
     Parameters
