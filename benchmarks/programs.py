@@ -60,28 +60,33 @@ def _call(compiled, arrays) -> float:
     return time.perf_counter() - began
 
 
-def main(coupling: float) -> None:
+def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
+    """Each program of ``sterile solve`` by name, with what it is called with."""
     model, plasma = sterile.ScalarDecay(100.0, coupling, 1e-9), sterile.Plasma()
     cosmology, grid = spectra.Cosmology(), sterile.choose_grid(model)
-    drive, power, relics = (
-        spectra.drive(),
-        spectra.power_table(),
-        reference_relics(reference_masses()),
-    )
+    drive, power = spectra.drive(), spectra.power_table()
+    relics = reference_relics(reference_masses())
     point = sterile.evaluate(model)
-    efforts = "   ".join(f"{name + ' [s]':>8} {'[ms]':>6}" for name in programs.EFFORTS)
-    print(f"{'program':18} {'lines':>6} {'trace':>6} {'lower':>6}   {efforts}")
-    report("solve", production.solve_compiled, model, plasma, grid, False)
-    report("solve with error", production.solve_compiled, model, plasma, grid, True)
     made = point.production
     follow = (made.q, made.f, made.yield_n, made.status, jnp.asarray(5e7), cosmology, None)
-    report("structure", pipeline.follow, *follow, jnp.asarray(0.12), drive, power)
     measured = pipeline.measured_of(vars(point))
     judged = (point.spectrum, point.transfer, cosmology, power, relics, measured)
     masses = all_verdicts.REFERENCE_MASSES_KEV
-    report("verdicts", all_verdicts._judge, *judged, masses, (), published_bounds())
-    asked = bounds.Judged(point.spectrum, point.omega_h2, point.mass_kev)
-    report("bounds", bounds._report, model, asked, cosmology, None)
+    bounded = bounds.Judged(point.spectrum, point.omega_h2, point.mass_kev, point.numbers, plasma)
+    return [
+        ("solve", production.solve_compiled, (model, plasma, grid, False)),
+        ("solve with error", production.solve_compiled, (model, plasma, grid, True)),
+        ("structure", pipeline.follow, (*follow, jnp.asarray(0.12), drive, power, "never")),
+        ("verdicts", all_verdicts._judge, (*judged, masses, (), published_bounds())),
+        ("bounds", bounds._report, (model, bounded, cosmology, None)),
+    ]
+
+
+def main(coupling: float) -> None:
+    efforts = "   ".join(f"{name + ' [s]':>8} {'[ms]':>6}" for name in programs.EFFORTS)
+    print(f"{'program':18} {'lines':>6} {'trace':>6} {'lower':>6}   {efforts}")
+    for name, program, arguments in asked(coupling):
+        report(name, program, *arguments)
 
 
 if __name__ == "__main__":

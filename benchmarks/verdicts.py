@@ -10,6 +10,7 @@ os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_paralleli
 
 import math
 import time
+from typing import NamedTuple
 
 import jax
 
@@ -23,12 +24,22 @@ import spectra
 from spectra.linear import Transfer
 from spectra.structure import measure, reference_masses, reference_relics
 
-POWER = spectra.power_table()
-DM = spectra.thermal_relic(4.0)
-CURVE = spectra.transfer(DM)
-RELICS = reference_relics(reference_masses(), power=POWER, like=DM)
-COSMOLOGY = spectra.Cosmology()
 DENSITY = 0.1423700 / 0.6736**2 * 2.77536627e11
+
+
+class Asked(NamedTuple):
+    """A spectrum, its T(k), and what both are compared with."""
+
+    dm: spectra.Spectrum
+    curve: Transfer
+    power: spectra.structure.PowerTable
+    relics: spectra.structure.References
+
+
+def asked() -> Asked:
+    power, dm = spectra.power_table(), spectra.thermal_relic(4.0)
+    relics = reference_relics(reference_masses(), power=power, like=dm)
+    return Asked(dm, spectra.transfer(dm), power, relics)
 
 
 def shortest(call, repeats):
@@ -41,23 +52,25 @@ def shortest(call, repeats):
     return min(times)
 
 
-def report(t, mass_kev):
-    transfer = Transfer(CURVE.k_h_mpc, t, t * t, CURVE.status)
-    dm = spectra.Spectrum(DM.q, DM.f, mass_kev, DM.temperature_ratio)
-    return spectra.verdicts(dm, transfer, power=POWER, references=RELICS)
+def report(at: Asked, t, mass_kev):
+    transfer = Transfer(at.curve.k_h_mpc, t, t * t, at.curve.status)
+    dm = spectra.Spectrum(at.dm.q, at.dm.f, mass_kev, at.dm.temperature_ratio)
+    return spectra.verdicts(dm, transfer, power=at.power, references=at.relics)
 
 
-def numbers(t):
-    return measure(Transfer(CURVE.k_h_mpc, t, t * t, CURVE.status), POWER)
+def numbers(at: Asked, t):
+    """delta_A, satellites, halo density, (3,)."""
+    found = measure(Transfer(at.curve.k_h_mpc, t, t * t, at.curve.status), at.power)
+    return jnp.stack([found.delta_a, found.n_satellites, found.n_galaxies_z6_mpc3])
 
 
 class Scipy:
     """delta_A, satellites, halo density from splines and the trapezoid rule, as codes do it."""
 
-    def __init__(self, nodes):
+    def __init__(self, nodes, power):
         self.nodes = nodes
         k = np.geomspace(1e-4, 499.0, 2000)
-        self.cold = CubicSpline(np.log(k), np.log(np.asarray(spectra.cold_power(k, POWER))))
+        self.cold = CubicSpline(np.log(k), np.log(np.asarray(spectra.cold_power(k, power))))
         self.growth = 0.1814686
 
     def __call__(self, k, t2):
@@ -102,31 +115,30 @@ class Scipy:
 
 
 def main():
-    one = jax.jit(report)
+    at = asked()
+    one = jax.jit(lambda t, m: report(at, t, m))
     margins = jax.jit(
-        jax.jacrev(lambda t, m: jnp.stack([entry.margin for entry in report(t, m).values()]).sum())
+        jax.jacrev(
+            lambda t, m: jnp.stack([entry.margin for entry in report(at, t, m).values()]).sum()
+        )
     )
-    mass = jnp.asarray(4.0)
-    full = shortest(lambda: jax.block_until_ready(one(CURVE.t, mass)), 50)
-    gradient = shortest(lambda: jax.block_until_ready(margins(CURVE.t, mass)), 20)
-    batch = jnp.stack([CURVE.t] * 256), jnp.full(256, 4.0)
-    many = jax.jit(jax.vmap(report))
+    t, mass = at.curve.t, jnp.asarray(4.0)
+    full = shortest(lambda: jax.block_until_ready(one(t, mass)), 50)
+    gradient = shortest(lambda: jax.block_until_ready(margins(t, mass)), 20)
+    batch = jnp.stack([t] * 256), jnp.full(256, 4.0)
+    many = jax.jit(jax.vmap(lambda t, m: report(at, t, m)))
     each = shortest(lambda: jax.block_until_ready(many(*batch)), 3) / 256
-    three = jax.jit(numbers)
-    ours = shortest(lambda: jax.block_until_ready(three(CURVE.t)), 50)
+    three = jax.jit(lambda t: numbers(at, t))
+    ours = shortest(lambda: jax.block_until_ready(three(t)), 50)
     print(f"whole report            {1e3 * full:8.2f} ms")
     print(f"  with a gradient in T  {1e3 * gradient:8.2f} ms")
     print(f"  vmapped over 256      {1e3 * each:8.2f} ms a model")
     print(f"three numbers           {1e3 * ours:8.2f} ms")
-    k, t2 = np.asarray(CURVE.k_h_mpc), np.asarray(CURVE.t2)
-    exact = Scipy(60000)(k, t2)
-    found = np.array([float(value) for value in three(CURVE.t).values()])
-    order = [
-        list(three(CURVE.t)).index(n) for n in ("delta_a", "n_satellites", "n_galaxies_z6_mpc3")
-    ]
-    print("  relative to scipy at 60000 nodes", found[order] / exact - 1.0)
+    k, t2 = np.asarray(at.curve.k_h_mpc), np.asarray(at.curve.t2)
+    exact = Scipy(60000, at.power)(k, t2)
+    print("  relative to scipy at 60000 nodes", np.asarray(three(t)) / exact - 1.0)
     for nodes in (400, 2000):
-        peer = Scipy(nodes)
+        peer = Scipy(nodes, at.power)
         taken = shortest(lambda: peer(k, t2), 20)  # noqa: B023
         error = np.abs(peer(k, t2) / exact - 1.0).max()
         print(

@@ -1,4 +1,4 @@
-"""Makes the shipped table of opacities: python runs/make_opacities.py [PATH]. About half an hour.
+"""Makes the shipped table of opacities: python runs/make_opacities.py [PATH]. Some minutes.
 
 Rows that are done are kept in the cache folder, and a second run goes on where the first stopped.
 """
@@ -19,7 +19,7 @@ from spectra.directories import cache_root  # noqa: E402
 from sterile.mixing import opacities  # noqa: E402
 from sterile.mixing.rates import build  # noqa: E402
 
-VERSION = 1
+VERSION = 2
 
 
 def main() -> None:

@@ -87,4 +87,6 @@ OMEGA_DECAY_CONSTANT_GEV = 0.195
 PHI_DECAY_CONSTANT_GEV = 0.2286
 A1_DECAY_CONSTANT_GEV = 0.234  # as a narrow state, of tau -> 3 pi nu, 0.1857 [PDG]
 NUCLEON_AXIAL_COUPLING = 1.2754  # [PDG] |g_A/g_V| of the neutron
-NUCLEON_DIPOLE_GEV2 = 0.71  # of the electric form factor of the proton, [PDG] sqrt<r^2> 0.84 fm
+# of form factors of the proton, the usual 0.71, a radius of 0.81 fm; recalled, what others do is
+# in docs/opacities.md
+NUCLEON_DIPOLE_GEV2 = 0.71

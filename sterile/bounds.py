@@ -46,8 +46,8 @@ _OMEGA_ROUNDING = 1e-6
 PAULI_MASS_KEV, THERMAL_PHASE_SPACE_MASS_KEV = 0.13, 0.41
 _RISING = -0.05  # d ln f/d ln q at the table's start below which f is taken to diverge
 
-# N_eff and its error: Fields et al. 1912.01132 (nucleosynthesis), Planck 2018 1807.06209 with
-# BAO; both recalled
+# N_eff and its error: of nucleosynthesis alone recalled from Fields et al. 1912.01132, whose
+# abstract has 2.86 +- 0.15 together with Planck; Planck 2018 1807.06209 with BAO (abstract)
 _N_EFF = {"bbn": (2.88, 0.27), "recombination": (2.99, 0.17)}
 _BBN_TEMPERATURE_GEV = 1e-3
 LOWEST_REHEATING_GEV = 4e-3  # 1511.00672: 4.1 to 4.7 MeV
@@ -157,12 +157,13 @@ def radiation(spectrum: Spectrum, epoch: str, cosmology: Cosmology | None = None
     threshold = measured + 2.0 * sigma - cosmology.n_eff
     pull = jnp.maximum(cosmology.n_eff + extra - measured, 0.0) / sigma
     best = jnp.maximum(cosmology.n_eff - measured, 0.0) / sigma
-    source = "Fields et al. 1912.01132" if epoch == "bbn" else "Planck 2018, 1807.06209"
+    recalled = "nucleosynthesis alone, Fields et al. 1912.01132, recalled"
+    source = recalled if epoch == "bbn" else "Planck 2018 with BAO, 1807.06209"
     return judged(
         extra,
         [((threshold - extra) / threshold, CONSTRAINED)],
         threshold,
-        f"N_eff = {measured} +- {sigma}, {source}, recalled",
+        f"N_eff = {measured} +- {sigma}, {source}",
         "Delta N_eff = 3 p/rho of one neutrino, smaller passes; threshold mean + 2 sigma over the "
         "cosmology's N_eff; margin relative; likelihood: Gaussian, one-sided, 0 without N",
         -0.5 * (pull**2 - best**2),

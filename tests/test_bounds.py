@@ -135,11 +135,13 @@ def test_shipped_lines():
         assert decided, mass
     # what the couplings of the curves are as mixings, by hand from the two rates
     mixings = {
-        "xray-erosita2024": 1.65e-11,
-        "xray-xmm2021": 3.6e-12,
-        "xray-xmm2021-10kev": 1.03e-12,
-        "xray-nustar2022-20kev": 1.02e-13,
-        "xray-nustar2022-40kev": 1.04e-14,
+        "xray-xmm2021": 8.8e-12,
+        "xray-xmm2021-10kev": 1.47e-12,
+        "xray-nustar2022-20kev": 1.14e-13,
+        "xray-nustar2022-40kev": 1.11e-14,
+        # given as mixings
+        "xray-erosita2026": 1.7e-9,
+        "xray-nustar2024-20kev": 1.1e-13,
     }
     for name, mixing in mixings.items():
         mass = 2.0 * float(limits[name].energy_kev[0])

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.invariants
 
 ROOMS = (
     "spectra", "spectra.export", "spectra.plots", "sterile", "sterile.scan", "sterile.fit",
-    "sterile.parents",
+    "sterile.parents", "sterile.mixing",
 )  # fmt: skip
 SECTIONS = {"Parameters", "Attributes", "Returns", "Raises", "Yields", "Notes"}
 # what a field of every model or module is, and is said once

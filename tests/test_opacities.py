@@ -18,6 +18,7 @@ from spectra.constants import (
     W_WIDTH_GEV,
     Z_MASS_GEV,
 )
+from sterile import mixing
 from sterile.mixing import opacities
 from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS, LEPTON_MASSES_GEV
 from sterile.mixing.rates import build, crossover, electroweak, hadrons, phase_space
@@ -212,7 +213,7 @@ def test_sums_are_converged():
     """Two resolutions, 1e-3: every group at temperatures and momenta that production sees."""
     for temperature, momentum in ((0.02, 1.0), (0.15, 3.0), (3.0, 8.0)):
         coarse, fine = (
-            build.reactions(temperature, momentum, "mu", resolution)
+            build.loss_rates(temperature, momentum, "mu", resolution)
             for resolution in (phase_space.DEFAULT, FINE)
         )
         for group in opacities.GROUPS:
@@ -224,15 +225,58 @@ def test_sums_are_converged():
 
 @pytest.mark.invariants
 def test_the_shipped_table_is_what_the_reactions_add_up_to():
-    """Between its nodes: 1e-3 of Gamma, also where pions fuse and thresholds open."""
-    for temperature, momentum in ((0.0235, 1.3), (0.117, 0.7), (0.31, 5.3), (2.2, 2.9)):
-        found = opacities.components(np.array([temperature]), np.array([[momentum]]), "mu")
-        rates = {g: whole(r) for g, r in build.reactions(temperature, momentum, "mu").items()}
+    """Between its nodes: 1e-3 of Gamma, also where pions fuse, thresholds open, W and Z appear."""
+    for temperature, momentum in (
+        (0.0235, 1.3),
+        (0.117, 0.7),
+        (0.31, 5.3),
+        (0.34, 0.05),
+        (2.2, 2.9),
+        (6.1, 3.0),
+    ):
+        found = opacities.opacity(np.array([temperature]), np.array([[momentum]]), "mu")
+        rates = {g: whole(r) for g, r in build.loss_rates(temperature, momentum, "mu").items()}
         share = crossover.shares(np.array([temperature]))
         hadronic = share.hadrons[0] * rates["hadrons"] + share.quarks[0] * rates["quarks"]
         unit = FERMI_GEV2**2 * temperature**4 * (1.0 + math.exp(-momentum))
-        expected = unit * np.array([rates["leptons"], hadronic])
-        np.testing.assert_allclose(np.ravel(found), expected, rtol=2e-3, atol=1e-3 * expected.sum())
+        expected = unit * np.array([rates["leptons"] + rates["bosons"], hadronic])
+        np.testing.assert_allclose(np.ravel(found), expected, rtol=0, atol=1e-3 * expected.sum())
+        one_by_one = sum(sum(r) for r in mixing.reactions(temperature, momentum, "mu").values())
+        assert one_by_one * FERMI_GEV2**2 * momentum * temperature**4 == pytest.approx(
+            sum(expected), rel=1e-12
+        )
+
+
+@pytest.mark.invariants
+def test_rates_written_as_a_table_are_taken_as_they_are(tmp_path):
+    """opacity -> write_rates -> rates_table: the same Y_N as the built-in; splines of a spline."""
+    temperature, momentum = np.geomspace(1e-3, 100.0, 200), np.geomspace(0.01, 80.0, 60)
+    rates = mixing.opacity(temperature, momentum, "mu")
+    table = mixing.write_rates(
+        tmp_path / "rates.csv", temperature, momentum, rates.leptonic + rates.hadronic
+    )
+    read = sterile.DodelsonWidrow(7.1, 1e-9, "mu", rates_table=table)
+    built_in = sterile.DodelsonWidrow(7.1, 1e-9, "mu", **OWN)
+    first, second = (float(sterile.solve(model).yield_n) for model in (read, built_in))
+    assert first == pytest.approx(second, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: mixing.opacity([0.1], [3.0], "nu"), "flavour = 'nu'"),
+        (lambda: mixing.opacity([0.1], [3.0], "e", kind="gain"), "kind = 'gain'"),
+        (lambda: mixing.opacity([0.1], [3.0], "e", edge="top"), "edge = 'top'"),
+        (lambda: mixing.opacity([0.1], [3.0], "e", sources=("gas",)), "sources = 'gas'"),
+        (lambda: mixing.opacity([-0.1], [3.0], "e"), "temperature_gev must be positive"),
+        (lambda: mixing.reactions(0.1, 0.0, "e"), "momentum must be positive"),
+        (lambda: mixing.reactions(0.1, 3.0, "x"), "flavour = 'x'"),
+        (lambda: mixing.write_rates("r.csv", [0.1], [1.0, 2.0], [[1.0]]), "rate has shape"),
+    ],
+)
+def test_rates_that_cannot_be(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 @pytest.mark.invariants
@@ -241,7 +285,7 @@ def test_the_band_holds_the_centre_and_closes():
     temperature = np.geomspace(2e-3, 50.0, 80)
     momentum = np.broadcast_to(np.array([0.5, 3.0, 8.0]), (80, 3))
     low, central, high = (
-        sum(opacities.components(temperature, momentum, "e", edge=edge))
+        sum(opacities.opacity(temperature, momentum, "e", edge=edge))
         for edge in ("low", "central", "high")
     )
     assert np.all(low <= central * (1.0 + 1e-12)) and np.all(central <= high * (1.0 + 1e-12))

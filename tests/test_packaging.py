@@ -108,4 +108,6 @@ def test_installed_where_nothing_is_both_commands_work(wheel, tmp_path):
     run(command, "solve", "run.toml", "-o", "out.h5", **options)
     run(command, "export", "out.h5", "--format", "hmf", "-o", "hmf.txt", **options)
     assert (tmp_path / "hmf.txt").exists()
-    assert "sterile-spectra" in run(command, "info", **options)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    facts = json.loads(run(command, "info", "--json", **options))
+    assert facts["sterile_spectra"] == version and facts["x64"]

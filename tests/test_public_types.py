@@ -9,7 +9,8 @@ pytestmark = pytest.mark.invariants
 
 
 @pytest.mark.parametrize(
-    "package", ["spectra", "sterile", "sterile.scan", "sterile.fit", "sterile.parents"]
+    "package",
+    ["spectra", "sterile", "sterile.scan", "sterile.fit", "sterile.parents", "sterile.mixing"],
 )
 def test_public_functions_are_annotated(package):
     module = importlib.import_module(package)

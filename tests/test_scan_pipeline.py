@@ -11,6 +11,9 @@ import spectra
 import sterile
 import sterile.scan as scan
 from sterile import cli
+from sterile.scan import design
+from sterile.scan.evaluation import pipeline_of
+from sterile.scan.settings import load as load_settings
 
 pytestmark = pytest.mark.invariants
 
@@ -36,6 +39,17 @@ def path(tmp_path_factory):
     summary = scan.run(SETTINGS, path, workers=1)
     assert summary["statuses"] == {"SUCCESS": 4, "MASS_ABOVE_KINEMATIC_LIMIT": 2}
     return path
+
+
+def test_every_point_belongs_to_a_group():
+    """Also where no scanned parameter decides the grid: the mass of mixing is fixed here."""
+    asked = {
+        "model": {"kind": "dodelson-widrow", "mass_kev": 7.1},
+        "scan": {"design": "grid", "parameters": {"sin2_2theta": {"values": [1e-10, 1e-9, 1e-8]}}},
+    }
+    settings = load_settings(asked)
+    values = design.points(settings).values
+    assert pipeline_of(settings, values).groups(values).tolist() == [0, 0, 0]
 
 
 @pytest.mark.slow

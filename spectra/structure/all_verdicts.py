@@ -32,7 +32,7 @@ from spectra.units import plain_numbers
 # the paper's status rule (1609.01289): forbidden below the first, constrained below the second.
 # Koenig, Merle & Totzauer name them; 3.3 keV is Viel et al. 1306.2314
 REFERENCE_MASSES_KEV = (2.0, 3.3)
-# further half-mode references: Irsic 2017 (conservative, restrictive, recalled), Irsic 2023
+# further half-mode references: Irsic 2017 (conservative, restrictive), Irsic 2023
 MODERN_MASSES_KEV = (3.5, 5.3, 5.7)
 AREA_MASSES_KEV = (3.5, 5.3)
 

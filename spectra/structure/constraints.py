@@ -101,9 +101,7 @@ def _half_mode_numbers(transfer: Transfer, reference: Transfer) -> tuple[Array, 
 
 
 # --- Lyman-alpha --------------------
-AREA_SOURCE = (
-    "area criterion of Murgia et al. 1704.07838; relics of Irsic et al. 1702.01764 (recalled)"
-)
+AREA_SOURCE = "area criterion of Murgia et al. 1704.07838; relics of Irsic et al. 1702.01764"
 
 
 def lyman_alpha_area(subject: Subject, mass_kev: float, failed: VerdictStatus) -> Verdict:
@@ -139,8 +137,8 @@ def milky_way_satellites(subject: Subject) -> Verdict:
             (count / SATELLITES_OBSERVED - 1.0, CONSTRAINED),
         ],
         SATELLITES_OBSERVED,
-        "63 satellites with a 10 % allowance (57), recalled from 1704.07838; count of Schneider "
-        "1412.2133",
+        "63 satellites (11 + 3.5 x 15) with a 10 % allowance (57), recalled from 1704.07838; count "
+        "of Schneider 1412.2133",
         "subhaloes above 1e8 Msun/h in a host of host_mass_msun_h (1.7e12 Msun/h unless given; the "
         "count is proportional to it), C_n = 44.5, c = 2.5; margin value/63 - 1; likelihood: "
         "one-sided Gaussian about 63 with the allowance as sigma, fixed host",
@@ -189,7 +187,7 @@ def warmness(subject: Subject) -> Verdict:
         [(jnp.log(mass / low), FORBIDDEN), (jnp.log(mass / high), CONSTRAINED)],
         high,
         "equal rms velocity, Baumholzer-type map 2011.13458; relics of Irsic et al. 1702.01764 "
-        "(3.5 and 5.3 keV, recalled)",
+        "(3.5 and 5.3 keV)",
         "thermal-equivalent mass [keV] by the second moment; fails for spectra of several scales "
         "(2112.09105); margin ln(value/threshold); no likelihood: a map onto a bound",
     )

@@ -63,6 +63,8 @@ class LikelihoodTable(eqx.Module):
         return _continued(values[0], self.grids[0], table)
 
 
+# one function of a program for all tables of one size
+@jax.jit
 def _continued(value: Array, x: Array, y: Array) -> Array:
     inside = jnp.clip(value, x[0], x[-1])
     below, above = jnp.maximum(x[0] - value, 0.0), jnp.maximum(value - x[-1], 0.0)

@@ -192,41 +192,46 @@ def published_verdicts(
         for i, bound in enumerate(published.bounds)
         if bound.test != "excess-mass" or subject.spectrum is not None
     ]
-    report = {}
+    report, codes, margins = {}, [], []
     if chosen:
         bounds = [published.bounds[i] for i in chosen]
-        found = _compared(
+        measured, ends, margin, code = _compared(
             subject, bounds, published.thresholds[np.array(chosen)], values, host_scale
         )
-        values_of, ends, margins, codes = (jnp.unstack(array) for array in found)
-        for i, bound, value, end, margin, code in zip(
-            chosen, bounds, values_of, ends, margins, codes
-        ):
+        codes, margins = [code], [margin]
+        unlikely = jnp.asarray(jnp.nan)
+        numbers = (jnp.unstack(array) for array in (ends, margin, code))
+        for i, bound, end, least, status in zip(chosen, bounds, *numbers):
+            value = measured[bound.test]
             table = tables.get(bound.name)
+            likelihood = (
+                unlikely if table is None else table(jnp.log10(value / subject.cosmology.h))
+            )
+            why = "no likelihood: a limit" if table is None else f"likelihood: {table.source}"
             report[bound.name] = _verdict(
-                subject, bound, value, end, margin, code, table, published.masses[i]
+                bound, value, end, least, status, likelihood, why, published.masses[i]
             )
     for name, table in zip(published.own, own):
         report[name] = _by_likelihood(subject, table, values)
-    return {SUMMARY: _summary(report), **report} if report else {}
+        codes.append(report[name].status_code[None])
+        margins.append(report[name].margin[None])
+    if not report:
+        return {}
+    return {SUMMARY: _summary(jnp.concatenate(codes), jnp.concatenate(margins)), **report}
 
 
-def _compared(subject, bounds, ends, values, host_scale) -> tuple[Array, Array, Array, Array]:
-    """Value, strictest threshold, margin to it and status of n bounds, (n,) each.
+def _compared(subject, bounds, ends, values, host_scale) -> tuple[dict, Array, Array, Array]:
+    """Values by test, and strictest threshold, margin to it and status of n bounds, (n,) each.
 
     Few operations on all at once, as a program's weight is their number.
     """
     tests = np.array([bound.test for bound in bounds])
-    each = []
-    for i, test in enumerate(tests):
-        if test == "excess-mass":
-            dm = subject.momenta()
-            limit = phase_space_bound_kev(dm, float(bounds[i].value))
-            ends = ends.at[i].set(limit)
-            each.append(dm.mass_kev)
-        else:
-            each.append(values[test])
-    value = jnp.stack(each)[:, None]
+    for i in np.flatnonzero(tests == "excess-mass"):
+        dm = subject.momenta()
+        ends = ends.at[i].set(phase_space_bound_kev(dm, float(bounds[i].value)))
+        values = {**values, "excess-mass": dm.mass_kev}
+    which = np.array([list(values).index(test) for test in tests])
+    value = jnp.stack(list(values.values()))[which][:, None]
     ends = jnp.where((tests == "satellites")[:, None], ends * host_scale, ends)
     ends = jnp.where((tests == "galaxies")[:, None], jnp.log10(ends), ends)
     # of values and thresholds that are positive, but for the logarithms of densities of galaxies
@@ -247,7 +252,7 @@ def _compared(subject, bounds, ends, values, host_scale) -> tuple[Array, Array, 
     code = jnp.where(jnp.isnan(margins[:, 1]), VerdictStatus.UNDECIDED, code)
     forecast = np.array([bound.failed == "forecast" for bound in bounds])
     code = jnp.where(forecast, VerdictStatus.NOT_A_VERDICT, code).astype(jnp.int32)
-    return value[:, 0], ends[:, 1], margins[:, 1], code
+    return values, ends[:, 1], margins[:, 1], code
 
 
 # status beyond the mildest and beyond the strictest threshold
@@ -259,16 +264,12 @@ _FAILED_CODES = {
 }
 
 
-def _verdict(subject, bound: Bound, value, threshold, margin, code, table, masses: str) -> Verdict:
+def _verdict(bound: Bound, value, threshold, margin, code, likelihood, why, masses) -> Verdict:
     words = bound.value.split()
     models = words[0] + " keV" if len(words) == 1 else f"mixtures keV:share {', '.join(words)}"
     convention = _CONVENTIONS[bound.test].format(
         models=models, relic=bound.relic, value=bound.value
     )
-    likelihood, why = jnp.asarray(jnp.nan), "no likelihood: a limit"
-    if table is not None:
-        likelihood = table(jnp.log10(value / subject.cosmology.h))
-        why = f"likelihood: {table.source}"
     return Verdict(
         value=value,
         threshold=threshold,
@@ -322,10 +323,8 @@ def _by_likelihood(subject: Subject, table: LikelihoodTable, values: dict) -> Ve
     )
 
 
-def _summary(report: dict[str, Verdict]) -> Verdict:
-    """The worst of them: how many fail, the smallest margin."""
-    codes = jnp.stack([verdict.status_code for verdict in report.values()])
-    margins = jnp.stack([verdict.margin for verdict in report.values()])
+def _summary(codes: Array, margins: Array) -> Verdict:
+    """The worst of n verdicts, (n,) each: how many fail, the smallest margin."""
     counted = codes != VerdictStatus.NOT_A_VERDICT
     failed = jnp.where((codes == CONSTRAINED) | (codes == FORBIDDEN), codes, 0)
     undecided = jnp.any(codes == VerdictStatus.UNDECIDED)
@@ -336,7 +335,7 @@ def _summary(report: dict[str, Verdict]) -> Verdict:
         threshold=jnp.asarray(1.0),
         margin=jnp.where(jnp.isfinite(smallest), smallest, jnp.nan),
         status_code=jnp.where(jnp.any(failed > 0), jnp.max(failed), passed).astype(jnp.int32),
-        source=f"{len(report)} published bounds and likelihoods, each listed",
+        source=f"{codes.size} published bounds and likelihoods, each listed",
         convention="how many of them fail, less than one passes; margin the smallest of theirs, "
         "each in its own measure; no likelihood: a summary",
     )

@@ -5,3 +5,7 @@ from .mechanism import SHI_FULLER as SHI_FULLER
 from .models import DodelsonWidrow as DodelsonWidrow
 from .models import ScalarDecayMixing as ScalarDecayMixing
 from .models import ShiFuller as ShiFuller
+from .opacities import Opacity as Opacity
+from .opacities import opacity as opacity
+from .rates.build import reactions as reactions
+from .tables import write_rates as write_rates

@@ -23,7 +23,7 @@ import numpy as np
 from jax import Array
 
 from sterile.mixing.background import HIGHEST_Q, Background, background, momenta
-from sterile.mixing.opacities import components, width, with_factors
+from sterile.mixing.opacities import opacity, width, with_factors
 from sterile.mixing.potentials import thermal_potential
 
 # made before 100 GeV, and after 1 MeV, where neutrinos decouple: below 1e-6 of all
@@ -85,7 +85,7 @@ def clock(
         step,
         thermal_potential(temperature, flavour),
         width(temperature, y, flavour, rates_table, rate_kind, opacities),
-        components(temperature, y, flavour, rate_kind).hadronic if by_parts else None,
+        opacity(temperature, y, flavour, rate_kind).hadronic if by_parts else None,
     )
 
 

@@ -18,16 +18,19 @@ from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from sterile.mixing.potentials import FERMI_GEV2, FLAVOURS
 from sterile.mixing.rates.crossover import SOURCES, shares
+from sterile.mixing.susceptibilities import EDGES
 from sterile.mixing.tables import Table
 
 RATE_KINDS = ("total", "loss")
 OPACITIES = ("published", "first-principles")
 SHIPPED_FILE = "opacities.h5"
-# of the shipped file: leptons with W and Z, hadrons as if there were no quarks, free quarks
-GROUPS = ("leptons", "hadrons", "quarks")
+# of the shipped file: leptons, hadrons as if there were no quarks, free quarks, and W and Z as
+# particles, whose e^(-M^2/4pT) no spline of a sum with the others would follow
+GROUPS = ("leptons", "hadrons", "quarks", "bosons")
 # T [MeV], C at p/T = 3 for e, mu, tau
 _PUBLISHED = np.array([
     [1, 1.196, 0.855, 0.855], [10, 1.213, 0.859, 0.858], [20, 1.350, 0.989, 0.867],
@@ -59,7 +62,7 @@ def width(
     ``opacities``: which of the built-in ones without a table, "published" or "first-principles".
     """
     if table is None and opacities == "first-principles":
-        parts = components(temperature_gev, momentum, flavour, kind)
+        parts = opacity(temperature_gev, momentum, flavour, kind)
         return parts.leptonic + parts.hadronic
     from scipy.interpolate import CubicSpline  # slow to import, needed only here
 
@@ -86,7 +89,7 @@ def width(
     return rate * FERMI_GEV2**2 * temperature**4
 
 
-class Components(NamedTuple):
+class Opacity(NamedTuple):
     """Parts of Gamma/T [1], (n, m) each.
 
     Attributes
@@ -99,22 +102,47 @@ class Components(NamedTuple):
     hadronic: np.ndarray
 
 
-def components(
-    temperature_gev: np.ndarray,
-    momentum: np.ndarray,
+def opacity(
+    temperature_gev: ArrayLike,
+    momentum: ArrayLike,
     flavour: str,
     kind: str = "total",
     edge: str = "central",
     sources: tuple[str, ...] = SOURCES,
-) -> Components:
-    """The first-principles Gamma/T in parts, at T [GeV] (n,) and p/T (n, m).
+) -> Opacity:
+    """Gamma/T [1] of an active neutrino from first principles, in parts; docs/opacities.md.
 
-    ``kind``: as of :func:`width`. ``edge``: of the band of the hadronic part, "low", "central" or
-    "high"; ``sources``: as of :func:`sterile.mixing.rates.crossover.shares`.
+    Parameters
+    ----------
+    temperature_gev : T [GeV] (n,), 1 MeV to 100 GeV; beyond, Gamma/(G_F^2 p T^4) is that of the
+        edge.
+    momentum : p/T (n, m), or (m,) for all T; 0.02 to 80, likewise.
+    flavour : "e", "mu" or "tau".
+    kind : what Gamma is, the "total" width or the "loss" rate alone.
+    edge : of the band of the hadronic part, "low", "central" or "high".
+    sources : which parts of the band are at that edge, the others central: "join" of hadrons and
+        quarks, "quarks", "hadrons".
+
+    Raises
+    ------
+    ValueError
+        If a word is none of these, or a number is not positive.
     """
-    temperature = np.asarray(temperature_gev)
-    momentum = np.asarray(momentum)
-    leptons, hadrons, quarks = (
+    for name, word, known in (
+        ("flavour", flavour, FLAVOURS),
+        ("kind", kind, RATE_KINDS),
+        ("edge", edge, EDGES),
+        *(("sources", source, SOURCES) for source in sources),
+    ):
+        if word not in known:
+            raise ValueError(f"{name} = {word!r} is unknown; use one of {', '.join(known)}")
+    temperature = np.asarray(temperature_gev, dtype=float)
+    momentum = np.asarray(momentum, dtype=float)
+    for name, values in (("temperature_gev", temperature), ("momentum", momentum)):
+        if not (values > 0.0).all():
+            raise ValueError(f"{name} must be positive, but is {values.min():g}; correct it")
+    momentum = np.broadcast_to(momentum, (temperature.size, momentum.shape[-1]))
+    leptons, hadrons, quarks, bosons = (
         _loss(FLAVOURS.index(flavour), group, temperature[:, None], momentum)
         for group in range(len(GROUPS))
     )
@@ -123,7 +151,7 @@ def components(
     # detailed balance: docs/opacities.md
     gain = 1.0 + np.exp(-momentum) if kind == "total" else 1.0
     unit = gain * FERMI_GEV2**2 * momentum * temperature[:, None] ** 4
-    return Components(unit * leptons, unit * hadronic)
+    return Opacity(unit * (leptons + bosons), unit * hadronic)
 
 
 def with_factors(model, width, hadronic):
@@ -152,10 +180,10 @@ def _surface(flavour, group):
     temperatures, momenta, loss = _shipped()
     values = loss[flavour, group]
     # a group is in the table where it could count
-    used = values.min(axis=1) > 0.0
+    used = values.max(axis=1) > 0.0
     temperatures, values = temperatures[used], values[used] / momenta
-    # what is less than this of Gamma is nothing, however steep
-    logs = np.log(np.maximum(values, 1e-12))
+    # e^(-M^2/4pT) of the heavy ends where it underflows; far below what counts, as a spline rings
+    logs = np.log(np.maximum(values, 1e-100))
     spline = RectBivariateSpline(np.log(temperatures), np.log(momenta), logs)
     return spline, ((temperatures[0], temperatures[-1]), (momenta[0], momenta[-1]))
 

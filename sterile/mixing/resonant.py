@@ -33,7 +33,7 @@ from jax import Array
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
 from sterile.mixing.background import background, momenta, momentum_edges
-from sterile.mixing.opacities import components, width, with_factors
+from sterile.mixing.opacities import opacity, width, with_factors
 from sterile.mixing.potentials import FLAVOURS, lepton_potential_unit, thermal_potential
 from sterile.mixing.redistribution import Redistribution, equilibrium, redistribution
 from sterile.mixing.resonance import mean_lorentzian
@@ -126,7 +126,7 @@ def clock(
     chemistry = redistribution(temperature, flavour, redistribution_table)
     y = bath.ratio[:, None] * momenta(cells)[0]
     rates = width(temperature, y, flavour, rates_table, rate_kind, opacities)
-    share = [components(temperature, y, flavour, rate_kind).hadronic / rates] if by_parts else []
+    share = [opacity(temperature, y, flavour, rate_kind).hadronic / rates] if by_parts else []
 
     def table(values):
         coefficients = spline_filter1d(values, order=3, axis=0, mode="mirror")

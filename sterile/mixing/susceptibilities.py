@@ -63,7 +63,8 @@ _LIGHT, _HEAVY = _QUARKS[:3], _QUARKS[3:]
 # where one description takes over from the other, and how fast [GeV]
 _TO_LATTICE_GEV, _TO_QUARKS_GEV = (0.148, 0.006), (0.3, 0.03)
 _LATTICE_FROM_GEV = 0.13
-# 1902.06723, table of coefficients: ratios of polynomials in 154 MeV/T, the last number added
+# 1902.06723, table of coefficients, read in a copy of it: ratios of polynomials in 154 MeV/T, the
+# last number added
 _LATTICE_Q = (
     (1.30205, 3.49546, -3.46381, -0.78572, 0.51432, 0.36920, 0.13537, 0.03978, -0.00773, 0.01777),
     (2.03036, 6.52655, -5.93797, -1.94837, 1.29729, 1.94123, 0.72409, -0.73028, -0.45248, 0.72962),

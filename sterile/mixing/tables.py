@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jax.typing import ArrayLike
 
-from spectra.files import MOST_TABLE_BYTES, read_text
+from spectra.files import MOST_TABLE_BYTES, read_text, write_atomically
+from sterile.mixing.potentials import FERMI_GEV2
 from sterile.names import hint
 
 RATE_COLUMNS = ("temperature_mev", "q", "gamma_over_gf2_t5")
@@ -81,6 +83,37 @@ def read_rates(path) -> Table:
     _reaches(path, "q", momenta, RATE_MOMENTA)
     shape = (temperatures.size, momenta.size)
     return Table(str(path), digest, 1e-3 * temperatures, momenta, rows[:, 2].reshape(shape))
+
+
+def write_rates(
+    path: str | Path, temperature_gev: ArrayLike, q: ArrayLike, rate: ArrayLike
+) -> Path:
+    """Write rates as a table that ``rates_table`` of a model takes; returns the path.
+
+    Parameters
+    ----------
+    path : of the CSV file.
+    temperature_gev : T [GeV] (n,), rising.
+    q : p/T (m,), rising.
+    rate : Gamma/T [1] (n, m), as :func:`sterile.mixing.opacity` gives it in two parts.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    temperature, momenta = (np.asarray(values, dtype=float) for values in (temperature_gev, q))
+    values = np.asarray(rate, dtype=float)
+    if values.shape != (temperature.size, momenta.size):
+        raise ValueError(
+            f"rate has shape {values.shape}, not {(temperature.size, momenta.size)} of "
+            "temperature_gev and q; give Gamma/T of every q at every T"
+        )
+    values = values / (FERMI_GEV2**2 * temperature[:, None] ** 4)
+    lines = [",".join(RATE_COLUMNS)]
+    for hot, row in zip(1e3 * temperature, values):
+        lines += [f"{hot:.12g},{y:.12g},{rate:.12g}" for y, rate in zip(momenta, row)]
+    return write_atomically(Path(path), lambda new: Path(new).write_text("\n".join(lines) + "\n"))
 
 
 def read_gstar(path) -> Table:

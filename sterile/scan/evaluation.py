@@ -118,7 +118,9 @@ class Pipeline:
     def groups(self, values: dict[str, np.ndarray]) -> np.ndarray:
         """(n,) integers; points of one group run in one compiled program."""
         setup = self._setup()
-        return kernel.grids_of(setup, values)[1]
+        # a choice that no scanned parameter decides may be one for all
+        count = len(next(iter(values.values())))
+        return np.broadcast_to(kernel.grids_of(setup, values).index, count)
 
     def compute(self, values: dict[str, np.ndarray], tight: bool = False) -> dict[str, np.ndarray]:
         """Results of n points of one group: path → (n, ...); never raises for a bad point.

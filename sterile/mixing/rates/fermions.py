@@ -1,4 +1,4 @@
-"""Reactions of a neutrino with leptons, and with free quarks.
+"""Reactions of a neutrino with leptons, with free quarks, and with W and Z.
 
 |M|^2 summed over spins, P1 the neutrino, G_F = 1 (Hannestad & Madsen 1995, astro-ph/9506015):
 
@@ -40,7 +40,7 @@ Rates = dict[str, Rate]
 def leptonic(
     temperature_gev: float, energy: float, flavour: str, resolution: Resolution = DEFAULT
 ) -> Rates:
-    """Gamma_loss/(G_F^2 T^5) by reactions of leptons alone, and by W and Z, by name.
+    """Gamma_loss/(G_F^2 T^5) by reactions of leptons alone, by name.
 
     At T [GeV] and ``energy`` E/T for a neutrino of ``flavour``.
     """
@@ -68,10 +68,19 @@ def leptonic(
         found[f"charged current with {name}"] = carried(
             *at, masses[own], Pair(0.0, mass), Squared(left=_UNIT), W_BOSON, resolution
         )
-    w = on_shell(*at, masses[own], W_BOSON, resolution)
-    z = on_shell(*at, 0.0, Z_BOSON, resolution)
-    found["W and Z"] = Rate(w + z, 0.0)
     return found
+
+
+def bosonic(
+    temperature_gev: float, energy: float, flavour: str, resolution: Resolution = DEFAULT
+) -> Rates:
+    """Gamma_loss/(G_F^2 T^5) by W and Z on their mass shell; arguments as of :func:`leptonic`."""
+    lepton = LEPTON_MASSES_GEV[FLAVOURS.index(flavour)] / temperature_gev
+    at = (energy, temperature_gev)
+    return {
+        "W": Rate(on_shell(*at, lepton, W_BOSON, resolution), 0.0),
+        "Z": Rate(on_shell(*at, 0.0, Z_BOSON, resolution), 0.0),
+    }
 
 
 def quarks(

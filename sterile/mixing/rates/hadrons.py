@@ -66,7 +66,8 @@ _OF_Z = {
     "phi": (PHI_MASS_GEV, (_PHI_OF_Z * PHI_DECAY_CONSTANT_GEV) ** 2, True),
     "a1": (A1_MASS_GEV, 0.5 * A1_DECAY_CONSTANT_GEV**2, True),
 }
-# poles: weight, mass and width [GeV]; Kuehn & Santamaria 1990, their fit without the omega
+# poles: weight, mass and width [GeV]; Kuehn & Santamaria 1990, their fit without the omega, as the
+# program TAUOLA has it; what 10 % of the weight do is in docs/opacities.md
 _RHO = ((1.0, 0.773, 0.145), (-0.145, 1.37, 0.51))
 _KSTAR = ((1.0, KSTAR_MASS_GEV, KSTAR_WIDTH_GEV),)
 _PIONS, _KAONS = (PION_MASS_GEV, PION_MASS_GEV), (KAON_MASS_GEV, KAON_MASS_GEV)
