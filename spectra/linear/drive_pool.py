@@ -4,6 +4,7 @@ Children are plain interpreters fed through pipes, not ``multiprocessing``: that
 user's own script again in each of them. ``python -m spectra.linear.drive_worker`` is a child.
 """
 
+import contextlib
 import os
 import pickle
 import queue
@@ -47,6 +48,15 @@ def run(setup, tasks, workers, progress=lambda done, total: None) -> list:
             child.kill()
         for child in children:
             child.wait()
+        for thread in threads:
+            if thread.ident is not None:
+                # its stream ended with the child
+                thread.join()
+        for child in children:
+            assert child.stdin is not None and child.stdout is not None
+            for stream in (child.stdin, child.stdout):
+                with contextlib.suppress(OSError):  # what was never read
+                    stream.close()
     return results
 
 
