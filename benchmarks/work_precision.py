@@ -1,6 +1,6 @@
 """Work against precision: steps of three Rosenbrock schemes, and momenta, of one freeze-out.
 
-    python benchmarks/work_precision.py [-o docs/work-precision.png]
+    python benchmarks/work_precision.py [-o work-precision.png]
 
 Freeze-out by contact annihilation (500 GeV, lambda = 1e-3, y = 1e-9): the hardest part of a solve,
 without tables that compile for long. Errors of Y_N, <q> and q^2 F (over its peak) are those against

@@ -36,7 +36,8 @@ from spectra.files import write_atomically
 from spectra.tracing import is_traced
 from spectra.tree_structure import NotPlain, structure_from, structure_of
 
-# XLA's options on CPUs. The newer fusion emitters double the compile time and gain nothing here
+# XLA's options on CPUs, from the least effort to the most. The newer fusion emitters double the
+# compile time and gain nothing here
 EFFORTS: dict[str, dict[str, Any]] = {
     "once": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0},
     "some": {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1},
@@ -58,6 +59,18 @@ def effort(name: str) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+@contextlib.contextmanager
+def effort_at_least(name: str) -> Iterator[None]:
+    """The compiler tries as hard as ``name`` in this block, or as hard as it would anyway.
+
+    For what runs so long that even one run repays it.
+    """
+    efforts = list(EFFORTS)
+    own = _chosen.get(_usual[0])
+    with effort(max(own, _known(name), key=efforts.index)):
+        yield
 
 
 def set_usual_effort(name: str) -> None:

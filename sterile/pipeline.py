@@ -12,10 +12,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
-from spectra.linear import Drive, Transfer, transfer
+from spectra.linear import HIERARCHIES_EFFORT, Drive, Transfer, transfer
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
-from spectra.programs import program
+from spectra.programs import effort_at_least, program
 from spectra.spectrum import Spectrum
 from spectra.structure import (
     HalfMode,
@@ -131,7 +131,8 @@ def evaluate(
     first = "never" if hierarchies == "where needed" and known else hierarchies
     point = point_of(made, cosmology, target, drive, power, first)
     if first != hierarchies and bool(point.transfer.fast):
-        point = point_of(made, cosmology, target, drive, power, "always")
+        with effort_at_least(HIERARCHIES_EFFORT):
+            point = point_of(made, cosmology, target, drive, power, "always")
     return dataclasses.replace(point, production=production)
 
 

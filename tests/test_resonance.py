@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sterile.scalar.phase import _WINDOWS, _window_nodes
+from sterile.scalar import phase
 from sterile.scalar.resonance import (
     ReferenceShape,
     resonance_operator,
@@ -88,7 +88,7 @@ def test_windows_vary_slowly_in_time(mass, temperature):
     # pairs fall below the peak, and those at the threshold are left: over their factors windows
     # vary little, and five times a unit are enough
     start = _lattice(3e-3 * temperature, "broad", 87)
-    nodes = _window_nodes(_WINDOWS)
+    nodes = phase._window_nodes(phase._WINDOWS)
 
     def at(time):
         cold = temperature * np.exp(-STEPS["broad"] * time)

@@ -22,6 +22,7 @@ from .served_cosmologies import serves as serves
 from .served_cosmologies import table_fields as table_fields
 from .species import SpeciesTransfer as SpeciesTransfer
 from .species import species_transfer as species_transfer
+from .transfer_function import HIERARCHIES_EFFORT as HIERARCHIES_EFFORT
 from .transfer_function import K_RANGE_H_MPC as K_RANGE_H_MPC
 from .transfer_function import Transfer as Transfer
 from .transfer_function import at_wavenumbers as at_wavenumbers

@@ -25,7 +25,7 @@ from sterile.scalar.collisions import (
 
 # Gauss-Legendre points of one window in E_2; many windows near each other need fewer
 _WINDOW_NODES, _WINDOW_NODES_BROAD = 16, 10
-# and of a cell of the lattice, across which phi falls by e^9 at most
+# and of a cell of the lattice, across which phi falls by e^3 where f matters
 _CELL_NODES = 5
 # (row, first column) -> where six parts are added to a matrix
 _SIX_IN_A_ROW = jax.lax.ScatterDimensionNumbers(
