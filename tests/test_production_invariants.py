@@ -63,7 +63,6 @@ def test_yield_is_continuous_through_the_resonance():
         assert yields[0] == pytest.approx(yields[1], rel=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.invariants
 def test_grids_agree():
     # freeze-in and freeze-out are one solver: at the border, 1 % of equilibrium, both resolutions
@@ -88,7 +87,6 @@ _WALL = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.invariants
 @pytest.mark.parametrize("values", _WALL)
 def test_number_balances_at_the_electroweak_step(values):
@@ -99,7 +97,6 @@ def test_number_balances_at_the_electroweak_step(values):
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=5e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.invariants
 def test_the_first_step_below_the_electroweak_temperature_is_converged():
     # Y_N where the step in parts decides, against steps four times shorter: 1e-5 and 3e-5 measured

@@ -85,7 +85,6 @@ def test_the_guard_sees_promotions():
             jax.eval_shape(lambda a: a + jnp.arange(3), jnp.ones(3))
 
 
-@pytest.mark.slow
 @pytest.mark.invariants
 def test_no_nan_on_the_way():
     # of every program that is called, and of every operation outside of one
