@@ -36,8 +36,9 @@ MESSAGES = {
     ),
     Status.NON_FINITE: "production gave a number that is not finite; please report the parameters",
     Status.NOT_CONVERGED: (
-        "the decayed number and the integral of the spectrum differ by more than 0.1 %; solve "
-        "again with a finer sterile.Grid and report the parameters"
+        "the decayed number and the integral of the spectrum differ by more than 0.1 %, or the "
+        "lepton asymmetry of a step was not found; solve again with a finer grid and report the "
+        "parameters"
     ),
     Status.MASS_ABOVE_KINEMATIC_LIMIT: (
         "the mass that this abundance needs is above the kinematic limit, m_S/2 for S -> N N: the "

@@ -316,6 +316,32 @@ def test_no_dependence_on_where_bins_lie():
         assert float(found.q_mean) == pytest.approx(float(fine.q_mean), rel=1e-3)
 
 
+@pytest.mark.invariants
+@pytest.mark.parametrize(
+    "mass, mixing, asymmetry, bound",
+    [
+        # a wide resonance keeps L at what it leaves: within a step, and no longer stiff in 3200
+        (37.69, 5.37e-7, 1.143e-4, 1e-4),
+        # L goes at once, and resonances with it: where is as sharp as cells, 6e-3 of <q>
+        (95.6, 1.16e-8, 1.91e-2, 1e-2),
+        (5.025, 1.82e-5, 2.853e-3, 1e-2),
+        (1.27, 4.8e-7, 6.556e-3, 1e-2),
+    ],
+)
+def test_an_asymmetry_that_is_used_up_at_once(mass, mixing, asymmetry, bound):
+    """Steps that are far longer than L lasts: before, off by up to a factor of 16, in SUCCESS."""
+    model = sterile.ShiFuller(mass, mixing, asymmetry, flavour="mu")
+    found = sterile.solve(model)
+    fine = sterile.solve(model, grid=grids.Grid(3200, 200))
+    assert int(found.status) == int(fine.status) == 0
+    assert float(found.yield_n) == pytest.approx(float(fine.yield_n), rel=bound)
+    assert float(found.q_mean) == pytest.approx(float(fine.q_mean), rel=bound)
+    # L falls without a swing to the other side
+    history = np.asarray(found.history.lepton_asymmetry)[:, 1]
+    assert np.all(np.abs(history) <= history[0] * (1.0 + 1e-4))
+    assert abs(float(found.imbalance)) < 1e-12
+
+
 @pytest.mark.slow
 @pytest.mark.invariants
 def test_errors_are_bounds():

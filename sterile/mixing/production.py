@@ -9,6 +9,7 @@ from sterile.bath import expansion
 from sterile.contract import Dataset, History, Production
 from sterile.mixing import accuracy, grids, nonresonant, resonant
 from sterile.mixing.background import HIGHEST_Q, background, momenta
+from sterile.mixing.balance import UNBALANCED
 from sterile.mixing.grids import Grid
 from sterile.mixing.models import DodelsonWidrow, ShiFuller, has_scales
 from sterile.models import Plasma, in_range
@@ -133,12 +134,11 @@ def solve_resonant(
         coarse = grids.coarser(grid)
         other = _evolve(model, plasma, coarse)
         coarse_f = jnp.sum(other.f, axis=0)
-        error = accuracy.difference(
+        error = accuracy.resonant_difference(
             jnp.asarray(momenta(grid.cells)[0]),
             f,
             jnp.asarray(momenta(coarse.cells)[0]),
             coarse_f,
-            accuracy.RESONANT_FLOOR,
         )
     first, last = found.asymmetry_yield[0], found.asymmetry_yield[-1]
     made = found.yield_n[-1, 0] - found.yield_n[-1, 1]
@@ -159,6 +159,7 @@ def solve_resonant(
         history=AsymmetryHistory(found.temperature_gev, yields, found.asymmetry),
         details=details,
         error=error,
+        solved=found.missed <= UNBALANCED,
     )
 
 
@@ -178,8 +179,11 @@ def _evolve(model, plasma, grid):
     return resonant.evolve(model, clock, grid.steps, grid.cells)
 
 
-def assemble(model, plasma, grid, *, f, history, details, error, q=None) -> Production:
-    """A production from F (n,) at ``q``, those of mixing's own grid when left out."""
+def assemble(model, plasma, grid, *, f, history, details, error, q=None, solved=True) -> Production:
+    """A production from F (n,) at ``q``, those of mixing's own grid when left out.
+
+    ``solved``: whether every step was.
+    """
     q = jnp.asarray(momenta(f.size)[0]) if q is None else q
     number = jnp.sum(q**3 * f)
     yield_n = resonant.YIELD_PER_NUMBER * number * jnp.log(q[-1] / q[0]) / (q.size - 1)
@@ -187,7 +191,11 @@ def assemble(model, plasma, grid, *, f, history, details, error, q=None) -> Prod
     status = jnp.where(
         ~in_range(model),
         Status.OUT_OF_RANGE,
-        jnp.where(finite, Status.SUCCESS, Status.NON_FINITE),
+        jnp.where(
+            finite,
+            jnp.where(solved, Status.SUCCESS, Status.NOT_CONVERGED),
+            Status.NON_FINITE,
+        ),
     )
     return Production(
         q=q,

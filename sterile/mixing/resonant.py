@@ -17,9 +17,9 @@ while Y_b of the others stay. V_L and mu_a follow from the asymmetries
 Momenta are cells in ln q and f their mean. Over a step the distance from resonance is taken as
 bilinear, and the rate is averaged over cell and step in closed form
 (:mod:`sterile.mixing.resonance`): a crossing may be far narrower than both. Y_a at the end of a
-step is predicted, the step is made, and made again with what came out, so that what is lost is
-what was made, to rounding. Steps are
-even in ln T, and shorter where V_L runs away: resonances sweep through the momenta evenly.
+step is predicted, the step is made, and made again until what comes out is what went in
+(:mod:`sterile.mixing.balance`); what is lost is what was made, to rounding. Steps are even in ln T,
+and shorter where V_L runs away: resonances sweep through the momenta evenly.
 """
 
 import functools
@@ -33,6 +33,7 @@ from jax import Array
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY
 from sterile.mixing.background import background, momenta, momentum_edges
+from sterile.mixing.balance import Trial, balanced
 from sterile.mixing.opacities import opacity, width, with_factors
 from sterile.mixing.potentials import FLAVOURS, lepton_potential_unit, thermal_potential
 from sterile.mixing.redistribution import Redistribution, equilibrium, redistribution
@@ -153,6 +154,8 @@ class Resonant(NamedTuple):
     asymmetry : (t + 1, 3) n_L/T^3 of each flavour.
     asymmetry_yield : (t + 1,) n_L/s of the flavour that mixes.
     yield_n : (t + 1, 2) n/s of N and of Nbar.
+    missed : how far, at most, what a step leaves of the asymmetry is from what it was made with,
+        over the largest asymmetry.
     """
 
     f: Array
@@ -160,14 +163,24 @@ class Resonant(NamedTuple):
     asymmetry: Array
     asymmetry_yield: Array
     yield_n: Array
+    missed: Array
 
 
 class _Pace(NamedTuple):
-    """How the asymmetry moves: change and length of the last step, and the rate's slope."""
+    """How the asymmetry moves.
+
+    Attributes
+    ----------
+    change, step : of the asymmetry that steps are made with, over the last one, and its length in
+        ln T.
+    slope : of the rate of change.
+    response : change of what a step gains with the asymmetry at its end, per unit of its length.
+    """
 
     change: Array
     step: Array
     slope: Array
+    response: Array
 
 
 class _End(NamedTuple):
@@ -260,35 +273,39 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         return f - (active - f) * jnp.expm1(-depth)
 
     smallest = _SMALLEST**2 * jnp.sum(model.asymmetries() ** 2) + 1e-60
+    largest = jnp.sqrt(jnp.sum(start**2) + 1e-60)
 
     def advance(carry, steps_left):
-        f, x, asymmetry, pace, runaway, before = carry
+        f, x, asymmetry, taken_for, pace, runaway, before = carry
         # where V_L has run away so often that too few steps are left, longer ones, rounded off
         short = _left(x) / steps_left - longest
         short = 0.5 * (short + jnp.sqrt(short**2 + (_AT_REST * longest) ** 2))
         step = (longest / (1.0 + _RUNAWAY * runaway) + short) / _density_of_steps(x)
         step = jnp.minimum(step, x - x_end)
 
-        def attempt(guess):
-            after = end(x - step, asymmetry + guess)
+        def attempt(taken_for):
+            after = end(x - step, taken_for)
             made = convert(f, x - 0.5 * step, step, before, after)
             difference = (made - f)[0] - (made - f)[1]
-            return made, -jnp.sum(weights * difference), after
+            return Trial(taken_for, asymmetry - jnp.sum(weights * difference), (made, after))
 
         between = 0.5 * (step + pace.step)
-        guess = step * (pace.change / pace.step + pace.slope * between)
+        guess = taken_for + step * (pace.change / pace.step + pace.slope * between)
+        found, response, missed = balanced(attempt, guess, asymmetry, pace.response * step, largest)
         # what the next step begins with is what this one was made with: no momentum is crossed
         # twice or left out
-        made, gained, after = attempt(attempt(guess)[1])
+        made, after = found.made
         potential, earlier = after.asymmetry_potential, before.asymmetry_potential
         size = jnp.sqrt(0.5 * (potential**2 + earlier**2) + smallest)
         moving = step > 0.0
         taken = jnp.where(moving, step, pace.step)
         rate = jnp.sqrt(((potential - earlier) / (size * taken)) ** 2 + _AT_REST**2)
-        asymmetry, x = asymmetry + gained, x - step
-        slope = (gained / taken - pace.change / pace.step) / between
-        carry = made, x, asymmetry, _Pace(gained, taken, slope), rate, after
-        return carry, (x, asymmetry, made @ weights)
+        change = found.at - taken_for
+        slope = (change / taken - pace.change / pace.step) / between
+        pace = _Pace(change, taken, slope, response / taken)
+        x = x - step
+        carry = made, x, found.left, found.at, pace, rate, after
+        return carry, (x, found.left, made @ weights, missed)
 
     zero = jnp.zeros(())
     first = end(x_start, start[own])
@@ -296,11 +313,12 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         jnp.zeros((2, cells)),
         jnp.asarray(x_start),
         start[own],
-        _Pace(zero, longest, zero),
+        start[own],
+        _Pace(zero, longest, zero, zero),
         zero,
         first,
     )
-    (f, *_), (x, asymmetry, yields) = jax.lax.scan(
+    (f, *_), (x, asymmetry, yields, missed) = jax.lax.scan(
         jax.checkpoint(advance), initial, jnp.arange(steps, 0, -1.0)
     )
     x = jnp.concatenate([jnp.full(1, x_start), x])
@@ -313,4 +331,5 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         asymmetry=history * (_ENTROPY * jnp.exp(log_g_s))[:, None],
         asymmetry_yield=asymmetry,
         yield_n=jnp.concatenate([jnp.zeros((1, 2)), yields]),
+        missed=jnp.max(missed),
     )
