@@ -179,7 +179,9 @@ def _evolve(model, plasma, grid):
     return resonant.evolve(model, clock, grid.steps, grid.cells)
 
 
-def assemble(model, plasma, grid, *, f, history, details, error, q=None, solved=True) -> Production:
+def assemble(
+    model, plasma, grid, *, f, history, details, error, q=None, solved: Array | bool = True
+) -> Production:
     """A production from F (n,) at ``q``, those of mixing's own grid when left out.
 
     ``solved``: whether every step was.
