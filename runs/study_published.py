@@ -7,8 +7,9 @@ Needs classy. Some minutes, most of them CLASS. Numbers also go to out/study-pub
 Left: f of a scalar that decays in equilibrium, x^-1/2 sum_n e^(-nx) n^(-5/2) (Shaposhnikov &
 Tkachev hep-ph/0604236, Petraki & Kusenko 0711.4646), at 7 keV and T_ref^3 = 3.91/g_* T_gamma^3,
 against the T(k) of Abazajian & Kusenko 1907.11696 for N of 7 keV from Higgs decays, as tabulated
-beside Zelko et al. 2205.09777; the table does not tell its f, g_* and cosmology. Right: x^-1/2 e^-x by CLASS at
-its defaults, and with nothing changed but the fluid approximation of non-cold species, off.
+beside Zelko et al. 2205.09777; the table does not tell its f, g_* and cosmology. Right: x^-1/2
+e^-x by CLASS at its defaults, and with nothing changed but the fluid approximation of non-cold
+species, off.
 """
 
 import sys

@@ -1,5 +1,6 @@
 """The studies in runs/: the edges that they trace are where the margin is zero."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -18,6 +19,13 @@ def study_plane():
         yield study_plane
     finally:
         sys.path.remove(str(RUNS))
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize("name", ["study_free_streaming", "study_mean_momentum"])
+def test_a_study_imports(study_plane, name):
+    """Studies that share the plane, or need nothing beyond the package, find what they import."""
+    assert callable(importlib.import_module(name).main)
 
 
 @pytest.mark.analytic
