@@ -1,0 +1,72 @@
+"""The studies in runs/: the edges that they trace are where the margin is zero."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RUNS = Path(__file__).parent.parent / "runs"
+
+
+@pytest.fixture(scope="module")
+def study_plane():
+    sys.path.insert(0, str(RUNS))
+    try:
+        import study_plane  # pyright: ignore[reportMissingImports]
+
+        yield study_plane
+    finally:
+        sys.path.remove(str(RUNS))
+
+
+@pytest.mark.invariants
+@pytest.mark.parametrize("name", ["study_free_streaming", "study_mean_momentum"])
+def test_a_study_imports(study_plane, name):
+    """Studies that share the plane, or need nothing beyond the package, find what they import."""
+    assert callable(importlib.import_module(name).main)
+
+
+@pytest.mark.analytic
+def test_a_traced_edge_is_where_the_margin_is_zero(study_plane):
+    """A margin that is linear in ln x and ln y, and one with two edges at each y.
+
+    Straightened, neither is linear in ln x: between points the cubics are off by 0.05 of a step.
+    """
+    x, y = np.geomspace(1e-9, 1e-4, 24), np.geomspace(1e-10, 1e-6, 9)
+    ln_x, ln_y = np.log10(x)[:, None] + 6.5, np.log10(y)[None, :] + 8.0
+    for margin, lines in (
+        (lambda a, b: a + 0.5 * b, 1),
+        (lambda a, b: a**2 - 1.5 - 0.1 * b, 2),
+    ):
+        on = study_plane.Surfaces(x, y)
+        edges = on.traced(on.surface(study_plane.straightened(margin(ln_x, ln_y))))
+        assert len(edges) == lines
+        for edge in edges:
+            a, b = np.log10(edge[:, 0]) + 6.5, np.log10(edge[:, 1]) + 8.0
+            slope = np.abs(margin(a + 1e-4, b) - margin(a - 1e-4, b)) / 2e-4
+            assert np.max(np.abs(margin(a, b)) / slope) < 0.07 * (ln_x[1, 0] - ln_x[0, 0])
+            assert np.ptp(b) > 3.99  # from the lower end to the upper
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_the_edge_of_a_small_plane_is_an_edge(study_plane):
+    """The pipeline at a traced point says margin zero, up to what three points resolve."""
+    import spectra
+    import sterile
+
+    couplings, yukawas = np.geomspace(3e-9, 2e-8, 5), np.geomspace(3e-9, 3e-8, 4)
+    columns = study_plane.solved(100.0, couplings, yukawas)
+    on = study_plane.Surfaces(couplings, yukawas)
+    (edge,) = on.traced(on.surface(study_plane.straightened(columns[f"margin/{study_plane.MILD}"])))
+    x, y = edge[len(edge) // 2]
+    margins = []
+    for coupling in (0.93 * x, x / 0.93):
+        point = sterile.evaluate(sterile.ScalarDecay(100.0, coupling, y))
+        margins.append(
+            float(spectra.verdicts(point.spectrum, point.transfer)[study_plane.MILD].margin)
+        )
+    # m_N falls with the coupling: allowed just below the edge, forbidden just above
+    assert margins[0] > 0.0 > margins[1]
