@@ -3,6 +3,7 @@
 A sentence keeps the numbers that it says, so that a program reads them and a test checks them.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -76,6 +77,23 @@ def temperature_of_share(temperature_gev: np.ndarray, made: np.ndarray, share: f
     ln_t = np.log(temperature_gev)
     part = (target - low) / (high - low)
     return float(np.exp(ln_t[after - 1] + part * (ln_t[after] - ln_t[after - 1])))
+
+
+def temperature_of_decay(temperature_gev: np.ndarray, left: np.ndarray) -> float | None:
+    """T [GeV] at which ``left`` has fallen to 1/e of its largest value; None if it has not.
+
+    ``temperature_gev``: (t,), falling; ``left``: (t,), positive, a yield. A power of T between the
+    two entries.
+    """
+    peak = int(np.argmax(left))
+    below = np.flatnonzero(left[peak:] < left[peak] / math.e)
+    if not below.size:
+        return None
+    after = peak + below[0]
+    ln_left = np.log(left[after - 1 : after + 1])
+    ln_t = np.log(temperature_gev[after - 1 : after + 1])
+    part = (math.log(left[peak]) - 1.0 - ln_left[0]) / (ln_left[1] - ln_left[0])
+    return float(math.exp(ln_t[0] + part * (ln_t[1] - ln_t[0])))
 
 
 def mean_momentum(q: np.ndarray, f: np.ndarray) -> float:

@@ -35,7 +35,11 @@ def part_told(told: Told, layout: Layout, index: int) -> Told:
             if field in told.parameters
         },
         plasma=told.plasma,
-        numbers={"q_mean": mean_momentum(arrays["spectrum/q"], arrays["spectrum/f"]), **numbers},
+        numbers={
+            "q_mean": mean_momentum(arrays["spectrum/q"], arrays["spectrum/f"]),
+            "yield_n": float(arrays["history/yield_n"][-1]),
+            **numbers,
+        },
         arrays=arrays,
         verdicts=told.verdicts,
     )

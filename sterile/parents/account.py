@@ -1,10 +1,6 @@
 """What happened to a parent particle and the neutrinos it decays to, in sentences."""
 
-import math
-
-import numpy as np
-
-from sterile.narrative import Sentence, Told, history, sentence
+from sterile.narrative import Sentence, Told, history, sentence, temperature_of_decay
 
 _ORIGINS = {
     "at-rest": "is there from the start, at rest",
@@ -38,10 +34,8 @@ def account(told: Told) -> list[Sentence]:
         ),
         *history(told),
     ]
-    peak = int(np.argmax(left))
-    below = np.flatnonzero(left[peak:] < left[peak] / math.e)
-    if below.size:
-        decayed = float(temperature[peak + below[0]])
+    decayed = temperature_of_decay(temperature, left)
+    if decayed is not None:
         found.append(
             sentence(
                 "history",

@@ -13,6 +13,7 @@ from sterile.narrative import (
     by_momentum,
     mean_momentum,
     sentence,
+    temperature_of_decay,
     temperature_of_share,
 )
 
@@ -119,15 +120,9 @@ def _build_up(told: Told, total: np.ndarray) -> list[Sentence]:
 def gone(told: Told, start: int) -> Sentence | None:
     """When the scalars of the history's entry ``start`` and later have decayed to 1/e."""
     temperature, left = (told.arrays[f"history/{name}"] for name in ("temperature_gev", "yield_s"))
-    peak = start + int(np.argmax(left[start:]))
-    below = np.flatnonzero(left[peak:] < left[peak] / math.e)
-    if not below.size:
+    decayed = temperature_of_decay(temperature[start:], left[start:])
+    if decayed is None:
         return None
-    after = peak + below[0]
-    ln_left = np.log(left[after - 1 : after + 1])
-    ln_t = np.log(temperature[after - 1 : after + 1])
-    part = (math.log(left[peak]) - 1.0 - ln_left[0]) / (ln_left[1] - ln_left[0])
-    decayed = math.exp(ln_t[0] + part * (ln_t[1] - ln_t[0]))
     mass = float(told.parameters["scalar_mass_gev"])
     return sentence(
         "history",
