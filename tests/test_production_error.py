@@ -5,7 +5,7 @@ import pytest
 from production_cases import PAPER, golden, model_and_plasma
 
 import sterile
-from sterile.scalar import accuracy
+from sterile import production as production_module
 from sterile.scalar.accuracy import FLOOR, refined, rescaled
 from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT, FREEZE_OUT_NARROW
 from sterile.status import Status
@@ -34,7 +34,7 @@ def test_tolerance():
     assert int(production.status) == 0
     assert float(production.error.largest()) <= 3e-3
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accuracy, "REFINEMENTS", 0)
+        patch.setattr(production_module, "_REFINEMENTS", 0)
         short = sterile.solve(MODEL, CONTACT, coarse, tolerance=5e-5)
     # flagged, and still there
     assert int(short.status) == Status.TOLERANCE_NOT_MET
