@@ -55,7 +55,7 @@ def budget(grid, peaks: int) -> dict[str, tuple[float, float]]:
     stage = 2 * square + 2 * (n + 2) ** 2 + 60 * n
     step = 8 * stage + 8 / 3 * (n + 2) ** 3 + 20 * square + 6 * (10 * square + 60 * n)
     pairs = {p: (p.units - 1) * n + n * (n + 1) // 2 for p in known if p != hot}
-    reads = sum(2 * (6 + 2) * p.steps * count for p, count in pairs.items())
+    reads = sum(2 * 6 * p.steps * count for p, count in pairs.items())
     windows = 0
     if peaks:
         units = coupled.units + (0 if free or grid.resonance == "narrow" else late.units)
@@ -129,7 +129,7 @@ def stages_of(name: str, cosmology, drive, power):
             "whole": lambda: all_of_it(model, drive, power),
         }
     )
-    peaks = {"none": 0, "narrow": 1, "broad": 32}[grid.resonance]
+    peaks = {"none": 0, "narrow": 1, "broad": 40}[grid.resonance]
     return grid, times, {"f_S": solve_size, "decays": decay_size, "whole": whole_size}, peaks
 
 
