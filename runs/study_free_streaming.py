@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from study_plane import MILD, STRICT, Surfaces, draw_word, plane, straightened
+from study_plane import MILD, STRICT, Surfaces, draw_word, panels_of, plane, straightened
 
 from spectra import plots
 from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC
@@ -55,14 +55,10 @@ def draw(axes, x, y, columns):
 
 def main(masses_gev):
     with plt.style.context(plots.STYLE):
-        figure, panels = plt.subplots(
-            1, len(masses_gev), figsize=(1.0 + 4.6 * len(masses_gev), 4.9), sharey=True,
-            squeeze=False, layout="constrained",
-        )  # fmt: skip
-        for axes, mass in zip(panels[0], masses_gev):
+        figure, panels = panels_of(masses_gev)
+        for axes, mass in zip(panels, masses_gev):
             data = plane(mass)
             draw(axes, *data)
-            axes.set_title(rf"$m_S = {mass:g}$ GeV")
             for judge, relic in JUDGES.items():
                 _, margin, horizon = compare(*data, judge)
                 passes, hot = margin >= 0.0, horizon > 0.0
@@ -71,7 +67,6 @@ def main(masses_gev):
                     f"the plane; of that 'hot' {(passes & hot).sum() / passes.sum():.1%}; of what "
                     f"is not 'hot' fails {(~passes & ~hot).sum() / (~hot).sum():.1%}"
                 )
-        panels[0, 0].set_ylabel("Yukawa coupling $y$")
         handles = [
             Patch(color=BOTH, label="pass both"),
             Patch(color=STRICTER, label="cut too strict"),

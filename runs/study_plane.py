@@ -190,18 +190,25 @@ def draw_crowded(axes, on, surface):
         axes.contourf(on.x, on.y, surface, levels=[0.0, np.inf], colors="none", hatches=["//"])
 
 
+def panels_of(masses_gev):
+    """A figure with a plane of the couplings for each mass, titled: the figure and its axes."""
+    figure, (panels,) = plt.subplots(
+        1, len(masses_gev), figsize=(1.0 + 4.6 * len(masses_gev), 4.9), sharey=True,
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    panels[0].set_ylabel("Yukawa coupling $y$")
+    for axes, mass in zip(panels, masses_gev):
+        axes.set_title(rf"$m_S = {mass:g}$ GeV")
+    return figure, panels
+
+
 def main(masses_gev):
     with plt.style.context(plots.STYLE):
-        figure, panels = plt.subplots(
-            1, len(masses_gev), figsize=(1.0 + 4.6 * len(masses_gev), 4.9), sharey=True,
-            squeeze=False, layout="constrained",
-        )  # fmt: skip
-        for axes, mass in zip(panels[0], masses_gev):
+        figure, panels = panels_of(masses_gev)
+        for axes, mass in zip(panels, masses_gev):
             edges = draw(axes, *plane(mass))
-            axes.set_title(rf"$m_S = {mass:g}$ GeV")
             for name, lines in edges.items():
                 report(mass, name, lines)
-        panels[0, 0].set_ylabel("Yukawa coupling $y$")
         handles = [Patch(color=colour, label=name) for name, colour in REGIONS.items()]
         handles += [
             Line2D([], [], color="0.3", lw=1.3, label="half-mode rule: 2.0 and 3.3 keV"),

@@ -247,7 +247,7 @@ def temperature_of_comoving_gev(comoving_gev, constant_g=None):
 
     Returns
     -------
-    T [GeV], shape of ``comoving_gev``; round trips agree to a few units of rounding.
+    T [GeV], shape of ``comoving_gev``; round trips agree to 1e-13.
     """
     if constant_g is not None:
         return comoving_gev * (ENTROPY_DEGREES_OF_FREEDOM_TODAY / constant_g) ** (1.0 / 3.0)
