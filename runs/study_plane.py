@@ -4,8 +4,8 @@
 
 One panel for each mass of the scalar, 65 and 100 GeV when none is given, into
 docs/study-plane.png. N is produced at every point of a grid, structure follows where N is not
-hopelessly fast. Numbers go to out/study-plane-MASS.h5 and are taken from there the next time. Some
-three minutes of one core for each mass. Prints where the edges are.
+hopelessly fast. Numbers go to out/study-plane-MASS.h5 and are taken from there the next time. About
+a minute for both, compiling included. Prints where the edges are.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python runs/study_published.py [FIGURE.png]
 
-Needs classy. Some minutes, most of them CLASS. Numbers also go to out/study-published.h5.
+Needs classy. Twenty seconds, most of them CLASS. Numbers also go to out/study-published.h5.
 
 Left: f of a scalar that decays in equilibrium, x^-1/2 sum_n e^(-nx) n^(-5/2) (Shaposhnikov &
 Tkachev hep-ph/0604236, Petraki & Kusenko 0711.4646), at 7 keV and T_ref^3 = 3.91/g_* T_gamma^3,
