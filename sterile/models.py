@@ -339,6 +339,8 @@ _FLUID = {
     "fluid_density_ratio": (0.0, 1e30, "give rho_x/rho_SM at fluid_temperature_gev"),
     "fluid_temperature_gev": (1e-4, 1e9, "give the temperature of fluid_density_ratio in GeV"),
 }
+# H of radiation at T = 1 MeV, rounded down: what decays more slowly reheats below
+SMALLEST_WIDTH_GEV = 4.4e-25
 _RADIATION_TODAY = 9e-5  # Omega of photons and massless neutrinos
 _FLUID_TODAY = 0.05  # Omega beyond which a fluid is part of today's budget
 
@@ -373,9 +375,12 @@ def _check_expansion(plasma: Plasma) -> None:
         _require_range("plasma", name, getattr(plasma, name), low, high, fix)
     numbers = [getattr(plasma, name) for name in _FLUID]
     if plasma.fluid_width_gev is not None:
-        low = 1e-25  # reheats at 0.3 MeV
-        fix = "give the fluid's width in GeV, or leave it out: it does not decay"
-        _require_range("plasma", "fluid_width_gev", plasma.fluid_width_gev, low, 1e6, fix)
+        fix = (
+            "below it the fluid reheats below 1 MeV, and there is no nucleosynthesis; leave it out "
+            "for a fluid that does not decay"
+        )
+        low, width = SMALLEST_WIDTH_GEV, plasma.fluid_width_gev
+        _require_range("plasma", "fluid_width_gev", width, low, 1e6, fix)
     elif not is_traced(numbers):
         w, ratio, temperature = map(float, numbers)
         today = _RADIATION_TODAY * ratio * (temperature / CMB_TEMPERATURE_GEV) ** (1.0 - 3.0 * w)

@@ -1,5 +1,6 @@
 """Compiled solvers and golden files shared by the production tests."""
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def model_and_plasma(attributes):
 def solved(name):
     """Our solution of a golden case."""
     return sterile.solve(*model_and_plasma(golden(name)[0]))
+
+
+def beside_nothing(plasma):
+    """The plasma with an extra fluid of no density."""
+    fluid = dict(fluid_w=1.0, fluid_density_ratio=0.0, fluid_temperature_gev=1.0)
+    return dataclasses.replace(plasma, **fluid)
 
 
 def logarithms(log_parameters, grid, plasma=PAPER):

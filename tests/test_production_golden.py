@@ -8,8 +8,9 @@ below.
 
 import numpy as np
 import pytest
-from production_cases import GOLDEN, golden, solved
+from production_cases import GOLDEN, beside_nothing, golden, model_and_plasma, solved
 
+import sterile
 from sterile.status import is_failure
 
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.h5"))
@@ -50,3 +51,17 @@ def test_dark_sector_gravitates(name):
     ratio = float(solved(name).density_ratio_max)
     # a smooth maximum seen at steps of 0.2 in ln a: up to 0.1^2/2 times its curvature below
     assert ratio == pytest.approx(attributes["rho_s_over_bath_max"], rel=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.golden
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fluid_of_no_density_changes_nothing(name):
+    model, plasma = model_and_plasma(golden(name)[0])
+    usual, found = solved(name), sterile.solve(model, beside_nothing(plasma))
+    assert int(found.status) == int(usual.status)
+    # rounding: the compiler orders the sums of another program differently
+    for key in ("yield_n", "q_mean", "q_rms", "yield_s_max"):
+        assert float(getattr(found, key)) == pytest.approx(float(getattr(usual, key)), rel=1e-12)
+    peak = np.max(usual.q**2 * usual.f)
+    np.testing.assert_allclose(found.q**2 * found.f / peak, usual.q**2 * usual.f / peak, atol=1e-12)

@@ -9,6 +9,7 @@ left at the end. What is made over a time, as by decays, is left with the mean o
 came; decays of all momenta are taken to come alike.
 """
 
+import dataclasses
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ from jax import Array
 
 from spectra.numerics import interpolate
 from spectra.spectrum import Spectrum
+from sterile.bath import expansion
 from sterile.contract import (
     Choices,
     Dataset,
@@ -118,7 +120,9 @@ def on_spectrum(
     """
     plasma = Plasma() if plasma is None else plasma
     kept = before if isinstance(before, Production) else None
-    return _assemble(model, model, plasma, _MIXING_GRID, start_of(before), kept, None)
+    solved = expansion.tabulated(plasma)
+    found = _assemble(model, model, solved, _MIXING_GRID, start_of(before), kept, None)
+    return dataclasses.replace(found, plasma=plasma)
 
 
 def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=None):

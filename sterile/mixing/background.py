@@ -5,11 +5,14 @@ import math
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from spectra.constants import ENTROPY_DEGREES_OF_FREEDOM_TODAY, REDUCED_PLANCK_MASS_GEV
-from sterile.bath import thermodynamics
+from sterile.bath import expansion, thermodynamics
 from sterile.mixing.tables import Table
+from sterile.models import Plasma
 
 
 class Background(NamedTuple):
@@ -18,17 +21,17 @@ class Background(NamedTuple):
     Attributes
     ----------
     temperature_gev : T.
-    g_s : degrees of freedom in entropy.
+    g_s : degrees of freedom in entropy; g_s0 (p/T over q)^3 in another expansion.
     ratio : p/T over q, (g_s/g_s0)^(1/3).
     time_gev : dt/d(-ln T) = (1 + dln g_s/dln T/3)/H [1/GeV].
-    density : rho/T^4 of the bath.
+    density : rho/T^4 of all that gravitates.
     """
 
     temperature_gev: np.ndarray
-    g_s: np.ndarray
-    ratio: np.ndarray
-    time_gev: np.ndarray
-    density: np.ndarray
+    g_s: np.ndarray | Array
+    ratio: np.ndarray | Array
+    time_gev: np.ndarray | Array
+    density: np.ndarray | Array
 
 
 def background(
@@ -52,6 +55,20 @@ def background(
     hubble = np.sqrt(density / 3.0) * temperature**2 / REDUCED_PLANCK_MASS_GEV
     ratio = np.cbrt(g_s / ENTROPY_DEGREES_OF_FREEDOM_TODAY)
     return Background(temperature, g_s, ratio, slope / hubble, density)
+
+
+def in_expansion(temperature_gev: np.ndarray, plasma: Plasma) -> Background:
+    """The bath at ``temperature_gev`` (n,) beside the extra fluid of ``plasma``, which may decay.
+
+    Works under jit and grad: the plasma's history of what decays is solved for.
+    """
+    comoving = expansion.comoving_temperature_gev(temperature_gev, plasma)
+    density = expansion.energy_density_gev4(temperature_gev, comoving, plasma)
+    slope = expansion.comoving_temperature_slope(temperature_gev, comoving, plasma)
+    hubble = jnp.sqrt(density / 3.0) / REDUCED_PLANCK_MASS_GEV
+    ratio = comoving / temperature_gev
+    g_s = ENTROPY_DEGREES_OF_FREEDOM_TODAY * ratio**3
+    return Background(temperature_gev, g_s, ratio, slope / hubble, density / temperature_gev**4)
 
 
 def _of_table(temperature, table):

@@ -41,6 +41,7 @@ class Clock(NamedTuple):
     step : length of a step in -ln T.
     potential : of :func:`sterile.mixing.potentials.thermal_potential`, (t,).
     width : Gamma/T, (t, n).
+    active : f_a, (t, n).
     hadronic : the part of it by hadrons and quarks, (t, n), where the model scales one of the two.
     """
 
@@ -48,8 +49,9 @@ class Clock(NamedTuple):
     bath: Background
     step: float
     potential: np.ndarray
-    width: np.ndarray
-    hadronic: np.ndarray | None = None
+    width: np.ndarray | Array
+    active: np.ndarray | Array
+    hadronic: np.ndarray | Array | None = None
 
 
 def step_ends(steps: int) -> np.ndarray:
@@ -85,6 +87,7 @@ def clock(
         step,
         thermal_potential(temperature, flavour),
         width(temperature, y, flavour, rates_table, rate_kind, opacities),
+        1.0 / (np.exp(np.minimum(y, 700.0)) + 1.0),
         opacity(temperature, y, flavour, rate_kind).hadronic if by_parts else None,
     )
 
@@ -105,8 +108,8 @@ class Mixed(NamedTuple):
     made: Array
 
 
-def optical_depth(model, at: Clock) -> tuple[Array, np.ndarray]:
-    """Depth of each step and f_a, (t, n)."""
+def optical_depth(model, at: Clock) -> Array:
+    """Depth of each step, (t, n)."""
     mass_squared = (model.mass_kev * _KEV_GEV) ** 2
     y = at.bath.ratio[:, None] * at.q
     temperature = at.bath.temperature_gev[:, None]
@@ -117,19 +120,19 @@ def optical_depth(model, at: Clock) -> tuple[Array, np.ndarray]:
     distance = distance + (y**2 * at.potential[:, None]) / mass_squared
     strength = width * (temperature * (0.25 * at.step * at.bath.time_gev)[:, None])
     probability = model.sin2_2theta / (model.sin2_2theta + damping**2 + distance**2)
-    return strength * probability, 1.0 / (np.exp(np.minimum(y, 700.0)) + 1.0)
+    return strength * probability
 
 
 def mix(model, at: Clock) -> Mixed:
     """Solve :class:`sterile.mixing.DodelsonWidrow` on a clock."""
-    depth, active = optical_depth(model, at)
+    depth = optical_depth(model, at)
 
     def advance(f, step):
         deep, f_active = step
         f = f - (f_active - f) * jnp.expm1(-deep)
         return f, f
 
-    f, made = jax.lax.scan(advance, jnp.zeros(at.q.size), (depth, active))
+    f, made = jax.lax.scan(advance, jnp.zeros(at.q.size), (depth, jnp.asarray(at.active)))
     later = jnp.cumsum(depth[::-1], axis=0)[::-1]
     survival = jnp.exp(-jnp.concatenate([later, jnp.zeros((1, at.q.size))]))
     return Mixed(f, survival, made)

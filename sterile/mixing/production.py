@@ -7,8 +7,8 @@ from jax import Array
 
 from sterile.bath import expansion
 from sterile.contract import Dataset, History, Production
-from sterile.mixing import accuracy, grids, nonresonant, resonant
-from sterile.mixing.background import HIGHEST_Q, background, momenta
+from sterile.mixing import accuracy, expanding, grids, nonresonant, resonant
+from sterile.mixing.background import HIGHEST_Q, background, in_expansion, momenta
 from sterile.mixing.balance import UNBALANCED
 from sterile.mixing.grids import Grid
 from sterile.mixing.models import DodelsonWidrow, ShiFuller, has_scales
@@ -57,19 +57,27 @@ class ResonantDetails(eqx.Module):
     imbalance: Array
 
 
-def thermal_yield(plasma: Plasma, gstar_table=None) -> float:
-    """Y of two helicities in equilibrium with T when mixing ends."""
-    bath = background(np.array([nonresonant.END_GEV]), gstar_table, plasma.constant_g)
-    return resonant.YIELD_PER_NUMBER * 3.0 * _ZETA_3 / float(bath.ratio[0]) ** 3
+def thermal_yield(plasma: Plasma, gstar_table=None):
+    """Y of two helicities in equilibrium with T when mixing ends, scalar."""
+    end = np.array([nonresonant.END_GEV])
+    if expansion.is_standard(plasma):
+        ratio = background(end, gstar_table, plasma.constant_g).ratio[0]
+    else:
+        ratio = in_expansion(end, plasma).ratio[0]
+    return resonant.YIELD_PER_NUMBER * 3.0 * _ZETA_3 / ratio**3
 
 
-def _require_standard_expansion(plasma: Plasma) -> None:
-    if not expansion.is_standard(plasma):
+def _is_standard(model, plasma: Plasma) -> bool:
+    """Whether the clock is the usual one; ``ValueError`` if nobody knows g of another."""
+    if expansion.is_standard(plasma):
+        return True
+    if model.gstar_table is not None:
         raise ValueError(
-            "plasma with an extra fluid or a reheating temperature is not available for mixing, "
-            "which is solved in the standard expansion; remove fluid_... and "
-            "reheating_temperature_gev, or take another kind"
+            "model gstar_table must not stand beside an extra fluid or a reheating temperature in "
+            "[plasma], which are solved for with the built-in degrees of freedom; remove one of "
+            "them"
         )
+    return False
 
 
 def clock_of(
@@ -77,10 +85,9 @@ def clock_of(
 ) -> nonresonant.Clock:
     """The clock of non-resonant mixing; ``highest`` of its momenta.
 
-    Raises ``ValueError`` if the expansion is not the standard one.
+    Raises ``ValueError`` for a table of degrees of freedom beside another expansion.
     """
-    _require_standard_expansion(plasma)
-    return nonresonant.clock(
+    clock = nonresonant.clock(
         grid.steps,
         grid.cells,
         model.flavour,
@@ -92,6 +99,9 @@ def clock_of(
         model.opacities,
         has_scales(model),
     )
+    if _is_standard(model, plasma):
+        return clock
+    return expanding.non_resonant(model, plasma, clock)
 
 
 def solve(
@@ -164,7 +174,6 @@ def solve_resonant(
 
 
 def _evolve(model, plasma, grid):
-    _require_standard_expansion(plasma)
     clock = resonant.clock(
         grid.cells,
         model.flavour,
@@ -176,6 +185,8 @@ def _evolve(model, plasma, grid):
         model.opacities,
         has_scales(model),
     )
+    if not _is_standard(model, plasma):
+        clock = expanding.resonant_clock(model, plasma, clock, grid.cells)
     return resonant.evolve(model, clock, grid.steps, grid.cells)
 
 

@@ -22,7 +22,7 @@ from spectra.structure import Verdict, VerdictStatus, judged
 from spectra.tracing import is_traced
 from sterile.bath import expansion, thermodynamics
 from sterile.contract import Dataset, ErrorEstimate, History, Mechanism, Production
-from sterile.models import Model, in_range, parameter
+from sterile.models import SMALLEST_WIDTH_GEV, Model, in_range, parameter
 from sterile.quantities import Quantity
 from sterile.status import Status
 from sterile.thermal import account
@@ -91,10 +91,11 @@ class DilutedFreezeOut(Model):
     parent_width_gev: Array | None = parameter(
         "GeV",
         "total width of X",
-        1e-25,
+        SMALLEST_WIDTH_GEV,
         1e6,
         typical=1e-22,
-        fix="give the total width of X; below 1e-25 GeV it reheats below 0.3 MeV",
+        fix="give the total width of X; below it X reheats below 1 MeV, and there is no "
+        "nucleosynthesis",
         symbol=r"$\Gamma_X$ [GeV]",
         optional=True,
     )
