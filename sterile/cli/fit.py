@@ -76,6 +76,9 @@ def page(summary: dict, output) -> str:
                 f"{name}: weight {found['weight']:.3g}, R-hat {hat}, {found['ess']:.0f} effective "
                 f"draws ({found['ess_per_second']:.2g}/s), {found['divergences']} divergent"
             )
+        if summary["log_evidence"] is not None:
+            error = summary["log_evidence_error"]
+            lines.append(f"log evidence {summary['log_evidence']:.4g} +- {error:.2g}")
     else:
         sigmas = summary.get("sigma", {})
         for name, value in summary["maximum"].items():

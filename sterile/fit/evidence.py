@@ -1,4 +1,4 @@
-"""The weight of a branch: its evidence by bridge sampling, and the mixture of branches.
+"""The evidence of a model and of its branches by bridge sampling, and the mixture of branches.
 
 Meng & Wong 1996 with the optimal bridge; the proposal is a Gaussian through half of the draws, the
 other half meets it (Overstall & Forster 2010). Error as in Fruehwirth-Schnatter 2004, with the
@@ -68,6 +68,20 @@ def bridge(
     lower = 1.0 / (s1 * l1 + s2 * value)
     variance = upper.var() / upper.mean() ** 2 / n2 + lower.var() / lower.mean() ** 2 / n1
     return Evidence(float(np.log(value) + shift), float(np.sqrt(variance)))
+
+
+def total_evidence(branches: list[Evidence]) -> tuple[Evidence, np.ndarray]:
+    """The evidence of a model, the sum of its branches', and the branches' weights (b,).
+
+    Each branch has its part of one prior. Without finite evidences all weigh the same.
+    """
+    logs = np.array([branch.log_value for branch in branches])
+    if not np.all(np.isfinite(logs)):
+        return Evidence(float("nan"), float("nan")), np.full(len(branches), 1.0 / len(branches))
+    shares = np.exp(logs - logs.max())
+    weights = shares / shares.sum()
+    error = np.linalg.norm(weights * [branch.error for branch in branches])
+    return Evidence(float(logs.max() + np.log(shares.sum())), float(error)), weights
 
 
 def mixture(

@@ -14,7 +14,7 @@ from sterile.citation import citation_of
 from sterile.fit import optimum, posterior, store
 from sterile.fit import settings as reading
 from sterile.fit.chains import Sampler, advance, begin, pack, unpack
-from sterile.fit.evidence import bridge
+from sterile.fit.evidence import Evidence, bridge, total_evidence
 from sterile.fit.metric import local_covariance
 from sterile.fit.problem import target_of
 from sterile.fit.settings import FitStopped, Progress
@@ -243,7 +243,7 @@ class Chains:
 
     def _finish(self) -> dict:
         fit = self.settings.fit
-        parts, found, warnings = [], {}, []
+        parts, found, warnings, evidences = [], {}, [], []
         for branch in self.branches:
             target = self.targets[branch]
             draws, statistics = self._kept(branch)
@@ -265,21 +265,16 @@ class Chains:
                     f"{branch}: {strayed} of the draws looked at lie on the other branch; the "
                     "branches are connected and their weights mean nothing, sample one of them"
                 )
-            if len(self.branches) > 1:
-                self.say(f"{branch}: evidence")
+            self.say(f"{branch}: evidence")
 
-                def log_density(z, target=target):
-                    value = float(value_and_gradient(target, z)[0])
-                    return -value if value < WALL else -np.inf
+            def log_density(z, target=target):
+                value = float(value_and_gradient(target, z)[0])
+                return -value if value < WALL else -np.inf
 
-                evidence = bridge(draws, statistics["lp"], log_density, _BRIDGE_DRAWS, fit.seed)
-                found[branch]["log_evidence"] = evidence.log_value
-                found[branch]["log_evidence_error"] = evidence.error
-        weights = np.ones(len(self.branches))
-        if len(self.branches) > 1:
-            logs = np.array([each["log_evidence"] for each in found.values()])
-            weights = np.exp(logs - logs.max())
-        weights = weights / weights.sum()
+            evidence = bridge(draws, statistics["lp"], log_density, _BRIDGE_DRAWS, fit.seed)
+            evidences.append(evidence)
+            found[branch] |= _evidence(evidence)
+        total, weights = total_evidence(evidences)
         for each, weight in zip(found.values(), weights):
             each["weight"] = float(weight)
         groups = posterior.combine(parts, weights, fit.seed)
@@ -292,6 +287,7 @@ class Chains:
             "chains": fit.chains,
             "samples": fit.samples,
             "seconds": self.seconds,
+            **_evidence(total),
             "branches": found,
             "parameters": posterior.summarise(groups["posterior"]),
             "warnings": warnings,
@@ -321,3 +317,12 @@ class Chains:
         """How many of some twenty draws are on the other branch."""
         looked = flat[:: max(1, len(flat) // 20)]
         return sum(self._branch_of(target, z) != branch for z in looked)
+
+
+def _evidence(found: Evidence) -> dict[str, float | None]:
+    """As a summary has it: null where draws do not give one."""
+    known = np.all(np.isfinite(found))
+    return {
+        "log_evidence": found.log_value if known else None,
+        "log_evidence_error": found.error if known else None,
+    }

@@ -1,0 +1,98 @@
+"""Every configuration in runs/templates: q^2 F by parts, and T^2(k) with its verdicts.
+
+    python runs/templates.py [FOLDER]
+
+Two pages of six, templates-1.png and templates-2.png. Each is scaled to be all of dark matter;
+several minutes, mostly compiling.
+"""
+
+import sys
+from pathlib import Path
+
+import jax
+import matplotlib.pyplot as plt
+import numpy as np
+from mechanisms import TEMPLATES, evaluated
+
+jax.config.update("jax_enable_x64", True)
+
+import spectra  # noqa: E402
+import sterile  # noqa: E402
+from spectra import plots  # noqa: E402
+
+PAGE = 6
+COLOURS = (plots.BLUE, plots.VERMILION, plots.GREEN, plots.ORANGE, plots.PURPLE)
+# q^2 F over its peak that is shown
+LOWEST = 1e-4
+
+
+def parts_of(production) -> dict[str, tuple]:
+    """Label → (q, F) of what a spectrum is made of, or was made from; none where it is one."""
+    q, f, model = production.q, production.f, production.model
+    kind = model.kind
+    if kind == "sum":
+        return {p.model.kind: (p.q, p.f) for p in production.parts}
+    if kind == "scalar-decay+mixing":
+        return {"decays": (q, f - production.f_mixing), "mixing": (q, production.f_mixing)}
+    if kind == "shi-fuller":
+        return {"N": (q, production.f_n), "N̄": (q, production.f_nbar)}
+    if kind == "late-thermalisation":
+        (start,) = model.parts
+        before = sterile.solve(start, production.plasma)
+        return {"before": (before.q, before.f)}
+    if kind == "diluted-freeze-out":
+        x = q / production.temperature_ratio
+        thermal = 2.0 / (np.exp(np.minimum(x, 700.0)) + 1.0)
+        return {"freeze-out": (q, thermal), "X → NN": (q, np.maximum(f - thermal, 0.0))}
+    return {}
+
+
+def draw(name, path, left, right):
+    """One template: its spectrum, its T^2 beside that of a thermal relic of the same mass."""
+    point, report = evaluated(path)
+    made = point.production
+    top = float((made.q**2 * made.f).max())
+    for (label, (q, f)), colour in zip(parts_of(made).items(), COLOURS):
+        left.loglog(q, q**2 * f / top, color=colour, label=label)
+    left.loglog(made.q, made.q**2 * made.f / top, "--" if left.lines else "-", color=plots.BLACK)
+    shown = np.asarray(made.q)[np.asarray(made.q**2 * made.f) > LOWEST * top]
+    left.set(xlim=(shown[0], shown[-1]), ylim=(LOWEST, 4.0), ylabel=r"$q^2F$ / peak")
+    left.set_title(name, loc="left")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(loc="lower center")
+    relic = spectra.transfer(spectra.thermal_relic(7.0))
+    right.semilogx(relic.k_h_mpc, relic.t2, color="0.75", linewidth=1.2)
+    right.semilogx(point.transfer.k_h_mpc, point.transfer.t2, color=plots.BLACK)
+    right.set(xlim=(0.5, 300.0), ylim=(0.0, 1.02), ylabel="$T^2$")
+    failed = [v.status for v in report.values()]
+    right.text(
+        0.96,
+        0.93,
+        f"half-mode: {report['half-mode'].status}\n{failed.count('forbidden')} forbid it",
+        transform=right.transAxes,
+        ha="right",
+        va="top",
+        fontsize=9,
+    )
+    print(
+        f"{name}: k(T = 1/2) = {float(point.k_t_half_h_mpc):.4g} h/Mpc, half-mode "
+        f"{report['half-mode'].status}, {failed.count('forbidden')} of {len(failed)} forbid it",
+        flush=True,
+    )
+
+
+def main(folder):
+    paths = sorted(TEMPLATES.glob("*.toml"))
+    with plt.style.context([plots.STYLE, {"savefig.dpi": 110, "font.size": 9}]):
+        for number, first in enumerate(range(0, len(paths), PAGE), start=1):
+            figure, axes = plt.subplots(3, 4, figsize=(12.0, 8.2), layout="constrained")
+            for path, (left, right) in zip(paths[first : first + PAGE], axes.reshape(-1, 2)):
+                draw(path.stem, path, left, right)
+            for left, right in axes[-1].reshape(-1, 2):
+                left.set_xlabel("$q$")
+                right.set_xlabel(r"$k$ [$h$/Mpc]")
+            plots.save(figure, Path(folder) / f"templates-{number}.png")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "docs")
