@@ -12,6 +12,8 @@ import sterile
 from spectra.spectrum import with_omega_h2
 from sterile import bounds, xray
 from sterile.scalar import bounds as scalar_bounds
+from sterile.scalar.higgs_mixing import bath_branching
+from sterile.thermal import release
 
 PLANCK = spectra.Cosmology()
 RELIC = spectra.thermal_relic(3.5)
@@ -202,3 +204,19 @@ def test_margins_have_derivatives():
         difference = (margins(x + move) - margins(x - move)) / (2.0 * step)
         # second order in the step
         assert np.allclose(forward[:, i], difference, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.analytic
+def test_entropy_of_a_scalar_that_decays_to_the_standard_model():
+    """The verdict's number against the solution of a decay that heats the bath, S - 1."""
+    model = sterile.ScalarDecay(100.0, 1e-8, 1e-12, scalar_vev_gev=100.0)
+    assert float(bath_branching(model, 100.0)) == pytest.approx(1.0, abs=1e-6)
+    mass, width, g = 100.0, 1e-20, 10.75
+    # 5e-4: what is beyond first order, r/8 of it; 2 % and 20 % too much where the heat counts
+    for number, low, high in ((1e-6, 0.9995, 1.0005), (3.5e-4, 0.95, 0.99), (4.4e-3, 0.75, 0.9)):
+        solved = release(mass, width, number, constant_g=g)
+        # rho_S/rho_SM = (4/3) M Y/T (2 Gamma t)^(1/2) e^(-Gamma t) with H = 1/2t, T there T_RH
+        largest = 4.0 / 3.0 * mass * number / solved.reheating_temperature_gev * np.exp(-0.5)
+        stated = scalar_bounds.entropy_release(model, largest)
+        assert low < float((solved.dilution - 1.0) / stated.value) < high
+        assert stated.status == ("constrained" if stated.value > 0.1 else "allowed")

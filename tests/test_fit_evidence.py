@@ -73,7 +73,7 @@ def test_the_bayes_factor_of_two_mechanisms(tmp_path):
         assert 0.0 < found[kind][1] < 0.05
         assert found[kind][0] == pytest.approx(log_evidence(kind), abs=5.0 * found[kind][1] + 1e-3)
     factor = found["diluted-freeze-out"][0] - found["thermal-relic"][0]
-    # one family in r, and priors flat in ln S = -3 ln r and in ln r: all that differs is their width
+    # one family in r, priors flat in ln S = -3 ln r and in ln r: only their width differs
     expected = math.log(3.0 / math.log(1000.0) * math.log(50.0))
     error = math.hypot(found["diluted-freeze-out"][1], found["thermal-relic"][1])
     assert factor == pytest.approx(expected, abs=5.0 * error)

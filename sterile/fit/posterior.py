@@ -167,7 +167,7 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
     error = found.get("log_evidence_error")
     if error is not None and error > _LARGE_WEIGHT_ERROR:
         sentences.append(
-            f"{name}: log evidence known to {error:.2f} only; weights of branches and Bayes factors "
-            "are uncertain, ask for more samples"
+            f"{name}: log evidence known to {error:.2f} only; weights of branches and Bayes "
+            "factors are uncertain, ask for more samples"
         )
     return sentences

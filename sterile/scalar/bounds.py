@@ -21,6 +21,7 @@ PERTURBATIVE_LIMIT = 4.0 * math.pi
 INVISIBLE_BRANCHING = 0.107
 OCCUPATION_LIMIT = 0.1
 BRANCHING_WORTH_SAYING = 1e-2
+_ENTROPY_PER_RATIO = 0.75 * math.gamma(1.5) * math.sqrt(2.0 * math.e)
 LASING_YIELD = 2e-5  # Y_S, a hundredth of equilibrium
 DENSITY_WORTH_SAYING = 0.1
 
@@ -79,17 +80,21 @@ def perturbativity(model: ScalarDecay) -> Verdict:
 def entropy_release(model: ScalarDecay, density_ratio_max: Array) -> Verdict:
     """Little entropy from S -> Standard Model, which the solution leaves out and dilutes N.
 
-    (3/4) B rho_S/rho_SM of ds = B Gamma rho_S/T dt, with the largest ratio before the decay.
+    ds = B Gamma rho_S/T dt makes S - 1 = (3/4) Gamma(3/2) (2e)^(1/2) B r = 1.55 B r of the entropy,
+    r the largest rho_S/rho_SM, if that is small: rho_S/rho_SM ~ t^(1/2) e^(-Gamma t). An upper
+    limit where it is not, as the heat is not in r's own H.
     """
-    released = 0.75 * bath_branching(model, model.scalar_vev_gev) * density_ratio_max
+    branching = bath_branching(model, model.scalar_vev_gev)
+    released = _ENTROPY_PER_RATIO * branching * density_ratio_max
     released = jnp.maximum(released, 1e-300)
     return judged(
         released,
         [(jnp.log10(DENSITY_WORTH_SAYING / released), VerdictStatus.CONSTRAINED)],
         DENSITY_WORTH_SAYING,
         "Scherrer & Turner 1985",
-        "entropy from S -> SM over that of the bath, smaller passes: beyond, N is diluted by what "
-        "the solution leaves out; margin in dex; no likelihood: a limit of the method",
+        "entropy from S -> SM over that of the bath, smaller passes: beyond, N is diluted by up to "
+        "1 + this, which the solution leaves out; margin in dex; no likelihood: a limit of the "
+        "method",
     )
 
 
