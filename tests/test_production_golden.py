@@ -53,9 +53,14 @@ def test_dark_sector_gravitates(name):
     assert ratio == pytest.approx(attributes["rho_s_over_bath_max"], rel=1e-2)
 
 
-@pytest.mark.slow
+# one in the default tier: every grid is another program
+WITHOUT_FLUID = [
+    name if name == "freeze_in_10" else pytest.param(name, marks=pytest.mark.slow) for name in NAMES
+]
+
+
 @pytest.mark.golden
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WITHOUT_FLUID)
 def test_a_fluid_of_no_density_changes_nothing(name):
     model, plasma = model_and_plasma(golden(name)[0])
     usual, found = solved(name), sterile.solve(model, beside_nothing(plasma))
