@@ -9,16 +9,14 @@ several minutes, mostly compiling.
 import sys
 from pathlib import Path
 
-import jax
 import matplotlib.pyplot as plt
 import numpy as np
 from mechanisms import TEMPLATES, evaluated
 
-jax.config.update("jax_enable_x64", True)
-
-import spectra  # noqa: E402
-import sterile  # noqa: E402
-from spectra import plots  # noqa: E402
+import spectra
+import sterile
+from spectra import plots
+from sterile import session
 
 PAGE = 6
 COLOURS = (plots.BLUE, plots.VERMILION, plots.GREEN, plots.ORANGE, plots.PURPLE)
@@ -82,6 +80,7 @@ def draw(name, path, left, right):
 
 
 def main(folder):
+    session.start("once")
     paths = sorted(TEMPLATES.glob("*.toml"))
     with plt.style.context([plots.STYLE, {"savefig.dpi": 110, "font.size": 9}]):
         for number, first in enumerate(range(0, len(paths), PAGE), start=1):

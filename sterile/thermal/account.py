@@ -52,8 +52,8 @@ def diluted(told: Told) -> list[Sentence]:
         found.append(
             sentence(
                 "components",
-                "{hot_fraction:.2%} of the neutrinos come from X → NN; <q> of all is {q_mean}, of "
-                "the diluted ones {diluted_q_mean}.",
+                "A share of {hot_fraction} of the neutrinos comes from X → NN; <q> of all is "
+                "{q_mean}, of the diluted ones {diluted_q_mean}.",
                 hot_fraction=numbers["hot_fraction"],
                 q_mean=numbers["q_mean"],
                 diluted_q_mean=RELIC_MEAN * ratio,
