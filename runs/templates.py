@@ -22,6 +22,7 @@ PAGE = 6
 COLOURS = (plots.BLUE, plots.VERMILION, plots.GREEN, plots.ORANGE, plots.PURPLE)
 # q^2 F over its peak that is shown
 LOWEST = 1e-4
+MOMENTA = (2e-3, 60.0)
 
 
 def parts_of(production) -> dict[str, tuple]:
@@ -51,30 +52,23 @@ def draw(name, path, left, right):
     made = point.production
     top = float((made.q**2 * made.f).max())
     for (label, (q, f)), colour in zip(parts_of(made).items(), COLOURS):
-        left.loglog(q, q**2 * f / top, color=colour, label=label)
+        if (q**2 * f).max() > LOWEST * top:
+            left.loglog(q, q**2 * f / top, color=colour, label=label)
     left.loglog(made.q, made.q**2 * made.f / top, "--" if left.lines else "-", color=plots.BLACK)
-    shown = np.asarray(made.q)[np.asarray(made.q**2 * made.f) > LOWEST * top]
-    left.set(xlim=(shown[0], shown[-1]), ylim=(LOWEST, 4.0), ylabel=r"$q^2F$ / peak")
+    left.set(xlim=MOMENTA, ylim=(LOWEST, 4.0), ylabel=r"$q^2F$ / peak")
     left.set_title(name, loc="left")
-    if left.get_legend_handles_labels()[0]:
-        left.legend(loc="lower center")
+    if len(left.lines) > 1:
+        left.legend(loc="upper left", handlelength=1.2)
     relic = spectra.transfer(spectra.thermal_relic(7.0))
     right.semilogx(relic.k_h_mpc, relic.t2, color="0.75", linewidth=1.2)
     right.semilogx(point.transfer.k_h_mpc, point.transfer.t2, color=plots.BLACK)
     right.set(xlim=(0.5, 300.0), ylim=(0.0, 1.02), ylabel="$T^2$")
-    failed = [v.status for v in report.values()]
-    right.text(
-        0.96,
-        0.93,
-        f"half-mode: {report['half-mode'].status}\n{failed.count('forbidden')} forbid it",
-        transform=right.transAxes,
-        ha="right",
-        va="top",
-        fontsize=9,
-    )
+    failed = [verdict.status for verdict in report.values()]
+    forbidden = f"{failed.count('forbidden')} of {len(failed)} tests forbid"
+    right.set_title(f"half-mode {report['half-mode'].status}, {forbidden}", loc="right", fontsize=9)
     print(
         f"{name}: k(T = 1/2) = {float(point.k_t_half_h_mpc):.4g} h/Mpc, half-mode "
-        f"{report['half-mode'].status}, {failed.count('forbidden')} of {len(failed)} forbid it",
+        f"{report['half-mode'].status}, {forbidden}",
         flush=True,
     )
 
@@ -82,7 +76,9 @@ def draw(name, path, left, right):
 def main(folder):
     session.start("once")
     paths = sorted(TEMPLATES.glob("*.toml"))
-    with plt.style.context([plots.STYLE, {"savefig.dpi": 110, "font.size": 9}]):
+    with plt.style.context(
+        [plots.STYLE, {"savefig.dpi": 110, "font.size": 9, "legend.fontsize": 8}]
+    ):
         for number, first in enumerate(range(0, len(paths), PAGE), start=1):
             figure, axes = plt.subplots(3, 4, figsize=(12.0, 8.2), layout="constrained")
             for path, (left, right) in zip(paths[first : first + PAGE], axes.reshape(-1, 2)):

@@ -24,12 +24,13 @@ def solve(
 
     config = configuration.load(config_path)
     check_output(output)
-    from sterile.pipeline import compile_production, compile_rest, measured_of
+    from sterile.pipeline import check_target, compile_production, compile_rest, measured_of
 
     model, plasma = configuration.model_of(config), configuration.plasma_of(config)
     cosmology = configuration.cosmology_of(config)
     mass_kev = config.dark_matter.mass_kev
     omega_h2 = configuration.target_omega_h2(config)
+    check_target(model, mass_kev, omega_h2)
     # what this command needs is compiled side by side, the longest first
     made = compile_production(model, plasma, omega_h2, True)
 
