@@ -21,7 +21,7 @@ from sterile import session
 PAGE = 6
 COLOURS = (plots.BLUE, plots.VERMILION, plots.GREEN, plots.ORANGE, plots.PURPLE)
 # q^2 F over its peak that is shown
-LOWEST = 1e-4
+LOWEST, HIGHEST = 1e-4, 100.0  # with room for the parts' names
 MOMENTA = (2e-3, 60.0)
 
 
@@ -55,12 +55,13 @@ def draw(name, path, left, right):
         if (q**2 * f).max() > LOWEST * top:
             left.loglog(q, q**2 * f / top, color=colour, label=label)
     left.loglog(made.q, made.q**2 * made.f / top, "--" if left.lines else "-", color=plots.BLACK)
-    left.set(xlim=MOMENTA, ylim=(LOWEST, 4.0), ylabel=r"$q^2F$ / peak")
+    left.set(xlim=MOMENTA, ylim=(LOWEST, HIGHEST), ylabel=r"$q^2F$ / peak")
     left.set_title(name, loc="left")
     if len(left.lines) > 1:
         left.legend(loc="upper left", handlelength=1.2)
     relic = spectra.transfer(spectra.thermal_relic(7.0))
-    right.semilogx(relic.k_h_mpc, relic.t2, color="0.75", linewidth=1.2)
+    grey = dict(color="0.7", linewidth=1.2, label="thermal relic")
+    right.semilogx(relic.k_h_mpc, relic.t2, **grey)
     right.semilogx(point.transfer.k_h_mpc, point.transfer.t2, color=plots.BLACK)
     right.set(xlim=(0.5, 300.0), ylim=(0.0, 1.02), ylabel="$T^2$")
     failed = [verdict.status for verdict in report.values()]
@@ -83,6 +84,7 @@ def main(folder):
             figure, axes = plt.subplots(3, 4, figsize=(12.0, 8.2), layout="constrained")
             for path, (left, right) in zip(paths[first : first + PAGE], axes.reshape(-1, 2)):
                 draw(path.stem, path, left, right)
+            axes[0, 1].legend(loc="lower left", handlelength=1.2)
             for left, right in axes[-1].reshape(-1, 2):
                 left.set_xlabel("$q$")
                 right.set_xlabel(r"$k$ [$h$/Mpc]")

@@ -52,7 +52,7 @@ def non_resonant(model, plasma: Plasma, at: nonresonant.Clock) -> nonresonant.Cl
     bath = in_expansion(temperature, plasma)
     if plasma.release is None:
         return at._replace(bath=at.bath._replace(time_gev=bath.time_gev))
-    y = bath.ratio[:, None] * at.q
+    y = jnp.asarray(bath.ratio)[:, None] * at.q
     rates, share = _rates(model, temperature, y, at.hadronic is not None)
     return at._replace(
         bath=bath,
@@ -72,12 +72,17 @@ def resonant_clock(model, plasma: Plasma, at: resonant.Clock, cells: int) -> res
     bath = in_expansion(temperature, plasma)
     log_g_s = jnp.log(bath.g_s)
     ends, middle = jnp.asarray(at.ends.coefficients), jnp.asarray(at.middle.coefficients)
-    ends = ends.at[:, 0].set(_coefficients(log_g_s)).at[:, 3].set(_coefficients(bath.density))
+    ends = (
+        ends.at[:, 0]
+        .set(_coefficients(log_g_s))
+        .at[:, 3]
+        .set(_coefficients(jnp.asarray(bath.density)))
+    )
     duration = _coefficients(jnp.log(temperature * bath.time_gev))
     middle = middle.at[:, 0].set(duration)
     if plasma.release is not None:
         by_parts = middle.shape[1] > cells + 1
-        y = bath.ratio[:, None] * momenta(cells)[0]
+        y = jnp.asarray(bath.ratio)[:, None] * momenta(cells)[0]
         rates, share = _rates(model, temperature, y, by_parts)
         columns = [duration[:, None], _coefficients(jnp.log(rates))]
         middle = jnp.concatenate(columns + ([] if share is None else [_coefficients(share)]), 1)

@@ -80,7 +80,7 @@ def clock(
     step, temperature = math.log(ends[0] / ends[1]), np.sqrt(ends[1:] * ends[:-1])
     bath = background(temperature, gstar_table, constant_g)
     q = momenta(cells, highest)[0]
-    y = bath.ratio[:, None] * q
+    y = np.asarray(bath.ratio)[:, None] * q
     return Clock(
         q,
         bath,

@@ -125,7 +125,7 @@ def clock(
     temperature = np.exp(nodes)
     bath = background(temperature, gstar_table, constant_g)
     chemistry = redistribution(temperature, flavour, redistribution_table)
-    y = bath.ratio[:, None] * momenta(cells)[0]
+    y = np.asarray(bath.ratio)[:, None] * momenta(cells)[0]
     rates = width(temperature, y, flavour, rates_table, rate_kind, opacities)
     share = [opacity(temperature, y, flavour, rate_kind).hadronic / rates] if by_parts else []
 
