@@ -1,11 +1,9 @@
 """Which mechanism a measurement prefers: the Bayes factor of two fits, and both by quadrature.
 
-    python runs/fit_which.py [FOLDER]     # a quarter of an hour on a busy machine
+    python runs/fit_which.py [FOLDER]
 
-Runs runs/fit-which-freeze-out.toml and runs/fit-which-decay.toml as `sterile fit` does. Beside it
-the evidences are integrals over the priors: Omega h^2 is proportional to the yield, and k(T = 1/2)
-depends on the shape alone, so that each is one integral over one parameter, taken on a lattice of
-the pipeline's own points.
+Runs runs/fit-which-freeze-out.toml and runs/fit-which-decay.toml as `sterile fit` does; a minute or
+two. Beside it the evidences are integrals over the priors, on a lattice of the pipeline's points.
 """
 
 import math
@@ -24,6 +22,7 @@ import sterile.fit  # noqa: E402
 from sterile import session  # noqa: E402
 
 HERE = Path(__file__).parent
+MEASURED = ("omega_h2", "q_mean")
 NODES = 201
 
 
@@ -38,43 +37,39 @@ def prior(content, name):
     return np.log(content["fit"]["prior"][name]["log_uniform"])
 
 
+def seen(model, name, values):
+    """Omega h^2 and <q> of a model at each value of a parameter, (n,) each."""
+    observe = sterile.fit.pipeline(model, observe=MEASURED)
+    points = [observe({name: each}, MEASURED) for each in values]
+    return [np.array([float(point[key]) for point in points]) for key in MEASURED]
+
+
 def of_freeze_out(content) -> float:
-    """Y ~ 1/S and k ~ S^(1/3) nearly: where the abundance fits, k on a lattice of S."""
+    """One integral over ln S, about where the abundance fits: Omega h^2 ~ 1/S."""
     low, high = prior(content, "dilution")
-    sigma = content["fit"]["likelihood"]["omega_h2"]["sigma"] / 0.12
-    at = float(sterile.evaluate(sterile.DilutedFreezeOut(7.0, 1.0, dilution=1.0)).omega_h2)
-    middle = math.log(at / content["fit"]["likelihood"]["omega_h2"]["mean"])
-    x = np.linspace(middle - 8.0 * sigma, middle + 8.0 * sigma, NODES)
-    points = [
-        sterile.evaluate(sterile.DilutedFreezeOut(7.0, 1.0, dilution=math.exp(each))) for each in x
-    ]
-    density = np.ones(NODES)
-    for name in ("omega_h2", "k_t_half_h_mpc"):
-        density *= likelihood(content, name, np.array([getattr(p, name) for p in points]))
+    model = sterile.DilutedFreezeOut(7.0, 1.0, dilution=1.0)
+    ((undiluted,), _) = seen(model, "dilution", [1.0])
+    x = math.log(undiluted / 0.12) + np.linspace(-0.1, 0.1, NODES)
+    both = zip(MEASURED, seen(model, "dilution", np.exp(x)))
+    density = np.prod([likelihood(content, name, value) for name, value in both], axis=0)
     return math.log(np.trapezoid(density, x) / (high - low))
 
 
 def of_decay(content) -> float:
-    """One integral over the width, and one over the yield."""
+    """One integral over the width, and one over the yield: Omega h^2 ~ Y, <q> does not know it."""
     low, high = prior(content, "width_gev")
     x = np.linspace(low, high, NODES)
-
-    def at(log_width):
-        width = math.exp(log_width)
-        return sterile.evaluate(sterile.ParentDecay(7.0, 100.0, width, parent_yield=1e-5))
-
-    points = [at(each) for each in x]
-    by_width = likelihood(content, "k_t_half_h_mpc", np.array([p.k_t_half_h_mpc for p in points]))
+    model = sterile.ParentDecay(7.0, 100.0, 1e-15, parent_yield=1e-5)
+    abundance, mean = seen(model, "width_gev", np.exp(x))
+    by_width = np.trapezoid(likelihood(content, "q_mean", mean), x) / (high - low)
     ends = prior(content, "parent_yield")
-    yields = np.linspace(*ends, 100_001)
-    abundance = float(points[0].omega_h2) * np.exp(yields) / 1e-5
-    by_yield = likelihood(content, "omega_h2", abundance)
-    integrals = np.trapezoid(by_width, x) / (high - low), np.trapezoid(by_yield, yields)
-    return math.log(integrals[0] * integrals[1] / (ends[1] - ends[0]))
+    y = np.linspace(*ends, 100_001)
+    of_yield = likelihood(content, "omega_h2", abundance[0] * np.exp(y) / 1e-5)
+    return math.log(by_width * np.trapezoid(of_yield, y) / (ends[1] - ends[0]))
 
 
 def main(folder):
-    session.start()
+    session.start("once")
     found = {}
     for name, integral in (("freeze-out", of_freeze_out), ("decay", of_decay)):
         path = HERE / f"fit-which-{name}.toml"

@@ -72,12 +72,8 @@ def resonant_clock(model, plasma: Plasma, at: resonant.Clock, cells: int) -> res
     bath = in_expansion(temperature, plasma)
     log_g_s = jnp.log(bath.g_s)
     ends, middle = jnp.asarray(at.ends.coefficients), jnp.asarray(at.middle.coefficients)
-    ends = (
-        ends.at[:, 0]
-        .set(_coefficients(log_g_s))
-        .at[:, 3]
-        .set(_coefficients(jnp.asarray(bath.density)))
-    )
+    density = _coefficients(jnp.asarray(bath.density))
+    ends = ends.at[:, 0].set(_coefficients(log_g_s)).at[:, 3].set(density)
     duration = _coefficients(jnp.log(temperature * bath.time_gev))
     middle = middle.at[:, 0].set(duration)
     if plasma.release is not None:
