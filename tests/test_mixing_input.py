@@ -154,25 +154,3 @@ def test_the_example_of_each_kind_runs(tmp_path, kind):
     result = json.loads(done.stdout)
     assert result["status"] == 0 and result["mass_kev"] == 7.1
     assert result["yield_n_error"] < 2e-3 and "xray-xrism2025" in result["verdicts"]
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        sterile.DodelsonWidrow(**ARGUMENTS),
-        sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry=1e-3),
-        sterile.ScalarDecayMixing(100.0, 1e-8, 1e-9, **ARGUMENTS),
-    ],
-    ids=lambda model: model.kind,
-)
-@pytest.mark.parametrize(
-    "plasma",
-    [
-        {"fluid_w": 1.0, "fluid_density_ratio": 1.0, "fluid_temperature_gev": 0.1},
-        {"reheating_temperature_gev": 0.1},
-    ],
-    ids=["fluid", "reheating"],
-)
-def test_another_expansion_is_refused_and_not_ignored(model, plasma):
-    with pytest.raises(ValueError, match="not available for mixing"):
-        sterile.solve(model, sterile.Plasma(**plasma))
