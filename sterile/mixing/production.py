@@ -46,6 +46,7 @@ class ResonantDetails(eqx.Module):
     f_n, f_nbar : (n,) occupation of the two helicities, made of neutrinos and antineutrinos.
     asymmetry_left : n_L/s at the end over that at the start, of the flavour that mixes.
     asymmetry_yield : n_L/s of that flavour at the start and at the end, (2,).
+    asymmetry_jump : the largest change of that within one step, over the largest at the start.
     imbalance : sterile number made less the asymmetry lost, over the larger: rounding.
     """
 
@@ -54,6 +55,7 @@ class ResonantDetails(eqx.Module):
     f_nbar: Array
     asymmetry_left: Array
     asymmetry_yield: Array
+    asymmetry_jump: Array
     imbalance: Array
 
 
@@ -149,6 +151,7 @@ def solve_resonant(
         f_nbar=found.f[1],
         asymmetry_left=last / jnp.where(first == 0.0, jnp.inf, first),
         asymmetry_yield=jnp.stack([first, last]),
+        asymmetry_jump=found.jump,
         imbalance=(made - (first - last)) / larger,
     )
     return assemble(
