@@ -74,49 +74,64 @@ def at(mixing, column):
     return size * np.sign(column[np.argmin(np.abs(np.log(MIXINGS / mixing)))])
 
 
-def main(output):
-    session.start()
+def collect():
+    """Solve all cases, write them to NUMBERS and print what stands in docs/studies.md."""
     drive = spectra.drive(spectra.Cosmology())
     NUMBERS.parent.mkdir(exist_ok=True)
-    with plt.style.context(plots.STYLE), h5py.File(NUMBERS, "w") as file:
-        figure, panels = plt.subplots(1, 3, figsize=(12.6, 4.6), layout="constrained", sharey=True)
+    print("| m_N, y | ⟨q⟩ of decays | X-rays below | Ωh² there | ⟨q⟩ | k(T² = ½) | Ωh² + 5 % at |")
+    print("|---|---|---|---|---|---|---|")
+    with h5py.File(NUMBERS, "w") as file:
         file["sin2_2theta"] = MIXINGS
-        print(
-            "| m_N, y | ⟨q⟩ of decays | X-rays below | Ωh² there | ⟨q⟩ | k(T² = ½) | Ωh² + 5 % at |"
-        )
-        print("|---|---|---|---|---|---|---|")
-        for (mass, yukawa), colour in zip(CASES, COLOURS):
+        for mass, yukawa in CASES:
             found, left, before = changes(mass, yukawa, drive)
             limit = strictest_mixing(mass)
-            label = rf"{mass:g} keV, $y = 10^{{{np.log10(yukawa):.0f}}}$"
-            label += rf", decays alone $\langle q\rangle = {float(before.q_mean):.1f}$"
-            for axes, column in zip(panels, found.T):
-                below = limit > MIXINGS
-                axes.loglog(MIXINGS, np.abs(column), color=colour, lw=1.2, alpha=0.6)
-                axes.loglog(MIXINGS[below], np.abs(column[below]), color=colour, lw=2.6)
-                axes.plot([limit], [np.abs(at(limit, column))], "o", color=colour, ms=6)
-            panels[0].plot([], [], color=colour, lw=2.6, label=label)
             group = file.create_group(f"{mass:g} keV, y = {yukawa:g}")
             group.attrs.update(xray_limit=limit, q_mean=float(before.q_mean))
-            group.create_dataset("survival", data=left)
+            group["survival"] = left
             for name, column in zip(WHAT, found.T):
                 group[name] = column
             there = [f"{100.0 * at(limit, column):+.2g} %" for column in found.T]
-            five = np.exp(np.interp(np.log(SMALL), np.log(found[:, 0]), np.log(MIXINGS)))
+            size = np.log(np.abs(found[:, 0]))
+            five = np.exp(np.interp(np.log(SMALL), size, np.log(MIXINGS)))
             print(
                 f"| {mass:g} keV, {yukawa:g} | {float(before.q_mean):.2f} | {limit:.2g} "
                 f"| {' | '.join(there)} | {five:.2g} |",
                 flush=True,
             )
+
+
+def draw(output):
+    """The figure, from NUMBERS."""
+    with plt.style.context(plots.STYLE), h5py.File(NUMBERS, "r") as file:
+        figure, panels = plt.subplots(1, 3, figsize=(12.6, 4.6), layout="constrained", sharey=True)
+        for (mass, yukawa), colour in zip(CASES, COLOURS):
+            group = file[f"{mass:g} keV, y = {yukawa:g}"]
+            limit, warmth = group.attrs["xray_limit"], group.attrs["q_mean"]
+            for axes, name in zip(panels, WHAT):
+                column = group[name][:]
+                there, below = np.abs(at(limit, column)), limit > MIXINGS
+                axes.loglog(MIXINGS, np.abs(column), color=colour, lw=1.2, alpha=0.6)
+                x, y = np.append(MIXINGS[below], limit), np.append(np.abs(column[below]), there)
+                axes.loglog(x, y, color=colour, lw=2.6)
+                axes.plot([limit], [there], "o", color=colour, ms=6)
+            label = rf"{mass:g} keV, $y = 10^{{{np.log10(yukawa):.0f}}}$, decays alone: "
+            label += rf"$\langle q\rangle = {warmth:.1f}$"
+            panels[0].plot([], [], color=colour, lw=2.6, label=label)
         for axes, name in zip(panels, WHAT.values()):
             axes.axhline(SMALL, color="0.6", lw=0.8, ls="--", zorder=0)
-            axes.set(xlabel=r"$\sin^2 2\theta$", title=f"change of {name}", ylim=(1e-6, 30.0))
+            axes.set(xlabel=r"$\sin^2 2\theta$", title=f"change of {name}", ylim=(1e-5, 30.0))
             axes.set_xlim(MIXINGS[0], MIXINGS[-1])
         panels[0].set_ylabel("relative change by mixing")
         panels[0].text(2e-14, 1.15 * SMALL, "5 %", fontsize=9, color="0.4")
         panels[0].plot([], [], "ko", ms=6, label="strictest X-ray limit; thick: below it")
         figure.legend(loc="outside upper center", ncols=2, fontsize="small")
         plots.save(figure, output)
+
+
+def main(output):
+    session.start()
+    collect()
+    draw(output)
 
 
 if __name__ == "__main__":

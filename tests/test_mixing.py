@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import sterile
-from sterile.mechanisms import mechanism_of
 from sterile.mixing import background, grids
+from sterile.status import Status, is_failure, is_numerical, message_of
 
 DODELSON_WIDROW = sterile.DodelsonWidrow(mass_kev=7.1, sin2_2theta=1e-9, flavour="mu")
 SHI_FULLER = sterile.ShiFuller(7.1, 4e-11, lepton_asymmetry=1e-3, flavour="mu")
@@ -81,7 +81,8 @@ def test_an_asymmetry_that_is_used_up_at_once(mass, mixing, asymmetry, steps, bo
     model = sterile.ShiFuller(mass, mixing, asymmetry, flavour="mu")
     found = sterile.solve(model, grid=grids.Grid(steps, 400))
     fine = sterile.solve(model, grid=grids.Grid(3200, 200))
-    assert int(found.status) == int(fine.status) == 0
+    # with so few cells the jump may be one of more than 0.3, a caveat
+    assert int(found.status) == 0 and not is_failure(int(fine.status))
     assert float(found.yield_n) == pytest.approx(float(fine.yield_n), rel=bound)
     assert float(found.q_mean) == pytest.approx(float(fine.q_mean), rel=bound)
     # L falls without a swing to the other side
@@ -92,10 +93,12 @@ def test_an_asymmetry_that_is_used_up_at_once(mass, mixing, asymmetry, steps, bo
 
 @pytest.mark.invariants
 def test_a_jump_that_steps_do_not_resolve_is_told():
-    model = sterile.ShiFuller(95.6, 1.16e-8, 1.91e-2, flavour="mu")
-    told = mechanism_of(model).warnings(model, sterile.solve(model), None)
-    assert any("do not rely on derivatives" in line for line in told)
-    assert not mechanism_of(model).warnings(SHI_FULLER, sterile.solve(SHI_FULLER), None)
+    found = sterile.solve(sterile.ShiFuller(95.6, 1.16e-8, 1.91e-2, flavour="mu"))
+    assert int(found.status) == Status.ASYMMETRY_JUMPS and float(found.asymmetry_jump) > 0.3
+    # a caveat: the numbers stand, with their error
+    assert not is_failure(int(found.status)) and is_numerical(int(found.status))
+    assert "do not rely on derivatives" in message_of(int(found.status))
+    assert float(sterile.solve(SHI_FULLER).asymmetry_jump) < 0.02
 
 
 @pytest.mark.slow

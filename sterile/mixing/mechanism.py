@@ -54,23 +54,6 @@ _THERMAL_SHARE = {
 _NEARLY_THERMAL = 0.1
 
 
-# points whose asymmetry changes by more than this within a step are off by up to tens of percent,
-# as their estimated error says; below it by less than 1 % (docs/mixing.md)
-_JUMP = 0.3
-
-
-def resonant_warnings(model, point, cosmology) -> list[str]:
-    """What a user of resonant mixing should know of a finished point."""
-    found, jump = warnings(model, point, cosmology), float(point.asymmetry_jump)
-    if jump > _JUMP:
-        found.append(
-            f"the lepton asymmetry changes by {jump:.2g} of itself within one step: when it does "
-            "so may be known only roughly; look at the estimated error, and do not rely on "
-            "derivatives"
-        )
-    return found
-
-
 def warnings(model, point, cosmology) -> list[str]:
     """What a user of mixing should know of a finished point."""
     found = []
@@ -117,7 +100,7 @@ SHI_FULLER = Mechanism(
         "asymmetry_left": Quantity("1", "share of the lepton asymmetry left", r"$L/L_0$"),
         "asymmetry_jump": Quantity("1", "largest change of the asymmetry within a step", ""),
     },
-    warnings=resonant_warnings,
+    warnings=warnings,
     datasets=production.resonant_datasets,
     plane=("mass_kev", "sin2_2theta"),
     citations=(_SHI_FULLER, _VENUMADHAV, _OPACITIES, thermodynamics.CITATION),

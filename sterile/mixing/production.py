@@ -16,6 +16,9 @@ from sterile.models import Plasma, in_range
 from sterile.status import Status
 
 _ZETA_3 = 1.2020569031595942
+# points whose asymmetry changes by more than this within a step are off by up to tens of percent,
+# as their estimated error says; below it by less than 1 % (docs/mixing.md)
+_JUMP = 0.3
 
 
 class AsymmetryHistory(History):
@@ -162,7 +165,11 @@ def solve_resonant(
         history=AsymmetryHistory(found.temperature_gev, yields, found.asymmetry),
         details=details,
         error=error,
-        solved=found.missed <= UNBALANCED,
+        caveat=jnp.where(
+            found.missed <= UNBALANCED,
+            jnp.where(found.jump > _JUMP, Status.ASYMMETRY_JUMPS, Status.SUCCESS),
+            Status.NOT_CONVERGED,
+        ),
     )
 
 
@@ -183,11 +190,11 @@ def _evolve(model, plasma, grid):
 
 
 def assemble(
-    model, plasma, grid, *, f, history, details, error, q=None, solved: Array | bool = True
+    model, plasma, grid, *, f, history, details, error, q=None, caveat: Array | int = 0
 ) -> Production:
     """A production from F (n,) at ``q``, those of mixing's own grid when left out.
 
-    ``solved``: whether every step was.
+    ``caveat``: status where nothing else is wrong.
     """
     q = jnp.asarray(momenta(f.size)[0]) if q is None else q
     number = jnp.sum(q**3 * f)
@@ -198,7 +205,7 @@ def assemble(
         Status.OUT_OF_RANGE,
         jnp.where(
             finite,
-            jnp.where(solved, Status.SUCCESS, Status.NOT_CONVERGED),
+            caveat,
             Status.NON_FINITE,
         ),
     )
