@@ -56,7 +56,7 @@ def points():
     """Eight points of a Sobol sequence, and two whose resonance closes while N is made."""
     low = [math.log(2.0), math.log(1e-13), -3.0, -1.0, -3.0]
     high = [math.log(50.0), math.log(1e-9), 3.0, 10.0, 3.0]
-    drawn = qmc.scale(qmc.Sobol(5, seed=0).random(8), low, high)
+    drawn = qmc.scale(qmc.Sobol(5, rng=0).random(8), low, high)
     closed = [
         [math.log(7.1), math.log(1e-10), 0.0, 1e3 * closing(7.1, temperature), 0.0]
         for temperature in (0.2, 0.3)

@@ -110,6 +110,7 @@ def test_asymmetries_of_other_flavours_have_names_of_their_own():
         sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry=1e-3, lepton_asymmetry_e=0.2)
 
 
+@pytest.mark.slow  # compiles the whole pipeline
 def test_three_asymmetries_are_axes_of_a_scan():
     """Each point as if it had been given as a table."""
     from sterile.scan import kernel
