@@ -11,7 +11,6 @@ from sterile.fit import problem, store
 from sterile.fit.forecasts import fisher
 from sterile.fit.optimum import LOOKED, maximum, starts
 from sterile.fit.settings import FitStopped, Settings
-from sterile.status import message_of
 
 
 def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
@@ -39,9 +38,6 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
     if not highest.converged:
         warnings.append("the best search did not converge; give more starts")
     warnings += [f"{name} is at a bound of its prior" for name in highest.at_bound]
-    code = int(target.observe(highest.values, ("status",))["status"])
-    if code:
-        warnings.append(f"at the maximum: {message_of(code)}")
     groups = {
         "posterior": {
             name: np.array([[each.values[name]] for each in found]) for name in highest.values
