@@ -23,6 +23,7 @@ class Status(enum.IntEnum):
     MASS_ABOVE_KINEMATIC_LIMIT = 23
     TOLERANCE_NOT_MET = 24
     OCCUPATION_ABOVE_ONE = 25
+    ASYMMETRY_JUMPS = 26
     EVALUATION_FAILED = 40
     WORKER_DIED = 41
 
@@ -54,6 +55,11 @@ MESSAGES = {
         "for scalar decay inverse_decays = true includes both, a spectrum of a file may be "
         "normalised otherwise"
     ),
+    Status.ASYMMETRY_JUMPS: (
+        "the lepton asymmetry falls by more than 0.3 of itself within one step: when it does so is "
+        "known only roughly; look at the estimated errors, or solve on a finer grid, and do not "
+        "rely on derivatives"
+    ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"
     ),
@@ -64,13 +70,19 @@ MESSAGES = {
 }
 
 
+# of production's codes, those that leave a result to use
+_CAVEATS = (Status.TOLERANCE_NOT_MET, Status.OCCUPATION_ABOVE_ONE, Status.ASYMMETRY_JUMPS)
+
+
 def is_failure(code: Any) -> Any:
     """Whether there is no result to use; other codes above 0 are caveats.
 
     ``code``: of ``Point.status``, a number or an array; so is the answer.
     """
     failed = (code == _SpectraStatus.NON_FINITE) | (code >= Status.OUT_OF_RANGE)
-    return failed & (code != Status.TOLERANCE_NOT_MET) & (code != Status.OCCUPATION_ABOVE_ONE)
+    for caveat in _CAVEATS:
+        failed = failed & (code != caveat)
+    return failed
 
 
 _OF_NUMERICS = (
@@ -80,6 +92,7 @@ _OF_NUMERICS = (
     Status.NON_FINITE,
     Status.NOT_CONVERGED,
     Status.TOLERANCE_NOT_MET,
+    Status.ASYMMETRY_JUMPS,
     Status.EVALUATION_FAILED,
     Status.WORKER_DIED,
 )

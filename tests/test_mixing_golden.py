@@ -1,6 +1,6 @@
 """Mixing against sterile-dm (1507.06655): runs of that code, and their converged limit.
 
-tests/golden/oscillation: copied from ../shared/reference/oscillation; reruns of ntveem/sterile-dm
+tests/golden/oscillation: reruns of ntveem/sterile-dm
 e448626 (nr_*.h5, attributes say how), and its equations solved to convergence in momenta with the
 same tables (*_converged.csv: q = p/T at 10 MeV, f_N, f_Nbar; noisy at 1 % from node to node).
 

@@ -99,6 +99,35 @@ def test_parameters_out_of_range():
         sterile.DodelsonWidrow(7.1, 1e-10, "muon")
 
 
+def test_asymmetries_of_other_flavours_have_names_of_their_own():
+    model = sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry=1e-3, lepton_asymmetry_tau=-2e-3)
+    assert np.asarray(model.asymmetries()).tolist() == [0.0, 1e-3, -2e-3]
+    with pytest.raises(ValueError, match="lepton_asymmetry_mu is of the flavour that mixes"):
+        sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry=1e-3, lepton_asymmetry_mu=1e-3)
+    with pytest.raises(ValueError, match="lepton_asymmetry_e must not stand beside"):
+        sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry={"mu": 1e-3}, lepton_asymmetry_e=1e-3)
+    with pytest.raises(ValueError, match=r"lepton_asymmetry_e = 0.2 .*\[-0.1, 0.1\]"):
+        sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry=1e-3, lepton_asymmetry_e=0.2)
+
+
+@pytest.mark.slow  # compiles the whole pipeline
+def test_three_asymmetries_are_axes_of_a_scan():
+    """Each point as if it had been given as a table."""
+    from sterile.scan import kernel
+
+    content = {"kind": "shi-fuller", **ARGUMENTS, "lepton_asymmetry": 1e-3, "flavour": "mu"}
+    names = ("lepton_asymmetry", "lepton_asymmetry_e", "lepton_asymmetry_tau")
+    scanned = json.dumps({"model": {**content, **dict.fromkeys(names, float("nan"))}})
+    setup = kernel.prepare(scanned, False)
+    values = {name: np.array(column) for name, column in zip(
+        names, [[1e-3, 2e-3], [1e-3, -3e-3], [0.0, 5e-4]]
+    )}  # fmt: skip
+    found = kernel.solve(setup, values, 2)["points/yield_n"]
+    for i, (mu, e, tau) in enumerate(zip(*(values[name] for name in names))):
+        model = sterile.ShiFuller(**ARGUMENTS, lepton_asymmetry={"e": e, "mu": mu, "tau": tau})
+        assert found[i] == pytest.approx(float(sterile.solve(model).yield_n), rel=1e-10)
+
+
 def test_tables_are_known_by_their_content(tmp_path):
     path = mixing_cases.rates_file(tmp_path, 1.0)
     one = sterile.DodelsonWidrow(**ARGUMENTS, rates_table=path)
@@ -122,9 +151,14 @@ def test_configuration(tmp_path):
     model = config.model_of(config.load(path))
     assert np.asarray(model.asymmetries()).tolist() == [1e-3, 0.0, -1e-3]
     assert model.rates_table.path == str(tmp_path / "rates-1.csv")
-    with pytest.raises(ValueError, match="lepton_asymmetry"):
-        config.check({"model": {"kind": "shi-fuller", "mass_kev": 7.1, "sin2_2theta": 1e-10,
-                                "lepton_asymmetry": {"electron": 1e-3}}})  # fmt: skip
+    for table, words in (
+        ({"electron": 1e-3}, "unknown key .* lepton_asymmetry.electron; known keys: e, mu, tau"),
+        ({"mue": 1e-3}, "unknown key .* lepton_asymmetry.mue; did you mean 'mu'"),
+        ({"mu": "much"}, "lepton_asymmetry.mu = 'much': input should be a valid number$"),
+        ("much", "lepton_asymmetry = 'much': input should be a valid number$"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            config.check({"model": {"kind": "shi-fuller", **ARGUMENTS, "lepton_asymmetry": table}})
     with pytest.raises(ValueError, match="is a parameter of this kind"):
         config.check({"model": {"kind": "dodelson-widrow", **ARGUMENTS},
                       "dark_matter": {"mass_kev": 7.0}})  # fmt: skip

@@ -1,6 +1,7 @@
 """The plane of a scan can be drawn, whatever the scan; what it looks like is for eyes."""
 
 import copy
+import dataclasses
 import json
 import sys
 
@@ -79,6 +80,73 @@ def test_other_parameters_and_panels():
     results = plane_results(extra={"scalar_mass_gev": 100.0})
     results.points["scalar_mass_gev"][::2] = 65.0
     assert len(plane.figure_plane(results).axes) == 2
+
+
+def mixing_results(count=6):
+    """A scan in closed form: Omega h^2 = 0.12 where L = 1e-3 (m/7 keV) (s/1e-11)^-1/2."""
+    axes = (
+        np.geomspace(2.0, 50.0, count),
+        np.geomspace(1e-13, 1e-9, count),
+        np.geomspace(1e-4, 1e-1, 4),
+    )
+    m, s, asymmetry = (part.ravel() for part in np.meshgrid(*axes, indexing="ij"))
+    made = asymmetry / (1e-3 * (m / 7.0) * (s / 1e-11) ** -0.5)
+    margin = np.log(m / 7.0)
+    return Results(
+        points={
+            "mass_kev": m, "sin2_2theta": s, "lepton_asymmetry": asymmetry,
+            "status": np.zeros(m.size, dtype="<i4"), "omega_h2": 0.12 * made,
+            "q_mean": 1.0 + 0.1 * np.log(m),
+        },
+        verdicts={
+            "half-mode-2.0keV": {"margin": margin}, "half-mode-3.3keV": {"margin": margin - 0.5},
+            "satellites": {"margin": margin - 1.0}, "overclosure": {"margin": -np.log(made)},
+        },
+        arrays={},
+        shared={},
+        parameters=("mass_kev", "sin2_2theta", "lepton_asymmetry"),
+        shape=(count, count, 4),
+        damaged=0,
+        attributes={"identity": json.dumps({"model": {"kind": "shi-fuller"}})},
+    )  # fmt: skip
+
+
+def test_the_third_parameter_of_a_mixing_plane_is_solved_for():
+    figure = plane.figure_plane(mixing_results())
+    axes, colours = figure.axes
+    assert {"half-mode: forbidden", "half-mode: allowed inside", "satellites"} <= legend(figure)
+    # the abundance is the target everywhere
+    assert "overclosure" not in legend(figure) and any("X-ray" in one for one in legend(figure))
+    said = " ".join(text.get_text() for text in axes.texts)
+    assert r"$L$ = $10^{-3}$" in said and r"\Omega h^2 > 0.12" in said
+    assert "0.12" in colours.get_ylabel()
+    # two values of it are panels
+    results = mixing_results()
+    few = results.points["lepton_asymmetry"] < 2e-3
+    points = {name: column[few] for name, column in results.points.items()}
+    verdicts = {name: {"margin": parts["margin"][few]} for name, parts in results.verdicts.items()}
+    panels = plane.figure_plane(dataclasses.replace(results, points=points, verdicts=verdicts))
+    assert len(panels.axes) == 4  # each with its colours
+
+
+def test_a_curve_of_ones_own_takes_the_place_of_shipped_numbers(tmp_path):
+    from sterile.xray import read_limit
+
+    path = tmp_path / "curve.txt"
+    path.write_text("2 1e-9\n50 1e-13\n")
+    shown = legend(plane.figure_plane(mixing_results(), {"mine": read_limit(path)}))
+    assert "X-ray limit: excluded above" in shown
+    assert not any("single masses" in one for one in shown)
+
+
+def test_curves_are_for_scans_over_mass_and_mixing(tmp_path, monkeypatch, capsys):
+    path, curve = tmp_path / "r.h5", tmp_path / "curve.txt"
+    curve.write_text("2 1e-9\n50 1e-13\n")
+    scan.run(copy.deepcopy(SCAN), path, workers=1, evaluation=Cheap())
+    command = ["sterile", "plot", str(path), "-o", str(tmp_path / "p.png"), "--xray", str(curve)]
+    monkeypatch.setattr(sys, "argv", command)
+    assert cli.run() == 2
+    assert "needs a scan over mass_kev and sin2_2theta" in capsys.readouterr().err
 
 
 def test_scans_that_are_no_plane_say_so():

@@ -22,7 +22,9 @@ def study_plane():
 
 
 @pytest.mark.invariants
-@pytest.mark.parametrize("name", ["study_free_streaming", "study_mean_momentum"])
+@pytest.mark.parametrize(
+    "name", ["study_free_streaming", "study_mean_momentum", "study_mixing_after_decay"]
+)
 def test_a_study_imports(study_plane, name):
     """Studies that share the plane, or need nothing beyond the package, find what they import."""
     assert callable(importlib.import_module(name).main)

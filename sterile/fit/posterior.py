@@ -161,9 +161,10 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
             f"({', '.join(found['statuses'])}); run `sterile solve` at one of them to see why, "
             "and narrow the priors"
         )
-    crowded = found.get("statuses", {}).get(Status.OCCUPATION_ABOVE_ONE.name, 0)
-    if crowded:
-        sentences.append(f"{name}: {crowded} draws: {MESSAGES[Status.OCCUPATION_ABOVE_ONE]}")
+    for caveat in (Status.OCCUPATION_ABOVE_ONE, Status.ASYMMETRY_JUMPS):
+        count = found.get("statuses", {}).get(caveat.name, 0)
+        if count:
+            sentences.append(f"{name}: {count} draws: {MESSAGES[caveat]}")
     error = found.get("log_evidence_error")
     if error is not None and error > _LARGE_WEIGHT_ERROR:
         sentences.append(

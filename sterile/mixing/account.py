@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sterile.mixing.potentials import FLAVOURS
 from sterile.narrative import Sentence, Told, by_momentum, history, mean_momentum, sentence
 from sterile.scalar import SCALAR_DECAY, scalar_and_regime
 
@@ -46,7 +47,7 @@ def account(told: Told) -> list[Sentence]:
 
 def resonant_account(told: Told) -> list[Sentence]:
     """Resonant production: what is left of the asymmetry, and what it made."""
-    given = np.ravel(np.asarray(_numbers(told.parameters["lepton_asymmetry"]), dtype=float))
+    given = _asymmetries(told.parameters)
     model, when = mixing(told)
     asymmetry = sentence(
         "regime",
@@ -77,8 +78,13 @@ def resonant_account(told: Told) -> list[Sentence]:
     ]
 
 
-def _numbers(asymmetry):
-    return list(asymmetry.values()) if isinstance(asymmetry, dict) else asymmetry
+def _asymmetries(parameters):
+    """All that are stated, in one array."""
+    stated = parameters["lepton_asymmetry"]
+    first = list(stated.values()) if isinstance(stated, dict) else stated
+    others = [parameters.get(f"lepton_asymmetry_{flavour}") for flavour in FLAVOURS]
+    others = [value for value in others if value is not None]
+    return np.append(np.asarray(first, dtype=float), others)
 
 
 def decay_and_mixing(told: Told) -> list[Sentence]:

@@ -4,8 +4,12 @@ A step is made with an asymmetry a at its end, and what it converts leaves anoth
 is where g(a) = a. Mixing that relaxes the asymmetry within a step has g' << -1: what came out,
 taken in again, would swing about the end, ever wider. One step of Newton with the g' of the step
 before does instead; where the asymmetry jumps, and that is not enough, a search does.
+
+Derivatives are those of the end itself, by the theorem of implicit functions with the g' at the
+end, da = dg/(1 - g'), not those of the way that led there.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,11 +19,12 @@ from jax import Array
 
 from spectra.batching import anywhere
 
-# beyond it a step is not solved, over the largest asymmetry: ten times what a search ends at
+# beyond it a step is not solved, over the largest asymmetry
 UNBALANCED = 1e-4
-# relative to the largest asymmetry: how far what comes out may be from what went in, which changes
-# say nothing of g', and how far a step leads at most
-_ALLOWED, _BLIND, _FARTHEST = 1e-5, 1e-9, 4.0
+# relative to the largest asymmetry: how far what comes out may be from what went in, so little that
+# values do not show where the search began; which changes say nothing of g'; and how far a step
+# leads at most
+_ALLOWED, _BLIND, _FARTHEST = 1e-10, 1e-9, 4.0
 # tries of a search; halving alone takes _FARTHEST to 1e-12
 _SEARCHES = 40
 # a secant goes at most so many times as far as what came out
@@ -54,8 +59,14 @@ def balanced(
     response : guess of g', not above zero.
     largest : what all asymmetries are compared with.
     """
-    first = attempt(guess)
-    second = attempt(guess + (first.left - guess) / (1.0 - response))
+    attempt, values = jax.closure_convert(attempt, guess)
+    return Balanced(*_balanced(attempt, values, guess, start, response, largest))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _balanced(attempt, values, guess, start, response, largest):
+    first = attempt(guess, *values)
+    second = attempt(guess + (first.left - guess) / (1.0 - response), *values)
     moved, blind = second.at - guess, (_BLIND * largest) ** 2
     response = ((second.left - first.left) * moved + blind * response) / (moved**2 + blind)
 
@@ -64,11 +75,25 @@ def balanced(
 
     def search(first, second):
         reach = _FARTHEST * largest
-        return _search(attempt, far, first, second, start - reach, start + reach)
+        ends = start - reach, start + reach
+        return _search(lambda at: attempt(at, *values), far, first, second, *ends)
 
     found = jax.lax.cond(anywhere(far(second)), search, lambda _, second: second, first, second)
     missed = jnp.abs(found.left - found.at) / largest
-    return Balanced(found, jnp.minimum(response, 0.0), missed)
+    return found, jnp.minimum(response, 0.0), missed
+
+
+@_balanced.defjvp
+def _derivative(attempt, primals, tangents):
+    values, *others = primals
+    found, response, missed = _balanced(attempt, values, *others)
+    _, change = jax.linearize(attempt, found.at, *values)
+    alone = change(jnp.zeros_like(found.at), *tangents[0])
+    with_end = change(jnp.ones_like(found.at), *(jnp.zeros_like(value) for value in values))
+    moved = alone.left / (1.0 - with_end.left)
+    tangent = jax.tree.map(lambda first, slope: first + slope * moved, alone, with_end)
+    still = jnp.zeros_like(response), jnp.zeros_like(missed)
+    return (found, response, missed), (tangent, *still)
 
 
 def _search(attempt, far, first, second, low, high):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sterile.contract import Choices
+from sterile.mixing.potentials import FLAVOURS
 from sterile.models import Plasma
 
 
@@ -31,7 +32,9 @@ def prepare_resonant(models, plasma: Plasma) -> Choices:
 
 
 def _count(models) -> int:
-    sizes = [np.size(models.mass_kev), np.size(models.sin2_2theta)]
+    numbers = [models.mass_kev, models.sin2_2theta]
+    numbers += [getattr(models, f"lepton_asymmetry_{flavour}") for flavour in FLAVOURS]
+    sizes = [np.size(one) for one in numbers if one is not None]
     asymmetry = np.asarray(models.lepton_asymmetry)
     # three numbers of one model are flavours
     alone = asymmetry.ndim == 1 and max(sizes) == 1 and asymmetry.size == 3

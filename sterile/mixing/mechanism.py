@@ -98,6 +98,7 @@ SHI_FULLER = Mechanism(
     numbers={
         **_THERMAL_SHARE,
         "asymmetry_left": Quantity("1", "share of the lepton asymmetry left", r"$L/L_0$"),
+        "asymmetry_jump": Quantity("1", "largest change of the asymmetry within a step", ""),
     },
     warnings=warnings,
     datasets=production.resonant_datasets,

@@ -14,6 +14,8 @@ from sterile.scalar import ScalarDecay
 
 # what one flavour's parameter says; three numbers (e, mu, tau) or a table may stand in its place
 _ASYMMETRY = "lepton asymmetry n_L/T^3 of the flavour at T = 10 GeV"
+_ASYMMETRIES = (-0.1, 0.1)
+_BEYOND_LINEAR = "beyond it the expansion of chemical equilibrium in mu/T fails"
 _RATES = "rates of active neutrinos, CSV temperature_mev,q,gamma_over_gf2_t5, of rate_kind"
 _KIND = "what Gamma is: total width, or loss alone, smaller by 1 + e^-q"
 _GSTAR = "degrees of freedom: T [MeV], g_rho, g_s"
@@ -50,6 +52,18 @@ def _rate_scale(what: str, symbol: str) -> Any:
         10.0,
         1.0,
         fix="1 is as computed; the band is in docs/opacities.md",
+        symbol=symbol,
+        optional=True,
+    )
+
+
+def _other_asymmetry(flavour: str, symbol: str) -> Any:
+    return parameter(
+        "1",
+        f"lepton asymmetry of {flavour} where another flavour mixes, beside lepton_asymmetry",
+        *_ASYMMETRIES,
+        typical=1e-3,
+        fix=_BEYOND_LINEAR,
         symbol=symbol,
         optional=True,
     )
@@ -120,8 +134,9 @@ def as_asymmetry(value: Any) -> Array:
 class ShiFuller(Model):
     """Sterile neutrinos from mixing in a plasma with a lepton asymmetry, resonant (Shi-Fuller).
 
-    ``lepton_asymmetry`` is n_L/T^3 of the flavour that mixes, at T = 10 GeV, without others; or
-    three numbers (3,) of e, mu and tau, or a table of flavours.
+    ``lepton_asymmetry`` is n_L/T^3 of the flavour that mixes, at T = 10 GeV; those of the others
+    are zero, or ``lepton_asymmetry_e`` and so on, which may be scanned and fitted. Or it is three
+    numbers (3,) of e, mu and tau, or a table of flavours.
     """
 
     kind: ClassVar[str] = "shi-fuller"
@@ -130,10 +145,9 @@ class ShiFuller(Model):
     lepton_asymmetry: Array = parameter(
         "1",
         _ASYMMETRY,
-        -0.1,
-        0.1,
-        1e-3,
-        fix="beyond it the expansion of chemical equilibrium in mu/T fails",
+        *_ASYMMETRIES,
+        typical=1e-3,
+        fix=_BEYOND_LINEAR,
         symbol=r"$L$",
         by=FLAVOURS,
         converter=as_asymmetry,
@@ -148,16 +162,48 @@ class ShiFuller(Model):
     opacities: str = switch(_OPACITIES, *OPACITIES)
     rate_scale_hadronic: Array | None = _hadronic_scale()
     rate_scale_leptonic: Array | None = _leptonic_scale()
+    lepton_asymmetry_e: Array | None = _other_asymmetry("e", r"$L_e$")
+    lepton_asymmetry_mu: Array | None = _other_asymmetry("mu", r"$L_\mu$")
+    lepton_asymmetry_tau: Array | None = _other_asymmetry("tau", r"$L_\tau$")
 
     def __check_init__(self):
         _check_rates(self)
+        _check_asymmetries(self)
 
     def asymmetries(self) -> Array:
         """n_L/T^3 of e, mu and tau, (3,)."""
         if self.lepton_asymmetry.ndim == 1:
             return self.lepton_asymmetry
-        own = np.array([flavour == self.flavour for flavour in FLAVOURS], dtype=float)
-        return jnp.multiply(own, self.lepton_asymmetry)
+        others = _others(self)
+        return jnp.stack(
+            [
+                self.lepton_asymmetry if name == self.flavour else others.get(name, jnp.zeros(()))
+                for name in FLAVOURS
+            ]
+        )
+
+
+def _others(model: ShiFuller) -> dict[str, Array]:
+    """Asymmetries of flavours that are stated beside ``lepton_asymmetry``."""
+    values = {name: getattr(model, f"lepton_asymmetry_{name}") for name in FLAVOURS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _check_asymmetries(model: ShiFuller) -> None:
+    """Raise if a flavour's asymmetry is stated twice."""
+    others = _others(model)
+    if model.flavour in others:
+        raise ValueError(
+            f"model lepton_asymmetry_{model.flavour} is of the flavour that mixes, whose asymmetry "
+            "is lepton_asymmetry; give it there, or mix another flavour"
+        )
+    # three numbers of one model are flavours
+    single = [model.mass_kev, model.sin2_2theta, *others.values()]
+    if others and model.lepton_asymmetry.ndim == 1 and all(np.ndim(one) == 0 for one in single):
+        raise ValueError(
+            f"model lepton_asymmetry_{next(iter(others))} must not stand beside a lepton_asymmetry "
+            "of all flavours; give lepton_asymmetry as one number, of the flavour that mixes"
+        )
 
 
 def _of_scalar(name: str) -> Any:

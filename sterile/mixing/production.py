@@ -16,6 +16,9 @@ from sterile.models import Plasma, in_range
 from sterile.status import Status
 
 _ZETA_3 = 1.2020569031595942
+# points whose asymmetry changes by more than this within a step are off by up to tens of percent,
+# as their estimated error says; below it by less than 1 % (docs/mixing.md)
+_JUMP = 0.3
 
 
 class AsymmetryHistory(History):
@@ -46,6 +49,7 @@ class ResonantDetails(eqx.Module):
     f_n, f_nbar : (n,) occupation of the two helicities, made of neutrinos and antineutrinos.
     asymmetry_left : n_L/s at the end over that at the start, of the flavour that mixes.
     asymmetry_yield : n_L/s of that flavour at the start and at the end, (2,).
+    asymmetry_jump : the largest change of that within one step, over the largest at the start.
     imbalance : sterile number made less the asymmetry lost, over the larger: rounding.
     """
 
@@ -54,6 +58,7 @@ class ResonantDetails(eqx.Module):
     f_nbar: Array
     asymmetry_left: Array
     asymmetry_yield: Array
+    asymmetry_jump: Array
     imbalance: Array
 
 
@@ -159,6 +164,7 @@ def solve_resonant(
         f_nbar=found.f[1],
         asymmetry_left=last / jnp.where(first == 0.0, jnp.inf, first),
         asymmetry_yield=jnp.stack([first, last]),
+        asymmetry_jump=found.jump,
         imbalance=(made - (first - last)) / larger,
     )
     return assemble(
@@ -169,7 +175,11 @@ def solve_resonant(
         history=AsymmetryHistory(found.temperature_gev, yields, found.asymmetry),
         details=details,
         error=error,
-        solved=found.missed <= UNBALANCED,
+        caveat=jnp.where(
+            found.missed <= UNBALANCED,
+            jnp.where(found.jump > _JUMP, Status.ASYMMETRY_JUMPS, Status.SUCCESS),
+            Status.NOT_CONVERGED,
+        ),
     )
 
 
@@ -191,11 +201,11 @@ def _evolve(model, plasma, grid):
 
 
 def assemble(
-    model, plasma, grid, *, f, history, details, error, q=None, solved: Array | bool = True
+    model, plasma, grid, *, f, history, details, error, q=None, caveat: Array | int = 0
 ) -> Production:
     """A production from F (n,) at ``q``, those of mixing's own grid when left out.
 
-    ``solved``: whether every step was.
+    ``caveat``: status where nothing else is wrong.
     """
     q = jnp.asarray(momenta(f.size)[0]) if q is None else q
     number = jnp.sum(q**3 * f)
@@ -206,7 +216,7 @@ def assemble(
         Status.OUT_OF_RANGE,
         jnp.where(
             finite,
-            jnp.where(solved, Status.SUCCESS, Status.NOT_CONVERGED),
+            caveat,
             Status.NON_FINITE,
         ),
     )

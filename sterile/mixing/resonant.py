@@ -15,7 +15,7 @@ while Y_b of the others stay. V_L and mu_a follow from the asymmetries
 (:mod:`sterile.mixing.redistribution`).
 
 Momenta are cells in ln q and f their mean. Over a step the distance from resonance is taken as
-bilinear, and the rate is averaged over cell and step in closed form
+linear on two triangles, and the rate is averaged over cell and step in closed form
 (:mod:`sterile.mixing.resonance`): a crossing may be far narrower than both. Y_a at the end of a
 step is predicted, the step is made, and made again until what comes out is what went in
 (:mod:`sterile.mixing.balance`); what is lost is what was made, to rounding. Steps are even in ln T,
@@ -51,6 +51,8 @@ _DENSE_GEV, _WIDER, _JOINT = (0.03, 2.0), 4.0, 0.3
 _RUNAWAY, _SMALLEST = 1.0, 0.02
 # what rounds off the absolute value of that change, so that all is smooth
 _AT_REST = 0.05
+# below this g' of :mod:`sterile.mixing.balance` each step overshoots: error times (1 + g')/(1 - g')
+_SWINGING = -1.0
 # of all steps, those that are left for it
 _SPARE = 2.0
 # nodes of the tables per unit of ln T: the bath changes over 0.1 of it, splines miss 1e-6
@@ -156,6 +158,7 @@ class Resonant(NamedTuple):
     yield_n : (t + 1, 2) n/s of N and of Nbar.
     missed : how far, at most, what a step leaves of the asymmetry is from what it was made with,
         over the largest asymmetry.
+    jump : the largest change of the asymmetry within a step, over the largest at the start.
     """
 
     f: Array
@@ -164,6 +167,7 @@ class Resonant(NamedTuple):
     asymmetry_yield: Array
     yield_n: Array
     missed: Array
+    jump: Array
 
 
 class _Pace(NamedTuple):
@@ -175,12 +179,16 @@ class _Pace(NamedTuple):
         ln T.
     slope : of the rate of change.
     response : change of what a step gains with the asymmetry at its end, per unit of its length.
+    potential : the asymmetry's share of V_L at the start of the last one.
+    swings : whether L has overshot what it is held at.
     """
 
     change: Array
     step: Array
     slope: Array
     response: Array
+    potential: Array
+    swings: Array
 
 
 class _End(NamedTuple):
@@ -295,14 +303,19 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         # what the next step begins with is what this one was made with: no momentum is crossed
         # twice or left out
         made, after = found.made
-        potential, earlier = after.asymmetry_potential, before.asymmetry_potential
+        potential, earlier = after.asymmetry_potential, pace.potential
         size = jnp.sqrt(0.5 * (potential**2 + earlier**2) + smallest)
         moving = step > 0.0
         taken = jnp.where(moving, step, pace.step)
-        rate = jnp.sqrt(((potential - earlier) / (size * taken)) ** 2 + _AT_REST**2)
+        # over two steps: where L is held at what it leaves, it swings about that from step to step
+        rate = (potential - earlier) / (size * (taken + pace.step))
+        rate = jnp.sqrt(rate**2 + _AT_REST**2)
+        # lengths that follow swings are chaotic: derivatives are those at fixed steps from there on
+        swings = pace.swings | (response < _SWINGING)
+        rate = jnp.where(swings, jax.lax.stop_gradient(rate), rate)
         change = found.at - taken_for
         slope = (change / taken - pace.change / pace.step) / between
-        pace = _Pace(change, taken, slope, response / taken)
+        pace = _Pace(change, taken, slope, response / taken, before.asymmetry_potential, swings)
         x = x - step
         carry = made, x, found.left, found.at, pace, rate, after
         return carry, (x, found.left, made @ weights, missed)
@@ -314,7 +327,7 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         jnp.asarray(x_start),
         start[own],
         start[own],
-        _Pace(zero, longest, zero, zero),
+        _Pace(zero, longest, zero, zero, first.asymmetry_potential, zero > 0.0),
         zero,
         first,
     )
@@ -332,4 +345,5 @@ def evolve(model, at: Clock, steps: int, cells: int) -> Resonant:
         asymmetry_yield=asymmetry,
         yield_n=jnp.concatenate([jnp.zeros((1, 2)), yields]),
         missed=jnp.max(missed),
+        jump=jnp.max(jnp.abs(jnp.diff(asymmetry))) / largest,
     )

@@ -1,6 +1,8 @@
 """The plane of a scan: what is allowed, the masses, where freeze-in turns into freeze-out."""
 
 import json
+import re
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import rc_context
@@ -9,36 +11,43 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from spectra.plots import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, STYLE, VERMILION
-from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC, REFERENCE_MASSES_KEV, bounds_table
+from spectra.plots import BLACK, BLUE, GREEN, ORANGE, STYLE, VERMILION
+from spectra.structure import COLD_BELOW_MPC, HOT_ABOVE_MPC
+from sterile import xray
 from sterile.contract import Mechanism
 from sterile.mechanisms import mechanism
 from sterile.models import parameters_of
-from sterile.quantities import PRODUCTION, TARGETS
+from sterile.quantities import TARGETS
+from sterile.scan import edges, mass_plane
+from sterile.scan.raster import Raster
 from sterile.scan.results import Results
 from sterile.status import Status, is_failure, name_of
 
 # in the order of VerdictStatus
 _REGION_COLOURS = {"allowed": GREEN, "constrained": ORANGE, "forbidden": VERMILION}
 _REGION_ALPHA = 0.38
-_BOUND_COLOURS = (PURPLE, SKY, BLUE, "#8B4513", "#555555")
 _TARGET_OMEGA_H2 = 0.12
 _MASSES_KEV = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 50.0, 1e2, 1e3, 1e4, 1e5, 1e6)
-_PIXELS = 400
 _MOST_PANELS = 6
-_SUMMARY = "half-mode"
-# verdicts that are only labels
-_LABELS_ONLY = ("free-streaming", "warmness")
+# a logarithmic axis that spans less is labelled in numbers
+_FEW_DECADES = 300.0
 _HATCHES = ("///", "\\\\\\", "|||", "---")
 # files written before kinds were kept in them
 _FIRST_KIND = "scalar-decay"
 
 
-def figure_plane(results: Results) -> Figure:
+def figure_plane(
+    results: Results, xray_limits: Mapping[str, xray.LineLimit] | None = None
+) -> Figure:
     """Regions of a scan in the plane of two parameters, one panel for each value of a third.
 
-    ``results``: of :func:`sterile.scan.load`.
+    Parameters
+    ----------
+    results : of :func:`sterile.scan.load`.
+    xray_limits : name -> :class:`sterile.xray.LineLimit`, drawn over mass and mixing; the single
+        numbers of :func:`sterile.xray.shipped_limits` when left out.
 
     Colours: the half-mode verdict. Lines: m_N that gives Omega h^2 = 0.12; where the yield is
     largest in the first parameter, between the mechanism's two branches; every other verdict's
@@ -46,9 +55,11 @@ def figure_plane(results: Results) -> Figure:
     fails, for scalar decay late decays (nucleosynthesis) and h -> S S. Crosses: points without a
     result; dots: with a caveat of the transfer function. Between points everything is interpolated.
 
-    Where the mass is a parameter of the model, colours are the mean momentum, how warm N is; lines
-    with words the edges of the half-mode verdict; black lines Omega h^2 = 0.12, one for each value
-    of a third parameter.
+    Where the mass is a parameter of the model, colours are the mean momentum, how warm N is. If a
+    third parameter has three values or more, black lines are its value that gives Omega h^2 = 0.12
+    (:func:`sterile.scan.abundance.crossing`), and all else is what it is with that value; grey
+    where none does. Otherwise black lines are Omega h^2 = 0.12, one for each value of a third
+    parameter, and lines with words the edges of the half-mode verdict.
 
     Raises
     ------
@@ -58,7 +69,10 @@ def figure_plane(results: Results) -> Figure:
     entry = _mechanism(results)
     axes_names = _axes_names(results, entry)
     others = [name for name in results.parameters if name not in axes_names]
-    panels = _panels(results, others, entry)
+    third = _solved_for(results, others, entry)
+    panels = _panels(results, [] if third else others, entry)
+    if xray_limits is None:
+        xray_limits = xray.shipped_limits()
     with rc_context(STYLE):
         columns = min(len(panels), 3)
         rows = -(-len(panels) // columns)
@@ -66,10 +80,14 @@ def figure_plane(results: Results) -> Figure:
         grid = figure.subplots(rows, columns, squeeze=False)
         handles: dict[str, Artist] = {}
         for axes, (title, chosen) in zip(grid.flat, panels):
-            _draw(axes, results, entry, axes_names, chosen, handles)
+            _draw(axes, results, entry, axes_names, chosen, third, handles)
             axes.set_title(title)
-            if _carries_mass(entry):
-                _draw_abundance(axes, results, axes_names, panels, chosen)
+            if _carries_mass(entry) and third is None:
+                mass_plane.draw_abundance(
+                    axes, results, axes_names, panels, chosen, _TARGET_OMEGA_H2
+                )
+            if axes_names == mass_plane.XRAY_PLANE:
+                mass_plane.draw_xray(axes, xray_limits, handles)
         for axes in grid.flat[len(panels) :]:
             axes.set_axis_off()
         if handles:
@@ -92,7 +110,9 @@ def _label(entry: Mechanism, name: str) -> str:
     words = name.replace("_", " ")
     if name not in known or not known[name].symbol:
         return words
-    return f"{words} {known[name].symbol}" if known[name].unit == "1" else known[name].symbol
+    symbol = known[name].symbol
+    spelled_out = name.replace("_", "") == re.sub(r"[^a-z0-9]", "", symbol)
+    return symbol if known[name].unit != "1" or spelled_out else f"{words} {symbol}"
 
 
 def _axes_names(results: Results, entry: Mechanism) -> tuple[str, str]:
@@ -105,6 +125,14 @@ def _axes_names(results: Results, entry: Mechanism) -> tuple[str, str]:
             f"{', '.join(varied) or 'none'}: read it with sterile.scan.load and plot it as a curve"
         )
     return varied[0], varied[1]
+
+
+def _solved_for(results: Results, others: list[str], entry: Mechanism) -> str | None:
+    """The third parameter, where its value that gives the abundance is drawn."""
+    if not _carries_mass(entry) or len(others) != 1:
+        return None
+    several = len(np.unique(results.points[others[0]])) >= mass_plane.FEWEST_VALUES
+    return others[0] if several else None
 
 
 def _panels(results: Results, others: list[str], entry: Mechanism) -> list[tuple[str, np.ndarray]]:
@@ -143,64 +171,13 @@ def _fixed(results: Results, entry: Mechanism) -> str:
     return ", ".join(words)
 
 
-class _Raster:
-    """The plane as pixels, and columns interpolated on it."""
-
-    def __init__(self, x, y):
-        self.x_log, self.y_log = _is_log(x), _is_log(y)
-        self.points = np.stack(
-            [np.log(x) if self.x_log else x, np.log(y) if self.y_log else y], axis=1
-        )
-        low, high = self.points.min(axis=0), self.points.max(axis=0)
-        self.scale = np.where(high > low, high - low, 1.0)
-        self.points = (self.points - low) / self.scale
-        unit = np.linspace(0.0, 1.0, _PIXELS)
-        self.mesh = np.stack(np.meshgrid(unit, unit), axis=-1)
-        self.x = low[0] + self.scale[0] * unit
-        self.y = low[1] + self.scale[1] * unit
-        if self.x_log:
-            self.x = np.exp(self.x)
-        if self.y_log:
-            self.y = np.exp(self.y)
-
-    def between(self, values: np.ndarray, smooth: bool = False) -> np.ndarray:
-        """(pixels, pixels), linear or cubic between the points where ``values`` is finite."""
-        from scipy.interpolate import CloughTocher2DInterpolator, LinearNDInterpolator
-        from scipy.spatial import QhullError
-
-        interpolator = CloughTocher2DInterpolator if smooth else LinearNDInterpolator
-        good = np.isfinite(values)
-        if good.sum() < 4:
-            return np.full((_PIXELS, _PIXELS), np.nan)
-        try:
-            return interpolator(self.points[good], values[good])(self.mesh)
-        except QhullError:
-            return np.full((_PIXELS, _PIXELS), np.nan)
-
-    def edge(self, margin: np.ndarray) -> np.ndarray:
-        """A surface that is zero where ``margin`` is, straight across it however it grows away."""
-        with np.errstate(all="ignore"):
-            scale = min(1.0, float(np.nanmedian(np.abs(margin))))
-            return self.between(margin / (scale + np.abs(margin)))
-
-    def nearest(self, values: np.ndarray) -> np.ndarray:
-        from scipy.spatial import KDTree
-
-        _, index = KDTree(self.points).query(self.mesh)
-        return values[index]
-
-
-def _is_log(values) -> bool:
-    return bool(values.min() > 0.0 and values.max() / values.min() > 30.0)
-
-
-def _draw(axes, results: Results, entry: Mechanism, names, chosen, handles) -> None:
+def _draw(axes, results: Results, entry: Mechanism, names, chosen, third, handles) -> None:
     done = chosen & results.done
     points = {name: column[done] for name, column in results.points.items()}
     if done.sum() < 4:
         axes.text(0.5, 0.5, "too few points so far", transform=axes.transAxes, ha="center")
         return
-    raster = _Raster(points[names[0]], points[names[1]])
+    raster = Raster(points[names[0]], points[names[1]])
     # the scales first: labels of contours are placed on them
     axes.set(
         xscale="log" if raster.x_log else "linear",
@@ -210,21 +187,36 @@ def _draw(axes, results: Results, entry: Mechanism, names, chosen, handles) -> N
         xlabel=_label(entry, names[0]),
         ylabel=_label(entry, names[1]),
     )
+    for axis, logarithmic, span in (
+        (axes.xaxis, raster.x_log, raster.x[-1] / raster.x[0]),
+        (axes.yaxis, raster.y_log, raster.y[-1] / raster.y[0]),
+    ):
+        if logarithmic and span < _FEW_DECADES:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
+    if third is not None:
+        target = _TARGET_OMEGA_H2
+        mass_plane.draw_solved(axes, raster, results, entry, names, third, target, handles)
+        return
     good = ~is_failure(points["status"])
     verdicts = {
         name: {part: np.where(good, column[done], np.nan) for part, column in parts.items()}
         for name, parts in results.verdicts.items()
     }
     if _carries_mass(entry):
-        _draw_mean_momentum(axes, raster, points, good)
-        _draw_edges(axes, raster, verdicts)
+        mass_plane.draw_mean_momentum(axes, raster, points, good)
+        mass_plane.draw_edges(axes, raster, verdicts)
     else:
         _draw_regions(axes, raster, verdicts, handles)
         _draw_masses(axes, raster, points, good)
     if names == entry.plane and len(entry.branches) == 2:
         _draw_turn_over(axes, raster, points, entry.branches, handles)
     _draw_excluded(axes, raster, verdicts, entry.excluded, handles)
-    _draw_bounds(axes, raster, verdicts, entry.excluded, handles)
+    shown = edges.others(verdicts, entry.excluded)
+    edges.draw(
+        axes, raster, {name: raster.edge(verdicts[name]["margin"]) for name in shown}, handles
+    )
     _draw_horizon(axes, raster, points, good, handles)
     caveat = good & (points["status"] != Status.SUCCESS)
     for label, which, marker in (("no result", ~good, "x"), (_caveat(points, caveat), caveat, ".")):
@@ -240,15 +232,15 @@ def _caveat(points, which) -> str:
 
 def _draw_regions(axes, raster, verdicts, handles) -> None:
     """Colour by the edges of the half-mode tests, from the mildest to the strictest."""
-    if _SUMMARY not in verdicts:
+    if edges.SUMMARY not in verdicts:
         return
-    tests = [f"{_SUMMARY}-{mass:.1f}keV" for mass in sorted(REFERENCE_MASSES_KEV)]
-    status = raster.nearest(verdicts[_SUMMARY]["status"]).astype(float)
+    tests = edges.HALF_MODE_TESTS
+    status = raster.nearest(verdicts[edges.SUMMARY]["status"]).astype(float)
     if set(tests) <= verdicts.keys():
         margins = [raster.edge(verdicts[name]["margin"]) for name in tests]
         passed = np.sum([margin >= 0.0 for margin in margins], axis=0)
-        edges = np.where(passed == len(tests), 0.0, np.where(margins[0] < 0.0, 2.0, 1.0))
-        status = np.where(np.isfinite(margins).all(axis=0), edges, status)
+        worst = np.where(passed == len(tests), 0.0, np.where(margins[0] < 0.0, 2.0, 1.0))
+        status = np.where(np.isfinite(margins).all(axis=0), worst, status)
     colours = ListedColormap(list(_REGION_COLOURS.values()))
     shown = np.where(status <= 2, status, np.nan)
     axes.pcolormesh(
@@ -262,51 +254,6 @@ def _draw_regions(axes, raster, verdicts, handles) -> None:
 
 def _carries_mass(entry: Mechanism) -> bool:
     return "mass_kev" in parameters_of(entry.model)
-
-
-def _draw_mean_momentum(axes, raster, points, good) -> None:
-    surface = raster.between(np.where(good, points["q_mean"], np.nan))
-    mesh = axes.pcolormesh(
-        raster.x, raster.y, surface, cmap="coolwarm", alpha=0.7, rasterized=True, linewidth=0
-    )
-    axes.figure.colorbar(mesh, ax=axes, label=PRODUCTION["q_mean"].symbol)
-
-
-def _draw_edges(axes, raster, verdicts) -> None:
-    """Where the mildest and the strictest of the half-mode tests fail, in words."""
-    tests = [f"{_SUMMARY}-{mass:.1f}keV" for mass in sorted(REFERENCE_MASSES_KEV)]
-    for name, word in ((tests[0], "forbidden below"), (tests[-1], "allowed above")):
-        if name in verdicts:
-            surface = raster.edge(verdicts[name]["margin"])
-            if np.nanmin(surface, initial=np.inf) < 0.0 < np.nanmax(surface, initial=-np.inf):
-                lines = axes.contour(raster.x, raster.y, surface, levels=[0.0], colors="0.25")
-                axes.clabel(lines, fmt=lambda level: word, fontsize=8)  # noqa: B023
-
-
-def _draw_abundance(axes, results, names, panels, here) -> None:
-    """Omega h^2 = 0.12 of every panel, this one's thicker and the others labelled."""
-    for title, chosen in panels:
-        points = {name: column[chosen & results.done] for name, column in results.points.items()}
-        if points["omega_h2"].size < 4:
-            continue
-        raster = _Raster(points[names[0]], points[names[1]])
-        good = ~is_failure(points["status"]) & (points["omega_h2"] > 0.0)
-        with np.errstate(all="ignore"):
-            surface = raster.between(np.where(good, np.log(points["omega_h2"]), np.nan))
-        level = np.log(_TARGET_OMEGA_H2)
-        if not np.nanmin(surface, initial=np.inf) < level < np.nanmax(surface, initial=-np.inf):
-            continue
-        own = chosen is here
-        lines = axes.contour(
-            raster.x,
-            raster.y,
-            surface,
-            levels=[level],
-            colors=BLACK,
-            linewidths=2.0 if own else 0.9,
-        )
-        word = rf"$\Omega h^2 = {_TARGET_OMEGA_H2:g}$" if own else title
-        axes.clabel(lines, fmt=lambda level: word, fontsize=8)  # noqa: B023
 
 
 def _draw_masses(axes, raster, points, good) -> None:
@@ -348,24 +295,6 @@ def _draw_turn_over(axes, raster, points, branches, handles) -> None:
     line = axes.plot(x, raster.y, color=BLACK, ls=(0, (5, 3)), lw=1.6)[0]
     label = f"largest yield: {branches[0]} to the left, {branches[1]} to the right"
     handles[label] = line
-
-
-def _draw_bounds(axes, raster, verdicts, excluded, handles) -> None:
-    """The edge of every verdict that is not drawn otherwise; of a family, the summary's."""
-    # an older file has bounds without their summary
-    family = {bound.name for bound in bounds_table()} if "bounds" in verdicts else set()
-    others = [
-        name
-        for name in sorted(verdicts.keys() - family)
-        if not name.startswith(_SUMMARY)
-        and not name.endswith("keV")
-        and name not in (*_LABELS_ONLY, *excluded)
-    ]
-    for name, colour in zip(others, _BOUND_COLOURS * 3):
-        surface = raster.edge(verdicts[name]["margin"])
-        if np.nanmin(surface, initial=np.inf) < 0.0 < np.nanmax(surface, initial=-np.inf):
-            axes.contour(raster.x, raster.y, surface, levels=[0.0], colors=colour, linewidths=1.5)
-            handles[name] = Line2D([], [], color=colour, lw=1.5)
 
 
 def _draw_horizon(axes, raster, points, good, handles) -> None:

@@ -1,6 +1,6 @@
 """Resonant production, momentum by momentum in time: the equation as it stands, nothing averaged.
 
-Written from ../shared/physics/oscillation.md 2-5, in MeV and with points in q, an adaptive
+Written from the equations of 1507.06655, in MeV and with points in q, an adaptive
 Runge-Kutta method in ln T and no idea of where resonances are. The width of the resonance has to be
 resolved by the points: rates far above the true ones, or thousands of points. Rates, g and chi come
 as functions, so that both codes share them and nothing else.
