@@ -15,6 +15,7 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.optimize import brentq
 from scipy.special import kn
 from study_plane import Surfaces, draw_word
 
@@ -116,10 +117,14 @@ def logit(share):
     return np.log(inside / (1.0 - inside))
 
 
-def crossing(on, surface, mass):
-    """The largest coupling at which a surface passes zero at this mass."""
+def crossing(on, surface, mass, name):
+    """The largest coupling at which a surface passes zero at this mass: where ``name`` is one half.
+
+    Read off the surface and then solved for: between couplings the surface is off by a tenth.
+    """
     column = surface[:, int(np.argmin(np.abs(on.fine_x - np.log(mass))))]
-    return float(on.y[np.flatnonzero(np.diff(np.sign(column)))[-1]])
+    guess = float(on.y[np.flatnonzero(np.diff(np.sign(column)))[-1]])
+    return brentq(lambda x: shares(mass, x)[name] - 0.5, guess / 1.6, guess * 1.6, rtol=1e-3)
 
 
 def draw_shares(axes, found):
@@ -141,11 +146,13 @@ def report(side, columns, on, met, late):
     """What the page says, at some masses."""
     masses = columns["scalar_mass_gev"]
     for mass in (10.0, 30.0, 60.0) if side == "light" else (65.0, 75.0, 100.0, 500.0, 3e3):
+        equilibrium = crossing(on, met, mass, "closeness")
+        frozen = crossing(on, late, mass, "late")
         share = np.interp(np.log(mass), np.log(masses), columns["unbroken"][:, 0])
         print(
-            f"m_S = {mass:g} GeV: equilibrium from lambda = {crossing(on, met, mass):.2e}; N from "
-            f"frozen-out S are most up to {crossing(on, late, mass):.2e}; of the scalars that "
-            f"freeze in {share:.1%} do so above T_EW"
+            f"m_S = {mass:g} GeV: equilibrium from lambda = {equilibrium:.2e}; N from frozen-out "
+            f"S are most up to {frozen:.2e}; of the scalars that freeze in {share:.1%} do so above "
+            "T_EW"
         )
     failed = np.count_nonzero(columns["status"])
     print(f"{side}: {failed} points of {columns['status'].size} have a status")
