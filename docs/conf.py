@@ -7,7 +7,7 @@ Formulas become MathML here, so that neither the build nor a reader fetches anyt
 import importlib
 import os
 import re
-from importlib.metadata import version
+from importlib.metadata import version as version_of
 from pathlib import Path
 
 from docutils import nodes
@@ -19,7 +19,7 @@ os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # each program runs a few times: compile in a hurry, as the tests do, and keep what was compiled
 _quick = ["--xla_backend_optimization_level=0"]
-if tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11):
+if tuple(map(int, version_of("jaxlib").split(".")[:2])) < (0, 11):
     _quick.append("--xla_cpu_use_fusion_emitters=false")
 os.environ.setdefault("XLA_FLAGS", " ".join(_quick))
 if "STERILE_CACHE_DIR" in os.environ:

@@ -3,9 +3,10 @@
     python runs/study_plane.py [MASS_GEV ...]
 
 One panel for each mass of the scalar, 65 and 100 GeV when none is given, into
-docs/study-plane.png. N is produced at every point of a grid, structure follows where N is not
-hopelessly fast. Numbers go to out/study-plane-MASS.h5 and are taken from there the next time. About
-a minute for both, compiling included. Prints where the edges are.
+docs/study-plane.png; with masses given their numbers are added to the name. N is produced at every
+point of a grid, structure follows where N is not hopelessly fast. Numbers go to
+out/study-plane-MASS.h5 and are taken from there the next time. A minute or two for both, compiling
+included. Prints where the edges are.
 """
 
 import sys
@@ -30,12 +31,26 @@ from spectra import plots  # noqa: E402
 COUPLINGS = np.concatenate([
     np.geomspace(3e-9, 3e-8, 6), np.geomspace(6e-8, 6e-7, 4), np.geomspace(1e-6, 3e-4, 14),
 ])  # fmt: skip
+# where h -> SS makes S, and where it is too heavy for what is made below the electroweak transition
+COUPLINGS_AT = {
+    30.0: np.concatenate([
+        np.geomspace(5e-11, 5e-9, 9), np.geomspace(1e-8, 3e-6, 4), np.geomspace(6e-6, 1e-3, 11),
+    ]),
+    500.0: np.concatenate([
+        np.geomspace(1e-9, 1e-7, 9), np.geomspace(2e-7, 1.6e-6, 4), np.geomspace(3e-6, 1e-3, 11),
+    ]),
+}  # fmt: skip
 YUKAWAS = np.geomspace(1e-10, 1e-6, 9)
+MASSES_GEV = [65.0, 100.0]
 OMEGA_H2 = 0.12
 # both half-mode tests fail by far below this m_N/<q>, with <q> in temperatures of today's photons:
 # relics of 2.0 and 3.3 keV pass them above about 5 and 10 keV
 HOPELESS_KEV, HOPELESS_MARGIN = 1.5, -100.0
 MILD, STRICT = "half-mode-2.0keV", "half-mode-3.3keV"
+# of structure, NaN where N is hopeless
+MEASURED = (
+    "k_t2_half_h_mpc", "m_hm_t_half_msun_h", "delta_a", "n_satellites", "n_galaxies_z6_mpc3",
+)  # fmt: skip
 MASSES_KEV = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 # Okabe & Ito's vermilion, orange and green, each with white
 REGIONS = {"forbidden": "#F1C29E", "constrained": "#F5DD9E", "allowed": "#9ED8C5"}
@@ -57,12 +72,13 @@ def solved(mass_gev, couplings=COUPLINGS, yukawas=YUKAWAS):
         "yield_n": made.yield_n,
         "occupation_max": made.occupation_max,
         "lambda_fs_mpc": np.array(horizons(made.spectrum.q, made.spectrum.f, mass_kev)),
-        "k_t2_half_h_mpc": np.full(x.size, np.nan),
         "status": made.status,
+        **{name: np.full(x.size, np.nan) for name in MEASURED},
     }
     some = np.flatnonzero(mass_kev / made.q_mean > HOPELESS_KEV)
     points = sterile.evaluate_many(jax.tree.map(lambda leaf: leaf[some], models))
-    columns["k_t2_half_h_mpc"][some] = points.k_t2_half_h_mpc
+    for name in MEASURED:
+        columns[name][some] = getattr(points, name)
     for i, row in enumerate(some):
         one = jax.tree.map(lambda leaf: leaf[i], (points.spectrum, points.transfer))  # noqa: B023
         for name, verdict in spectra.verdicts(*one).items():
@@ -76,10 +92,11 @@ def plane(mass_gev):
     """(x, y, columns) of the plane: from its file, which is made where there is none yet."""
     path = Path("out") / f"study-plane-{mass_gev:g}.h5"
     if not path.exists():
-        columns = solved(mass_gev)
+        couplings = COUPLINGS_AT.get(mass_gev, COUPLINGS)
+        columns = solved(mass_gev, couplings)
         path.parent.mkdir(exist_ok=True)
         with h5py.File(path, "w") as file:
-            file["portal_coupling"], file["yukawa"] = COUPLINGS, YUKAWAS
+            file["portal_coupling"], file["yukawa"] = couplings, YUKAWAS
             file.attrs["scalar_mass_gev"] = mass_gev
             for name, column in columns.items():
                 file[f"points/{name}"] = column
@@ -203,12 +220,13 @@ def panels_of(masses_gev):
 
 
 def main(masses_gev):
+    name = "" if masses_gev == MASSES_GEV else "".join(f"-{mass:g}" for mass in masses_gev)
     with plt.style.context(plots.STYLE):
         figure, panels = panels_of(masses_gev)
         for axes, mass in zip(panels, masses_gev):
             edges = draw(axes, *plane(mass))
-            for name, lines in edges.items():
-                report(mass, name, lines)
+            for test, lines in edges.items():
+                report(mass, test, lines)
         handles = [Patch(color=colour, label=name) for name, colour in REGIONS.items()]
         handles += [
             Line2D([], [], color="0.3", lw=1.3, label="half-mode rule: 2.0 and 3.3 keV"),
@@ -217,7 +235,7 @@ def main(masses_gev):
             Patch(fill=False, hatch="///", ec="0.55", lw=0.0, label="$F_N > 1$: equations fail"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize="small")
-        plots.save(figure, "docs/study-plane.png")
+        plots.save(figure, f"docs/study-plane{name}.png")
 
 
 def report(mass, name, lines):
@@ -235,4 +253,4 @@ def report(mass, name, lines):
 
 
 if __name__ == "__main__":
-    main([float(mass) for mass in sys.argv[1:]] or [65.0, 100.0])
+    main([float(mass) for mass in sys.argv[1:]] or MASSES_GEV)

@@ -84,3 +84,14 @@ def test_formulas_are_only_what_the_converter_knows():
         assert not re.search(
             r"\\(rm|bf|it|text|slashed)\b(?!\{)", "".join(text.split("$$")[1::2])
         ), path
+
+
+def test_nothing_imported_is_taken_for_a_setting():
+    """Sphinx reads every name of conf.py: a function called ``version`` ended the build."""
+    settings = {"author", "copyright", "language", "project", "release", "today", "version"}
+    tree = ast.parse((DOCS / "conf.py").read_text(encoding="utf-8"))
+    bound = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {alias.asname or alias.name for alias in node.names}
+    assert not bound & settings

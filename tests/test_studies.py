@@ -23,7 +23,17 @@ def study_plane():
 
 @pytest.mark.invariants
 @pytest.mark.parametrize(
-    "name", ["study_free_streaming", "study_mean_momentum", "study_mixing_after_decay"]
+    "name",
+    [
+        "study_claims",
+        "study_effects",
+        "study_evolution",
+        "study_free_streaming",
+        "study_mean_momentum",
+        "study_mixing_after_decay",
+        "study_regimes",
+        "study_tests",
+    ],
 )
 def test_a_study_imports(study_plane, name):
     """Studies that share the plane, or need nothing beyond the package, find what they import."""
@@ -50,6 +60,41 @@ def test_a_traced_edge_is_where_the_margin_is_zero(study_plane):
             slope = np.abs(margin(a + 1e-4, b) - margin(a - 1e-4, b)) / 2e-4
             assert np.max(np.abs(margin(a, b)) / slope) < 0.07 * (ln_x[1, 0] - ln_x[0, 0])
             assert np.ptp(b) > 3.99  # from the lower end to the upper
+
+
+@pytest.mark.analytic
+def test_shares_of_freeze_in_do_not_depend_on_the_coupling(study_plane):
+    """Rates go as lambda^2 and S is rare: Y_S/Y_eq too, up to the loss, and shares stay."""
+    shares = importlib.import_module("study_regimes").shares
+    weak, strong = shares(100.0, 1e-9), shares(100.0, 3e-9)
+    # the loss is Y_S/Y_eq itself, 7e-4 at the larger coupling
+    assert strong["closeness"] < 1e-3
+    assert strong["closeness"] / weak["closeness"] == pytest.approx(9.0, rel=2e-3)
+    assert strong["unbroken"] == pytest.approx(weak["unbroken"], rel=2e-3)
+
+
+@pytest.mark.analytic
+def test_tests_against_one_relic_have_their_edge_where_the_relic_is(study_plane):
+    """A plane whose numbers are the relic's at its middle column, and rise or fall evenly."""
+    study = importlib.import_module("study_tests")
+    relic = {
+        "delta_a": 0.4,
+        "n_satellites": 60.0,
+        "n_galaxies_z6_mpc3": 3.0,
+        "m_hm_t_half_msun_h": 1e8,
+    }
+    x, y = np.geomspace(1e-9, 1e-7, 5), np.geomspace(1e-10, 1e-6, 4)
+    colder = np.log(x / 1e-8)[:, None] * np.ones(4)
+    columns = {
+        name: number * np.exp(-colder if name[0] in "dm" else colder)
+        for name, number in relic.items()
+    }
+    columns["margin/half-mode-3.3keV"] = np.tanh(colder)
+    on = study_plane.Surfaces(x, y)
+    for surface in study.surfaces_of(on, columns, relic).values():
+        (edge,) = on.traced(surface)
+        # odd about the middle column: the curves pass it exactly
+        assert edge[:, 0] == pytest.approx(1e-8, rel=1e-6)
 
 
 @pytest.mark.slow
