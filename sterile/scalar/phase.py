@@ -17,7 +17,7 @@ from sterile.scalar.collisions import (
     smearing_gev2,
     total_higgs_width_gev,
 )
-from sterile.scalar.inverse_decay import exchange_step
+from sterile.scalar.inverse_decay import daughters_escape, exchange_step
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
 from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
@@ -101,9 +101,9 @@ def run_phase(
     advance = implicit_step
     if plasma.method != "momentum":
         advance = moment_step(plasma)
-    if particle.daughters is not None:
-        advance = exchange_step
     late = is_late(grid, phase)
+    if particle.daughters is not None:
+        advance = daughters_escape if late else exchange_step
     collisionless = grid.late_is_free and late
     if late:
         particle = particle._replace(transition_gev=None)
