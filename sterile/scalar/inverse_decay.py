@@ -160,7 +160,8 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     rates = rates_at(particle, first, f)
     hubble, _, _ = expansion(particle, first.thermal, rates, f, rest)
     change = exchange(particle, first.thermal, rates.decay, f, n)
-    blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
+    kept = rates.decay * change.kept
+    blocked = rates._replace(decay=kept, free=rates.free - rates.decay + kept)
     returned = rates.decay * change.returned
     # f is measured against what it is about to be where it has died or has yet to come
     steady = (rates.source + returned) / (rates.loss + blocked.free + hubble)
