@@ -110,7 +110,7 @@ def run_phase(
     wall = electroweak_unit - first_unit
     tables, means = None, None
     has_broken_phase = not plasma.contact_only and first_unit > 0
-    jumps = has_broken_phase and particle.w_hat is None and particle.transition_gev is None
+    jumps = has_broken_phase and particle.w_hat is None
     # E_1 + E_2 > 240 T where it is late: no statistics
     if not late:
         means = means_of_phase(model, plasma, grid, begin, units, wall, has_broken_phase)
