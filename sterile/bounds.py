@@ -20,6 +20,7 @@ from spectra.constants import (
     SPEED_OF_LIGHT_M_S,
 )
 from spectra.cosmology import Cosmology, photon_temperature_gev
+from spectra.linear import cosmology_of
 from spectra.programs import program
 from spectra.spectrum import Spectrum, moment, omega_h2
 from spectra.structure import Verdict, VerdictStatus, judged
@@ -260,12 +261,12 @@ def verdicts(
     model : its parameters. Its mechanism adds the bounds of its own; a model with ``sin2_2theta``
         adds the X-ray limits.
     point : from :func:`sterile.evaluate`.
-    cosmology : the default one when left out.
+    cosmology : that of the point when left out.
     xray_limits : name -> :class:`sterile.xray.LineLimit`; the single numbers of
         :func:`sterile.xray.shipped_limits` when left out.
     plasma : treatment of the bath; that of the point's production when left out.
     """
-    cosmology = Cosmology() if cosmology is None else cosmology
+    cosmology = cosmology_of(point.transfer, cosmology)
     production = getattr(point, "production", None)
     if plasma is None and production is not None:
         plasma = production.plasma
@@ -356,9 +357,9 @@ def warnings(model, point, cosmology: Cosmology | None = None) -> list[str]:
     ----------
     model : its parameters.
     point : from :func:`sterile.evaluate`.
-    cosmology : gives omega_dm; the default one when left out.
+    cosmology : gives omega_dm; that of the point when left out.
     """
-    cosmology = Cosmology() if cosmology is None else cosmology
+    cosmology = cosmology_of(point.transfer, cosmology)
     found = []
     crowded, occupation = Status.OCCUPATION_ABOVE_ONE, float(point.occupation_max)
     if int(point.status) >= Status.OUT_OF_RANGE and int(point.status) != crowded:

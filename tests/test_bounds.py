@@ -22,7 +22,10 @@ RELIC = spectra.thermal_relic(3.5)
 
 def point(spectrum, omega_h2=0.12):
     return SimpleNamespace(
-        spectrum=spectrum, omega_h2=jnp.asarray(omega_h2), mass_kev=spectrum.mass_kev
+        spectrum=spectrum,
+        transfer=SimpleNamespace(cosmology=PLANCK),
+        omega_h2=jnp.asarray(omega_h2),
+        mass_kev=spectrum.mass_kev,
     )
 
 

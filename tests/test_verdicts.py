@@ -1,5 +1,7 @@
 """The report: known outcomes of every constraint, margins, derivatives, user's own constraints."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import observables
 import pytest
 
 import spectra
-from spectra.linear.transfer_function import Transfer
+from spectra.linear import Transfer
 from spectra.structure.all_verdicts import MODERN_MASSES_KEV, reference_masses
 from spectra.structure.bounds_catalogue import choose_bounds
 from spectra.structure.constraints import half_mode_excess
@@ -245,6 +247,29 @@ def test_references_are_checked():
     with pytest.raises(ValueError, match="viel2005"):
         reference_relics((2.0,), kind="viel")
     assert set(MODERN_MASSES_KEV) < set(reference_masses())
+
+
+@pytest.mark.invariants
+def test_a_transfer_function_is_judged_in_its_own_cosmology():
+    tilted = spectra.Cosmology(n_s=0.99)  # in closed form: tables of the default one serve
+    dm, known = spectra.thermal_relic(3.0), dataclasses.replace(REFERENCE, cosmology=tilted)
+    relics = reference_relics(reference_masses(), tilted, power=POWER, kind="viel2005")
+    given = {"power": POWER, "references": relics, "bounds": ()}
+    unnamed, named = (
+        spectra.verdicts(dm, transfer, cosmology, **given)["galaxies-z6"]
+        for transfer, cosmology in ((known, None), (REFERENCE, tilted))
+    )
+    assert float(unnamed.value) == float(named.value)
+    # T(k) is the same, galaxies are not
+    assert float(unnamed.value) > 1.05 * float(judge(REFERENCE, dm=dm)["galaxies-z6"].value)
+    with pytest.raises(ValueError, match="n_s = 0.96.*transfer function.*0.99"):
+        spectra.verdicts(dm, known, spectra.Cosmology())
+    dense = dataclasses.replace(known, cosmology=spectra.Cosmology(omega_dm=0.13))
+    masses = (float(spectra.half_mode(each).m_hm_t_half_msun_h) for each in (dense, known))
+    # M_hm ~ Omega_m at one k
+    assert next(masses) / next(masses) == pytest.approx((0.13 + 0.0224) / (0.12 + 0.0224), rel=1e-3)
+    with pytest.raises(ValueError, match="omega_dm = 0.12.*0.13"):
+        spectra.half_mode(dense, spectra.Cosmology())
 
 
 @pytest.mark.golden

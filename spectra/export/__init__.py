@@ -40,6 +40,7 @@ from spectra.export.writing import (
     with_companions,
     write_exports,
 )
+from spectra.linear import cosmology_of
 from spectra.precision import require_x64
 from spectra.spectrum import Spectrum
 from spectra.units import plain_numbers
@@ -183,7 +184,7 @@ def write(
     spectrum : what to write.
     transfer : its :func:`spectra.transfer`, whose status and estimated errors are looked at;
         solved for when left out. It sets how far in k CLASS is asked to go.
-    cosmology : the default one when left out.
+    cosmology : that of ``transfer`` when left out, or else the default one.
     z : redshift of the table. Left out: today where the target expects that.
     force : replace files that exist, and write a spectrum that would be refused.
     refused, known : sentences on what else is wrong with the spectrum, such as how it was made:
@@ -209,6 +210,8 @@ def write(
         raise ValueError(f"format {name} is read at the starting redshift; give z (--z)")
     if z != target.z and not target.other_z:
         raise ValueError(f"format {name} is always read at z = {target.z:g}; leave out z (--z)")
+    if transfer is not None:
+        cosmology = cosmology_of(transfer, cosmology)
     cosmology = Cosmology() if cosmology is None else cosmology
     curve = caveats.estimated(spectrum, cosmology, transfer)
     sentences = caveats.judged(curve, force, refused, known)

@@ -24,8 +24,9 @@ from .species import SpeciesTransfer as SpeciesTransfer
 from .species import species_transfer as species_transfer
 from .transfer_function import HIERARCHIES_EFFORT as HIERARCHIES_EFFORT
 from .transfer_function import K_RANGE_H_MPC as K_RANGE_H_MPC
-from .transfer_function import Transfer as Transfer
 from .transfer_function import at_wavenumbers as at_wavenumbers
 from .transfer_function import check_wavenumbers as check_wavenumbers
 from .transfer_function import default_wavenumbers as default_wavenumbers
 from .transfer_function import transfer as transfer
+from .transfers import Transfer as Transfer
+from .transfers import cosmology_of as cosmology_of

@@ -13,6 +13,7 @@ comoving-gauge overdensity, which the terms in 3/k^2 make). Baryons answer with
 delta_b(tau) = int dtau' g(tau, tau') (S - k^2 c_b^2 delta_b), g from their drag on the photons.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ from spectra.linear.served_cosmologies import (
     require_served,
     serves,
 )
+from spectra.linear.transfers import Transfer
 from spectra.linear.volterra import cold_overdensity, overdensities, total_matter
 from spectra.precision import require_x64
 from spectra.programs import effort_at_least, program
@@ -71,33 +73,6 @@ _GROWTH = 4.0
 _MISSED, _HOT = 1.5, 5e-6
 # estimated error in T^2 by the momentum table above which a spectrum counts as unresolved
 TABLE_ERROR = 2e-3
-
-
-class Transfer(eqx.Module):
-    """Suppression of the linear matter power today, relative to cold dark matter.
-
-    Attributes
-    ----------
-    k_h_mpc : (n,) wavenumbers [h/Mpc].
-    t : (n,) ratio of matter overdensities delta / delta_cold at z = 0, signed.
-    t2 : (n,) its square, the ratio of total-matter power spectra.
-    status : int32 :class:`spectra.status.Status`.
-    t2_error : (n,) estimated error of t2: that of the solver (from half the time nodes, and the
-        accuracy of the drive's tables) plus ``table_error``. Without derivatives. None where the
-        solver was not at work.
-    table_error : (n,) estimated error of t2 from the momentum table: from every second momentum,
-        and from what a power law below and an exponential above the table would hold.
-    fast : bool, whether dark matter is fast: hierarchies of multipoles are needed. None where the
-        solver was not at work.
-    """
-
-    k_h_mpc: Array
-    t: Array
-    t2: Array
-    status: Array
-    t2_error: Array | None = None
-    table_error: Array | None = None
-    fast: Array | None = None
 
 
 def transfer(
@@ -150,6 +125,12 @@ def transfer(
     if hierarchies not in WAYS:
         raise ValueError(f"hierarchies = {hierarchies!r} is unknown; use one of {WAYS}")
     species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    return dataclasses.replace(
+        _solved(species, shares, cosmology, drive, k, hierarchies), cosmology=cosmology
+    )
+
+
+def _solved(species, shares, cosmology, drive, k, hierarchies) -> Transfer:
     coarse = coarser(drive) if drive.tangents is None else None
     given = (species, shares, cosmology, drive, coarse, k)
     if hierarchies == "where needed" and not is_traced(given):

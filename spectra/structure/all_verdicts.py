@@ -1,5 +1,6 @@
 """One report on a spectrum: every constraint by name."""
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
-from spectra.linear import Drive, Transfer, require_same, same
+from spectra.linear import Drive, Transfer, cosmology_of, require_same, same
 from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import constraints as built_in
@@ -78,6 +79,7 @@ def verdicts(
     dm : the spectrum; None when only T(k) is known.
     transfer : its transfer function, k_h_mpc (n,), t (n,); 200 h/Mpc have to be reached.
     cosmology, drive : as for :func:`spectra.transfer`; used to compute references and thresholds.
+        Where left out, the cosmology is that of ``transfer``.
     reference_masses_kev : thermal-relic masses [keV] of the half-mode rule, concrete numbers.
     references : of :func:`spectra.reference_relics`, with :func:`reference_masses`, of
         ``cosmology``; computed by the solver when left out.
@@ -92,8 +94,8 @@ def verdicts(
     ------
     ValueError
         If no reference mass is given or one is not positive, a name is taken, ``bounds`` names
-        something that does not exist, or ``references`` or ``bounds`` were made for another
-        cosmology; where that shows only under tracing what they decide is "undecided".
+        something that does not exist, or ``transfer``, ``references`` or ``bounds`` were made for
+        another cosmology; where that shows only under tracing what they decide is "undecided".
     """
     _, report = assess(
         dm,
@@ -129,7 +131,7 @@ def assess(
 
     Arguments and errors as there.
     """
-    cosmology = Cosmology() if cosmology is None else cosmology
+    cosmology = cosmology_of(transfer, cosmology)
     masses = tuple(sorted(float(mass) for mass in reference_masses_kev))
     if not masses:
         raise ValueError("reference_masses_kev = () must be one or more positive numbers")
@@ -149,7 +151,7 @@ def assess(
     require_same(bounds.cosmology, cosmology, "bounds", fix)
     found, report = _judge(
         dm,
-        transfer,
+        _alone(transfer),
         cosmology,
         power,
         references,
@@ -176,7 +178,12 @@ def compile_verdicts(
     The arrays of ``dm``, ``transfer`` and ``measured`` may be ``jax.ShapeDtypeStruct``.
     """
     masses = tuple(sorted(REFERENCE_MASSES_KEV))
-    _judge.ahead(dm, transfer, cosmology, power, references, measured, masses, (), bounds)
+    _judge.ahead(dm, _alone(transfer), cosmology, power, references, measured, masses, (), bounds)
+
+
+def _alone(transfer: Transfer) -> Transfer:
+    """Without its cosmology, which the program is given beside it: one program for all."""
+    return dataclasses.replace(transfer, cosmology=None)
 
 
 def _order(report, masses, bounds: PublishedBounds) -> list[str]:

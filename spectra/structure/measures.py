@@ -1,5 +1,7 @@
 """What is measured of a transfer function: half-mode, Lyman-alpha area, haloes, all at once."""
 
+import dataclasses
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Transfer
+from spectra.linear import Transfer, cosmology_of
 from spectra.programs import program
 from spectra.structure.halos import (
     HOST_MASS_MSUN_H,
@@ -69,16 +71,18 @@ def measure(
     ----------
     transfer : k_h_mpc (n,) [h/Mpc], t (n,). Numbers for which it does not reach far enough are NaN.
     power : of :func:`spectra.power_table`.
-    cosmology : that of ``power`` when left out.
+    cosmology : that of ``transfer`` when left out, or of ``power`` where it knows none.
     host_mass_msun_h : mass of the Milky Way's halo [Msun/h].
 
     Raises
     ------
     ValueError
-        If the power table is not that of the cosmology.
+        If the power table, or the transfer function, is not that of the cosmology.
     """
-    if cosmology is not None:
+    if cosmology is not None or transfer.cosmology is not None:
+        cosmology = cosmology_of(transfer, cosmology)
         check_cosmology(cosmology, power)
+    transfer = dataclasses.replace(transfer, cosmology=None)
     return _measure(transfer, power, cosmology, jnp.asarray(host_mass_msun_h, dtype=float))
 
 

@@ -17,7 +17,7 @@ from spectra.cosmology import (
     omega_radiation,
     photon_temperature_gev,
 )
-from spectra.linear import Transfer
+from spectra.linear import Transfer, cosmology_of
 from spectra.numerics import integral_weights, interpolate
 from spectra.precision import require_x64
 from spectra.programs import program
@@ -61,7 +61,7 @@ def half_mode(transfer: Transfer, cosmology: Cosmology | None = None) -> HalfMod
     Parameters
     ----------
     transfer : has ``k_h_mpc`` (n,), any order, no two equal, n >= 4 [h/Mpc]; ``t`` (n,), signed.
-    cosmology : for the matter density in M_hm; the default one when left out.
+    cosmology : for the matter density in M_hm; that of ``transfer`` when left out.
 
     Returns
     -------
@@ -70,10 +70,11 @@ def half_mode(transfer: Transfer, cosmology: Cosmology | None = None) -> HalfMod
     Raises
     ------
     ValueError
-        If the transfer function has fewer than 4 values of k, or JAX is not in 64-bit mode.
+        If the transfer function has fewer than 4 values of k, its cosmology is another one, or JAX
+        is not in 64-bit mode.
     """
     require_x64()
-    cosmology = Cosmology() if cosmology is None else cosmology
+    cosmology = cosmology_of(transfer, cosmology)
     return _half_mode(transfer.k_h_mpc, transfer.t, cosmology)
 
 

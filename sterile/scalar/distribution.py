@@ -135,7 +135,7 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
         carry = first_population(particle, yields, first, start)
     if plasma.inverse_decays:
         carry = (*carry, jnp.zeros(grid.momenta))
-    free = grid.late_is_free and plasma.method == "momentum" and not plasma.inverse_decays
+    free = grid.late_is_free and plasma.method == "momentum"
 
     histories = [jax.tree.map(lambda leaf: leaf[None], carry)]
     clocks = [clock[None]]
@@ -151,8 +151,10 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     if free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)
-        _, history = free_phase(particle, yields, starts, step, plasma, carry)
-        histories.append(history)
+        (f, decayed, rest), more = carry[:3], carry[3:]
+        _, history = free_phase(particle, yields, starts, step, plasma, (f, decayed, rest))
+        kept = (jnp.broadcast_to(leaf, (starts.size, *leaf.shape)) for leaf in more)
+        histories.append((*history, *kept))
         clocks.append(starts + step)
     f, decayed, rest, *more = (jnp.concatenate(parts) for parts in zip(*histories))
     clock = jnp.concatenate(clocks)

@@ -120,7 +120,7 @@ def shared_grid(models, plasma: Plasma) -> Grid:
         )
     grids, _ = _grids(models, plasma)
     return (
-        grids[0] if len(grids) == 1 else _freeze_out(resonance_of(low, plasma), plasma.stimulated)
+        grids[0] if len(grids) == 1 else _freeze_out(resonance_of(low, plasma), fills_suddenly(plasma))
     )
 
 
@@ -130,7 +130,7 @@ def smooth_grid(model: ScalarDecay, plasma: Plasma) -> Grid:
     For searches through the turn-over, where one grid makes one smooth function.
     """
     mass = float(model.scalar_mass_gev)
-    return stretched(_freeze_out(resonance_of(mass, plasma), plasma.stimulated), mass, plasma)
+    return stretched(_freeze_out(resonance_of(mass, plasma), fills_suddenly(plasma)), mass, plasma)
 
 
 def robust(grid: Grid) -> Grid:
@@ -159,10 +159,10 @@ def _regime(mass, coupling, yukawa, vev, neutrino: str, plasma: Plasma):
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
     resonance = resonance_of(mass, plasma)
     if expansion.releases_entropy(plasma):
-        return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
+        return stretched(_freeze_out(resonance, fills_suddenly(plasma)), mass, plasma)
     if width < hubble and thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD:
         return stretched(_with_resonance(FREEZE_IN, resonance), mass, plasma)
-    return stretched(_freeze_out(resonance, plasma.stimulated), mass, plasma)
+    return stretched(_freeze_out(resonance, fills_suddenly(plasma)), mass, plasma)
 
 
 # of an era of decaying matter: T/m_S from which what is made is not diluted away
@@ -252,11 +252,18 @@ def resonance_of(scalar_mass_gev: float, plasma: Plasma) -> str:
     return "narrow" if scalar_mass_gev < NARROW_BELOW_GEV else "broad"
 
 
+def fills_suddenly(plasma: Plasma) -> bool:
+    """Whether soft modes fill within a step of the hot phase.
+
+    By stimulated emission, or as soon as a doublet that loses its thermal mass is light enough.
+    """
+    return plasma.stimulated or plasma.electroweak_transition == "crossover"
+
+
 @functools.cache
-def _freeze_out(resonance: str, stimulated: bool) -> Grid:
+def _freeze_out(resonance: str, sudden: bool) -> Grid:
     grid = _FREEZE_OUT[resonance]
-    # soft modes fill within the first steps
-    return dataclasses.replace(grid, hot_steps=4) if stimulated else grid
+    return dataclasses.replace(grid, hot_steps=4) if sudden else grid
 
 
 @functools.cache
@@ -269,7 +276,7 @@ def _with_resonance(grid: Grid, resonance: str) -> Grid:
 def choices(plasma: Plasma) -> tuple[Grid, ...]:
     """The grids that serve every model where parameters are traced, see :func:`choice`."""
     resonances = ("none",) if plasma.contact_only else ("none", "broad", "narrow")
-    freeze_out = (_freeze_out(resonance, plasma.stimulated) for resonance in resonances)
+    freeze_out = (_freeze_out(resonance, fills_suddenly(plasma)) for resonance in resonances)
     every = (_with_resonance(FREEZE_IN, "none"), *freeze_out)
     if expansion.releases_entropy(plasma):
         raise ValueError(

@@ -29,7 +29,7 @@ from jax import Array
 from sterile.scalar.collisions import energy
 from sterile.scalar.rates import DEAD, blocking_of, expansion, occupation, rates_at
 from sterile.scalar.rosenbrock import rodas5p_step
-from sterile.scalar.step import flow, follow, psi, stage_of
+from sterile.scalar.step import EMPTIEST, flow, follow, implicit_step, psi, stage_of
 
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 
@@ -138,6 +138,17 @@ def _flow(particle, around, fit, yields, scale, state):
     return jnp.concatenate([own, change.gain / (scale * hubble)])
 
 
+def daughters_escape(particle, yields, around, slopes, step, carry):
+    """One step of the late phase: S decays, N does not come back, n stays what it is.
+
+    Two N make an S only where k k' >= m_S^2/4. Those of before have been redshifted below that, and
+    those being made, k = m_S/2, occupy n = 16 pi^2 (Gamma/H) n_S/m_S^3, below 1e-4: at T = m_S/27
+    for S that never was thermal, at T = m_S/120 for any.
+    """
+    *own, n = carry
+    return *implicit_step(particle, yields, around, slopes, step, tuple(own)), n
+
+
 def exchange_step(particle, yields, around, slopes, step, carry):
     """One Rodas5P step from (f, decayed, rest, n); arguments as ``step.implicit_step``."""
     f, decayed, rest, n = carry
@@ -149,7 +160,8 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     rates = rates_at(particle, first, f)
     hubble, _, _ = expansion(particle, first.thermal, rates, f, rest)
     change = exchange(particle, first.thermal, rates.decay, f, n)
-    blocked = rates._replace(free=rates.free - rates.decay * (1.0 - change.kept))
+    kept = rates.decay * change.kept
+    blocked = rates._replace(decay=kept, free=rates.free - rates.decay + kept)
     returned = rates.decay * change.returned
     # f is measured against what it is about to be where it has died or has yet to come
     steady = (rates.source + returned) / (rates.loss + blocked.free + hubble)
@@ -176,8 +188,8 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     )
     last = at(-1).thermal
     log_psi, _ = psi(particle, last, fit)
-    count = f.shape[0]
-    f = jnp.maximum(state[:count] * fit.scale * jnp.exp(log_psi), 0.0)
-    f = occupation(particle, last, f)
-    n = jnp.clip(state[count + 2 :] * scale, 0.0, 1.0)
-    return f, state[count], state[count + 1], n
+    count = f.size
+    left = jnp.maximum(state[:count], EMPTIEST * own) * fit.scale * jnp.exp(log_psi)
+    # ln n is what is read between nodes: a zero beside its neighbours would fill the gaps with ones
+    n = jnp.clip(state[count + 2 :] * scale, EMPTIEST * n, 1.0)
+    return occupation(particle, last, left), state[count], state[count + 1], n

@@ -17,7 +17,7 @@ from sterile.scalar.collisions import (
     smearing_gev2,
     total_higgs_width_gev,
 )
-from sterile.scalar.inverse_decay import exchange_step
+from sterile.scalar.inverse_decay import daughters_escape, exchange_step
 from sterile.scalar.moments import moment_step
 from sterile.scalar.quantum_statistics import peak_enhancement
 from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
@@ -101,16 +101,16 @@ def run_phase(
     advance = implicit_step
     if plasma.method != "momentum":
         advance = moment_step(plasma)
-    if particle.daughters is not None:
-        advance = exchange_step
     late = is_late(grid, phase)
+    if particle.daughters is not None:
+        advance = daughters_escape if late else exchange_step
     collisionless = grid.late_is_free and late
     if late:
         particle = particle._replace(transition_gev=None)
     wall = electroweak_unit - first_unit
     tables, means = None, None
     has_broken_phase = not plasma.contact_only and first_unit > 0
-    jumps = has_broken_phase and particle.w_hat is None and particle.transition_gev is None
+    jumps = has_broken_phase and particle.w_hat is None
     # E_1 + E_2 > 240 T where it is late: no statistics
     if not late:
         means = means_of_phase(model, plasma, grid, begin, units, wall, has_broken_phase)

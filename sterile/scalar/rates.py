@@ -108,22 +108,27 @@ def loss_operator(particle, thermal, below, broken, contact_mean=None):
         return contact
     if particle.transition_gev is not None:
         order = vev_squared(thermal.temperature_gev, particle.transition_gev)
-        return _bounded(particle, thermal, order * below) + (1.0 - order) * contact
+        return _bounded(particle, thermal, order * below + (1.0 - order) * contact)
     return jnp.where(broken, below, contact)
 
 
 def _bounded(particle, thermal, operator):
-    """The operator, held where it equilibrates S anyway, (n, n).
+    """The operator, every mode's rate held where it equilibrates S anyway, (n, n).
 
-    At 100 H at T_c, where it begins at zero, and T^-6 times that below: a step does not bear a
-    stiff rate that grows by much more than e^0.3 in it.
+    At 100 H while S is hot, and T^-6 times that below T_c or 3 m_S: a step does not bear a stiff
+    rate that grows by much more than e^0.3 in it. The broken phase's begins at zero, and soft
+    modes are below the threshold of massive doublets until shortly before T_c.
     """
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     equilibrium = jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
+    if particle.stimulated:
+        u = fullest(particle, thermal)
+        equilibrium = equilibrium / (1.0 - u)
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
-    cooling = jnp.maximum(particle.transition_gev / thermal.temperature_gev, 1.0)
-    share = operator @ equilibrium / (100.0 * hubble * jnp.minimum(cooling, 10.0) ** 6)
-    return operator * (1.0 + jnp.sum(share**4)) ** -0.25
+    coldest = jnp.maximum(particle.transition_gev, 3.0 * particle.mass_gev)
+    cooling = jnp.clip(coldest / thermal.temperature_gev, 1.0, 10.0)
+    share = operator @ equilibrium / (100.0 * hubble * cooling**6)
+    return operator * ((1.0 + share**4) ** -0.25)[:, None]
 
 
 def occupation(particle, thermal, u):

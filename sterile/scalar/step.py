@@ -28,7 +28,7 @@ from sterile.scalar.rates import (
 )
 from sterile.scalar.rosenbrock import rodas5p_step
 
-_EMPTIEST = 1e-6  # share of a mode that collisions leave it in one step at least
+EMPTIEST = 1e-6  # share of a mode that collisions leave it in one step at least
 
 
 class Fit(NamedTuple):
@@ -243,5 +243,5 @@ def implicit_step(particle, yields, around: Surroundings, slopes: Surroundings, 
     last = jax.tree.map(lambda leaf: leaf[-1], around.thermal)
     # f stays positive wherever it matters; a mode emptied by collisions may overshoot, and one at
     # zero beside full ones leaves the next matrix without digits
-    g = jnp.maximum(state[:-2], _EMPTIEST * start)
+    g = jnp.maximum(state[:-2], EMPTIEST * start)
     return occupation(particle, last, g * stages.unit[-1]), state[-2], state[-1]

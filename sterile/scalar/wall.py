@@ -24,7 +24,8 @@ def graded_step(advance, particle, yields, around, step, carry):
     ----------
     advance : a step as :func:`sterile.scalar.step.implicit_step`.
     particle, yields, carry : as there.
-    around : at the nodes of the whole step; bath and operator are smooth in it.
+    around : at the nodes of the whole step; bath and operator are smooth in it, but for the
+        crossover's at the first.
     step : its length.
     """
     ends = _GROWTH ** np.arange(1.0 - _PARTS, 1.0)
@@ -32,10 +33,15 @@ def graded_step(advance, particle, yields, around, step, carry):
     lengths = ends - starts
     values = polynomial_weights(NODES, starts[:, None] + lengths[:, None] * NODES)
     slopes = polynomial_weights(NODES, starts, derivative=True)
+    operator = around.operator
+    if particle.transition_gev is not None:
+        # it begins at zero, and may be at its bound before the next node: what it is later counts
+        later = jnp.tensordot(polynomial_weights(NODES[1:], 0.0), operator[1:], 1)
+        operator = operator.at[0].set(jnp.clip(later, 0.0, 2.0 * operator[-1]))
 
     def part(carry, inputs):
         start, length, value, slope = inputs
-        given = (around.thermal, around.operator)
+        given = (around.thermal, operator)
         at_nodes = jax.tree.map(lambda leaf: jnp.tensordot(value, leaf, 1), given)
         along = jax.tree.map(lambda leaf: jnp.tensordot(slope, leaf, 1) / step, given)
         here = at_nodes[0]._replace(shift=at_nodes[0].shift - start * step)
