@@ -120,7 +120,9 @@ def shared_grid(models, plasma: Plasma) -> Grid:
         )
     grids, _ = _grids(models, plasma)
     return (
-        grids[0] if len(grids) == 1 else _freeze_out(resonance_of(low, plasma), fills_suddenly(plasma))
+        grids[0]
+        if len(grids) == 1
+        else _freeze_out(resonance_of(low, plasma), fills_suddenly(plasma))
     )
 
 
