@@ -31,6 +31,7 @@ from sterile.scalar.rates import DEAD, blocking_of, expansion, occupation, rates
 from sterile.scalar.rosenbrock import rodas5p_step
 from sterile.scalar.step import EMPTIEST, flow, follow, implicit_step, psi, stage_of
 
+_RARE = 20.0  # m_S/T beyond which S that N makes are exp(-20) of a thermal gas
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 
 
@@ -75,6 +76,8 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     All of shape (n,).
     """
     count, log_q, step = f.shape[0], particle.log_q, particle.log_step
+    # see daughters_escape: what else N N -> S would do is to amplify rounding in tails of f and n
+    n = jnp.where(thermal.temperature_gev > particle.mass_gev / _RARE, n, 0.0)
     nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
     cosine, weights = 0.5 * (nodes + 1.0), 0.5 * weights
     p = (jnp.exp(log_q) * thermal.comoving_gev)[:, None]
@@ -120,8 +123,8 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     )
 
 
-def _flow(particle, around, fit, yields, scale, state):
-    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx."""
+def _flow(particle, around, fit, yields, scale, state, for_matrix=False):
+    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx; ``for_matrix`` as :func:`step.flow`."""
     count, thermal = scale.shape[0], around.thermal
     own, n = state[:-count], state[-count:] * scale
     stage = stage_of(particle, around, fit, yields)
@@ -134,7 +137,7 @@ def _flow(particle, around, fit, yields, scale, state):
     heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
     returned = blocking_of(particle, f) ** 2 * spared / stage.unit
     correction = jnp.concatenate([returned, -jnp.sum(yields * spared)[None], -heat[None]])
-    own = flow(particle, stage, own) + correction
+    own = flow(particle, stage, own, for_matrix) + correction
     return jnp.concatenate([own, change.gain / (scale * hubble)])
 
 
@@ -174,10 +177,10 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     own = f * blocking_of(particle, f) / fit.scale
     state = jnp.concatenate([own, decayed[None], rest[None], n / scale])
 
-    def flow_at(around, y):
-        return _flow(particle, around, fit, yields, scale, y)
+    def flow_at(around, y, for_matrix=False):
+        return _flow(particle, around, fit, yields, scale, y, for_matrix)
 
-    jacobian = jax.jacfwd(lambda y: flow_at(first, y))(state)
+    jacobian = jax.jacfwd(lambda y: flow_at(first, y, for_matrix=True))(state)
     _, derivative = jax.jvp(lambda around: flow_at(around, state), (first,), (slopes,))
     state = rodas5p_step(
         lambda node, y: flow_at(at(node), y),

@@ -115,19 +115,19 @@ def loss_operator(particle, thermal, below, broken, contact_mean=None):
 def _bounded(particle, thermal, operator):
     """The operator, every mode's rate held where it equilibrates S anyway, (n, n).
 
-    At 100 H while S is hot, and T^-6 times that below T_c or 3 m_S: a step does not bear a stiff
+    At 30 H while S is hot, and T^-6 times that below T_c or 3 m_S: a step does not bear a stiff
     rate that grows by much more than e^0.3 in it. The broken phase's begins at zero, and soft
     modes are below the threshold of massive doublets until shortly before T_c.
     """
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     equilibrium = jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
     if particle.stimulated:
-        u = fullest(particle, thermal)
-        equilibrium = equilibrium / (1.0 - u)
+        # 1 + f of the fullest modes
+        equilibrium = equilibrium / (1.0 - fullest(particle, thermal))
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     coldest = jnp.maximum(particle.transition_gev, 3.0 * particle.mass_gev)
     cooling = jnp.clip(coldest / thermal.temperature_gev, 1.0, 10.0)
-    share = operator @ equilibrium / (100.0 * hubble * cooling**6)
+    share = operator @ equilibrium / (30.0 * hubble * cooling**6)
     return operator * ((1.0 + share**4) ** -0.25)[:, None]
 
 

@@ -76,10 +76,15 @@ def stage_of(particle, around: Surroundings, fit, yields) -> Stage:
     )
 
 
-def flow(particle, stage: Stage, state):
-    """d(g, decayed yield, rho_N/a_T^4)/dx."""
+def flow(particle, stage: Stage, state, for_matrix=False):
+    """d(g, decayed yield, rho_N/a_T^4)/dx.
+
+    ``for_matrix``: with derivatives for a step's matrix, in which a mode that is held at its fullest
+    still answers to its hops: fast hops that the matrix does not know swing.
+    """
     thermal, g, rest = stage.around.thermal, state[:-2], state[-1]
-    f = occupation(particle, thermal, g * stage.unit)
+    u = g * stage.unit
+    f = occupation(particle, thermal, u)
     rates = rates_at(particle, stage.around, f)
     scalars, decayed, heating = stage.sums @ f
     density = thermal.density_gev4
@@ -90,7 +95,11 @@ def flow(particle, stage: Stage, state):
     net = rates.source * stage.inverse_unit - (rates.loss + rates.decay) * g
     change = blocking * net / hubble + stage.drift * g
     if stage.hops is not None:
-        elastic = scattering(stage.hops, f, particle.stimulated)
+        hopping_f = f
+        if for_matrix and particle.stimulated:
+            held = jax.lax.stop_gradient((1.0 + f) ** 2 * (u >= fullest(particle, thermal)))
+            hopping_f = f + held * (u - jax.lax.stop_gradient(u))
+        elastic = scattering(stage.hops, hopping_f, particle.stimulated)
         change = change + blocking**2 * elastic / hubble * stage.inverse_unit
     return jnp.concatenate([change, jnp.stack([decayed, heating]) / hubble])
 
@@ -98,13 +107,17 @@ def flow(particle, stage: Stage, state):
 def hopping(particle, thermal, rates):
     """C_el as :func:`sterile.scalar.elastic_scattering.hopping_rates`."""
     bath_hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+    fastest = fastest_rate(particle, thermal, 2, 9e6) * bath_hubble
+    if particle.stimulated:
+        # times 1 + f of the fullest that the lower mode may be
+        fastest = fastest * jnp.minimum(32.0 * (1.0 - fullest(particle, thermal)[:-1]), 1.0)
     return hopping_rates(
         rates.momentum_gev,
         particle.mass_gev,
         thermal.temperature_gev,
         thermal.elastic_gev,
         particle.log_step,
-        fastest_rate(particle, thermal, 2, 9e6) * bath_hubble,
+        fastest,
     )
 
 
@@ -184,6 +197,7 @@ def _start_of_step(particle, around: Surroundings, yields, f, decayed, rest):
     net = source / scale - (rates.loss + rates.decay) * g
     change = blocking * net / hubble
     stretch = scale / blocking**2  # df/dg
+    hop_stretch = stretch  # not zero where f is held: see flow
     if particle.stimulated:
         stretch = jnp.where(u < fullest(particle, thermal), stretch, 0.0)
     yield_row = yields * rates.decay * stretch / hubble
@@ -202,7 +216,7 @@ def _start_of_step(particle, around: Surroundings, yields, f, decayed, rest):
         elastic = scattering(hops, f, particle.stimulated)
         change = change + weight * elastic
         hop = scattering_matrix(hops, f, particle.stimulated)
-        block = block + weight[:, None] * hop * stretch[None, :]
+        block = block + weight[:, None] * hop * hop_stretch[None, :]
         if particle.stimulated:
             block = block - jnp.diag(2.0 * blocking * elastic / hubble)
     jacobian = jnp.concatenate([block, yield_row[None], heat_row[None]])
