@@ -196,6 +196,7 @@ def test_warnings():
             mass_kev=17.2,
             occupation_max=production["occupation_max"],
             production=SimpleNamespace(**production),
+            transfer=SimpleNamespace(cosmology=None),
         )
         return " | ".join(bounds.warnings(model, point))
 

@@ -244,7 +244,8 @@ def test_the_likelihood_of_the_lenses_in_a_fit():
 @pytest.mark.invariants
 def test_relics_and_bounds_of_another_cosmology_are_refused():
     dm = spectra.thermal_relic(6.0)
-    curve, other = spectra.transfer(dm), spectra.Cosmology(n_s=0.98)
+    other = spectra.Cosmology(n_s=0.98)
+    curve = spectra.transfer(dm, other)
     for name, wrong in (("references", {"references": RELICS}), ("bounds", {"bounds": BOUNDS})):
         given = {"references": dataclasses.replace(RELICS, cosmology=other)} | wrong
         with pytest.raises(ValueError, match=f"n_s = 0.98, but the {name} were made for 0.9649"):

@@ -46,5 +46,5 @@ def cosmology_of(transfer: Transfer, cosmology: Cosmology | None) -> Cosmology:
         return Cosmology() if made_for is None else made_for
     if made_for is not None:
         fix = "spectra.transfer(dm, cosmology), or leave the cosmology out"
-        require_same(made_for, cosmology, "transfer function", fix)
+        require_same(made_for, cosmology, "ratios of the transfer function", fix)
     return cosmology

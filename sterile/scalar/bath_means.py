@@ -128,6 +128,7 @@ def means_in_unit(means: BathMeans, unit, wall, positions) -> BathMeans:
         inside = jnp.tensordot(rows, block, 1)
         # soft pairs below a massive doublet's threshold open by e^12 a unit: a polynomial rings
         # there, to factors below zero
-        return jnp.clip(inside, 0.5 * jnp.min(ends, axis=0), 2.0 * jnp.max(ends, axis=0))
+        least, most = 0.5 * jnp.min(ends, axis=0), 2.0 * jnp.max(ends, axis=0)
+        return jnp.clip(inside, least[None], most[None])
 
     return jax.tree.map(along, means)

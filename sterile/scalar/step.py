@@ -79,8 +79,8 @@ def stage_of(particle, around: Surroundings, fit, yields) -> Stage:
 def flow(particle, stage: Stage, state, for_matrix=False):
     """d(g, decayed yield, rho_N/a_T^4)/dx.
 
-    ``for_matrix``: with derivatives for a step's matrix, in which a mode that is held at its fullest
-    still answers to its hops: fast hops that the matrix does not know swing.
+    ``for_matrix``: with derivatives for a step's matrix, in which a mode that is held at its
+    fullest still answers to its hops: fast hops that the matrix does not know swing.
     """
     thermal, g, rest = stage.around.thermal, state[:-2], state[-1]
     u = g * stage.unit
