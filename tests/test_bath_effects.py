@@ -15,7 +15,7 @@ from sterile.scalar import amplitudes, collisions, higgs_width, resonance
 from sterile.scalar import quantum_statistics as statistics
 from sterile.scalar import rates as scalar_rates
 from sterile.scalar import step as scalar_step
-from sterile.scalar.bath_means import has_means
+from sterile.scalar.bath_means import BathMeans, has_means, means_in_unit
 from sterile.status import is_failure
 
 
@@ -351,3 +351,42 @@ def test_freeze_out_forgets_the_transition(parameters):
     # what is left of v(T) at freeze-out, and the two histories' rounding
     assert float(crossover.yield_n) == pytest.approx(float(step.yield_n), rel=1e-5)
     assert float(crossover.q_mean) == pytest.approx(float(step.q_mean), rel=2e-5)
+
+
+@pytest.mark.invariants
+def test_factors_of_soft_pairs_do_not_ring():
+    # opening by e^12 a unit, as pairs of soft scalars do below a massive doublet's threshold
+    edges = np.minimum(np.exp(12.0 * (np.arange(17) - 10.0)), 1.0)
+    means = BathMeans(jnp.asarray(edges)[:, None, None], None, None)
+    inside = np.linspace(0.0, 1.0, 21)
+    for unit in range(7):  # the margin before the first unit is five edges
+        found = np.asarray(means_in_unit(means, unit, 100, inside).contact)[:, 0, 0]
+        low, high = edges[unit + 5], edges[unit + 6]
+        assert np.all(found >= 0.5 * low) and np.all(found <= 2.0 * high)
+    # and what is smooth is untouched
+    smooth = 0.8 + 0.1 * np.sin(0.1 * np.arange(17.0))
+    means = BathMeans(jnp.asarray(smooth)[:, None, None], None, None)
+    found = np.asarray(means_in_unit(means, 3, 100, inside).contact)[:, 0, 0]
+    np.testing.assert_allclose(found, 0.8 + 0.1 * np.sin(0.1 * (8.0 + inside)), atol=1e-9)
+
+
+@pytest.mark.invariants
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point, effects",
+    [
+        ((5.767, 5.995e-5, 1.051e-10), {}),
+        ((12.1, 3.178e-7, 1.633e-11), {"bath_statistics": "quantum"}),
+        ((17.1, 2.604e-8, 1.832e-10), {"bath_statistics": "quantum", "elastic_scattering": True}),
+    ],
+)
+def test_light_scalars_solve_in_a_crossover(point, effects):
+    # they ended as NON_FINITE: rates that begin within a step
+    model, crossover = sterile.ScalarDecay(*point), {"electroweak_transition": "crossover"}
+    made = sterile.solve(model, sterile.Plasma(**effects, **crossover))
+    assert int(made.status) == 0
+    assert made.yield_n_spectrum == pytest.approx(float(made.yield_n), rel=1e-4)
+    if point[1] > 1e-7:
+        # in equilibrium from T_c on, whenever exactly it begins
+        step = sterile.solve(model, sterile.Plasma(**effects))
+        assert made.yield_n == pytest.approx(float(step.yield_n), rel=1e-5)

@@ -138,6 +138,28 @@ def test_derivatives():
 
 
 @pytest.mark.invariants
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "point, plasma",
+    [
+        # exchanged with N far above H; with a light S on the resonance as well
+        ((970.0, 5e-6, 3.2e-6), {}),
+        ((36.7, 4e-5, 9.6e-6), {}),
+        # tails of f and n, long after N N -> S
+        ((65.0, 1e-4, 1e-9), {"elastic_scattering": True}),
+        ((1548.0, 2.742e-6, 2.246e-7), sterile.PRESETS["best"]),
+    ],
+)
+def test_points_that_once_ended_without_a_number(point, plasma):
+    production = sterile.solve(
+        sterile.ScalarDecay(*point), sterile.Plasma(**{**plasma, "inverse_decays": True})
+    )
+    assert int(production.status) == 0
+    # n on the lattice, 0.2 apart, is off by 2e-3 where N is as many as S
+    assert production.yield_n_spectrum == pytest.approx(float(production.yield_n), rel=5e-3)
+
+
+@pytest.mark.invariants
 def test_what_is_refused():
     with pytest.raises(
         ValueError, match="inverse_decays = 'maybe' is not available; give one of False, True"

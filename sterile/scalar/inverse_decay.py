@@ -31,7 +31,8 @@ from sterile.scalar.rates import DEAD, blocking_of, expansion, occupation, rates
 from sterile.scalar.rosenbrock import rodas5p_step
 from sterile.scalar.step import EMPTIEST, flow, follow, implicit_step, psi, stage_of
 
-_RARE = 20.0  # m_S/T beyond which S that N makes are exp(-20) of a thermal gas
+# N N -> S ends where a thermal gas makes exp(-20) of S, and N that are made occupy less than this
+_COLD, _FEW = 20.0, 1e-5
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 
 
@@ -77,7 +78,10 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     """
     count, log_q, step = f.shape[0], particle.log_q, particle.log_step
     # see daughters_escape: what else N N -> S would do is to amplify rounding in tails of f and n
-    n = jnp.where(thermal.temperature_gev > particle.mass_gev / _RARE, n, 0.0)
+    size = (thermal.comoving_gev / particle.mass_gev) ** 3
+    made = 8.0 * size * step * jnp.sum(np.exp(3.0 * log_q) * f)  # 16 pi^2 n_S/m_S^3
+    cold = thermal.temperature_gev < particle.mass_gev / _COLD
+    n = jnp.where(cold & (made < _FEW), 0.0, n)
     nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
     cosine, weights = 0.5 * (nodes + 1.0), 0.5 * weights
     p = (jnp.exp(log_q) * thermal.comoving_gev)[:, None]
