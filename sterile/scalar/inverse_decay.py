@@ -128,7 +128,7 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
 
 
 def _flow(particle, around, fit, yields, scale, state, for_matrix=False):
-    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx; ``for_matrix`` as :func:`step.flow`."""
+    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx; ``for_matrix`` as in ``step.flow``."""
     count, thermal = scale.shape[0], around.thermal
     own, n = state[:-count], state[-count:] * scale
     stage = stage_of(particle, around, fit, yields)
