@@ -4,7 +4,9 @@ What takes the tests' time is XLA. They run each program a few times, so it comp
 optimising: a third of the time, and numbers that differ by rounding (tests/test_programs.py).
 """
 
+import importlib
 import os
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -63,3 +65,12 @@ def _free_programs():
                 one._made.clear()
         jax.clear_caches()
         gc.collect()
+
+
+@pytest.fixture(scope="module")
+def study():
+    """Imports a script of runs/ by its name; scripts find each other, as where they are run."""
+    runs = str(Path(__file__).resolve().parent.parent / "runs")
+    sys.path.insert(0, runs)
+    yield importlib.import_module
+    sys.path.remove(runs)

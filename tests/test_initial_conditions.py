@@ -1,8 +1,5 @@
 """The study of initial conditions, small: particles laid from an export, and read back."""
 
-import sys
-from pathlib import Path
-
 import h5py
 import numpy as np
 import pytest
@@ -10,35 +7,30 @@ from scipy import stats
 
 import spectra
 
-RUNS = Path(__file__).parent.parent / "runs"
 PER_SIDE = 32
 
 
 @pytest.fixture(scope="module")
-def study():
-    sys.path.insert(0, str(RUNS))
-    try:
-        import study_initial_conditions  # pyright: ignore[reportMissingImports]
-
-        yield study_initial_conditions
-    finally:
-        sys.path.remove(str(RUNS))
+def initial_conditions(study):
+    return study("study_initial_conditions")
 
 
 @pytest.fixture(scope="module")
-def chain(study, tmp_path_factory):
+def chain(initial_conditions, tmp_path_factory):
     """Folder and findings for a relic whose T^2 falls to one half in the range of k of the box."""
     folder = tmp_path_factory.mktemp("chain")
-    return folder, study.run(spectra.thermal_relic(4.0), folder, PER_SIDE, amplitude=0.1)
+    return folder, initial_conditions.run(
+        spectra.thermal_relic(4.0), folder, PER_SIDE, amplitude=0.1
+    )
 
 
 @pytest.mark.invariants
-def test_the_ratio_of_the_snapshots_is_the_models(study, chain):
+def test_the_ratio_of_the_snapshots_is_the_models(initial_conditions, chain):
     """Same phases, a tenth of the amplitude, so that all is linear (1e-4).
 
     What is left is the weight of modes within a bin a quarter wide: 0.004 with 32 particles.
     """
-    ratio, t2 = study.ratios(chain[1])
+    ratio, t2 = initial_conditions.ratios(chain[1])
     assert t2.min() < 0.5
     assert np.abs(ratio - t2).max() < 0.008
 
@@ -57,9 +49,9 @@ def test_power_and_growth_are_those_asked_for(chain):
 
 
 @pytest.mark.invariants
-def test_the_kicks_are_the_spectrums(study, chain):
+def test_the_kicks_are_the_spectrums(initial_conditions, chain):
     folder, _ = chain
-    drawn, (speed, below, mean, rms) = study.kicks(folder)
+    drawn, (speed, below, mean, rms) = initial_conditions.kicks(folder)
     # 32768 draws of a relative scatter of 0.56
     assert drawn.mean() == pytest.approx(mean, rel=0.015)
     assert np.sqrt(np.mean(drawn**2)) == pytest.approx(rms, rel=0.015)
@@ -67,7 +59,7 @@ def test_the_kicks_are_the_spectrums(study, chain):
 
 
 @pytest.mark.invariants
-def test_the_snapshot_holds_the_matter_of_its_box(study, chain):
+def test_the_snapshot_holds_the_matter_of_its_box(initial_conditions, chain):
     folder, _ = chain
     with h5py.File(folder / "kicked.hdf5") as file:
         header = file["Header"].attrs

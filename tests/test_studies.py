@@ -1,24 +1,12 @@
 """The studies in runs/: the edges that they trace are where the margin is zero."""
 
-import importlib
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-RUNS = Path(__file__).parent.parent / "runs"
-
 
 @pytest.fixture(scope="module")
-def study_plane():
-    sys.path.insert(0, str(RUNS))
-    try:
-        import study_plane  # pyright: ignore[reportMissingImports]
-
-        yield study_plane
-    finally:
-        sys.path.remove(str(RUNS))
+def study_plane(study):
+    return study("study_plane")
 
 
 @pytest.mark.invariants
@@ -26,6 +14,7 @@ def study_plane():
     "name",
     [
         "study_claims",
+        "study_edges",
         "study_effects",
         "study_evolution",
         "study_free_streaming",
@@ -35,9 +24,9 @@ def study_plane():
         "study_tests",
     ],
 )
-def test_a_study_imports(study_plane, name):
+def test_a_study_imports(study, name):
     """Studies that share the plane, or need nothing beyond the package, find what they import."""
-    assert callable(importlib.import_module(name).main)
+    assert callable(study(name).main)
 
 
 @pytest.mark.analytic
@@ -63,9 +52,9 @@ def test_a_traced_edge_is_where_the_margin_is_zero(study_plane):
 
 
 @pytest.mark.analytic
-def test_shares_of_freeze_in_do_not_depend_on_the_coupling(study_plane):
+def test_shares_of_freeze_in_do_not_depend_on_the_coupling(study):
     """Rates go as lambda^2 and S is rare: Y_S/Y_eq too, up to the loss, and shares stay."""
-    shares = importlib.import_module("study_regimes").shares
+    shares = study("study_regimes").shares
     weak, strong = shares(100.0, 1e-9), shares(100.0, 3e-9)
     # the loss is Y_S/Y_eq itself, 7e-4 at the larger coupling
     assert strong["closeness"] < 1e-3
@@ -74,9 +63,9 @@ def test_shares_of_freeze_in_do_not_depend_on_the_coupling(study_plane):
 
 
 @pytest.mark.analytic
-def test_tests_against_one_relic_have_their_edge_where_the_relic_is(study_plane):
+def test_tests_against_one_relic_have_their_edge_where_the_relic_is(study, study_plane):
     """A plane whose numbers are the relic's at its middle column, and rise or fall evenly."""
-    study = importlib.import_module("study_tests")
+    tests = study("study_tests")
     relic = {
         "delta_a": 0.4,
         "n_satellites": 60.0,
@@ -91,7 +80,7 @@ def test_tests_against_one_relic_have_their_edge_where_the_relic_is(study_plane)
     }
     columns["margin/half-mode-3.3keV"] = np.tanh(colder)
     on = study_plane.Surfaces(x, y)
-    for surface in study.surfaces_of(on, columns, relic).values():
+    for surface in tests.surfaces_of(on, columns, relic).values():
         (edge,) = on.traced(surface)
         # odd about the middle column: the curves pass it exactly
         assert edge[:, 0] == pytest.approx(1e-8, rel=1e-6)

@@ -31,7 +31,7 @@ from sterile.scalar.rates import DEAD, blocking_of, expansion, occupation, rates
 from sterile.scalar.rosenbrock import rodas5p_step
 from sterile.scalar.step import EMPTIEST, flow, follow, implicit_step, psi, stage_of
 
-# N N -> S ends where a thermal gas makes exp(-20) of S, and N that are made occupy less than this
+# N N -> S ends where a thermal gas makes exp(-20) of S, and N made in a decay's time occupy less
 _COLD, _FEW = 20.0, 1e-5
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 
