@@ -20,6 +20,8 @@ import sterile
 
 LOW, HIGH = (1e-10, 1e-11), (1e-3, 1e-6)  # portal coupling and Yukawa, as in benchmarks/scan.py
 SCALARS = ("yield_n", "q_mean", "mass_kev", "lambda_fs_mpc", "k_t2_half_h_mpc", "delta_a")
+# numbers of order one, or one minus such: relative differences of a small delta_A are rounding
+ABSOLUTE = ("t2", "delta_a")
 
 
 def plane(points: int, mass_gev: float) -> sterile.ScalarDecay:
@@ -36,14 +38,14 @@ def numbers(points) -> dict:
 
 
 def differences(found: dict, reference: dict) -> dict:
-    """Largest relative difference of each number, absolute for T^2; and of how many statuses."""
+    """Largest relative difference of each number, absolute for T^2 and delta_A; and of how many statuses."""
     rows = {}
     for name, value in reference.items():
         other = found[name][: len(value)]
         if name == "status":
             rows[name] = float(np.sum(value != other))
             continue
-        scale = 1.0 if name == "t2" else np.abs(value)
+        scale = 1.0 if name in ABSOLUTE else np.abs(value)
         both = np.isfinite(value) & np.isfinite(other)
         if not np.array_equal(np.isfinite(value), np.isfinite(other)):
             rows[f"{name} NaN"] = float(np.sum(np.isfinite(value) != np.isfinite(other)))

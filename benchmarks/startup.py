@@ -20,6 +20,17 @@ ROOT = Path(__file__).parent.parent
 STERILE = [sys.executable, "-m", "sterile"]
 CUT_OFF = ["--alpha", "0.02", "--beta", "2.24", "--gamma", "-4.46", "--json"]
 CLASS = "from classy import Class; c = Class(); c.set({'output': 'mPk'}); c.compute()"
+# the whole allowed range of the README, on one core: six grids, and hot dark matter
+MANY = """
+import os; os.sched_setaffinity(0, {0})
+from sterile import session; session.start()
+import numpy as np, sterile
+from scipy.stats import qmc
+low, high = np.log([5.0, 1e-12, 1e-12]), np.log([1e4, 1e-2, 1e-5])
+unit = qmc.Sobol(3, rng=np.random.default_rng(1)).random(128)
+points = sterile.evaluate_many(sterile.ScalarDecay(*np.exp(low + (high - low) * unit).T))
+assert points.yield_n.shape == (128,)
+"""
 
 
 def seconds(command: list[str], cache: str) -> tuple[float, float]:
@@ -44,6 +55,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "solve, freeze-out": [*STERILE, "solve", "runs/freeze-out.toml"],
         "transfer of a psd file": [*STERILE, "transfer", *spectrum],
         "verdict of a cut-off": [*STERILE, "verdict", *CUT_OFF],
+        "128 models of the plane": [sys.executable, "-c", MANY],
         "help": [*STERILE, "--help"],
     }
 
