@@ -20,7 +20,9 @@ os.environ.setdefault(
 # know ends the process without a word: this one is gone since 0.11
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0"
+    "--xla_backend_optimization_level=0 --xla_disable_hlo_passes="
+    "simplify-while-loops,while-loop-invariant-code-motion,while-loop-constant-sinking,"
+    "reshape-mover,tree_reduction_rewriter,gemv-rewriter,dynamic-dimension-simplifier"
     + " --xla_cpu_use_fusion_emitters=false"
     * (tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)),
 )
