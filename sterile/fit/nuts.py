@@ -1,4 +1,4 @@
-"""Methods "nuts" and "surrogate": chains on every branch, advanced in blocks, written now and then."""
+"""Methods "nuts" and "surrogate": chains on every branch, in blocks, written now and then."""
 
 import dataclasses
 import json

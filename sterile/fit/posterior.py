@@ -162,14 +162,13 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
     stand = found.get("longest_stand", 0)
     if stand > max(_STANDS[0], _STANDS[1] * found.get("draws", 0)):
         sentences.append(
-            f"{name}: a chain repeats one draw {stand} times; ask for a longer warmup, and for more "
-            "samples"
+            f"{name}: a chain repeats one draw {stand} times; ask for a longer warmup and more samples"
         )
     poor = found.get("surrogate_acceptance")
     if poor is not None and poor < _POOR:
         sentences.append(
-            f"{name}: only {100 * poor:.0f} % of what the surrogate proposes is accepted; draws are "
-            'right but few, ask for a longer warmup or use method = "nuts"'
+            f"{name}: only {100 * poor:.0f} % of what the surrogate proposes is accepted; draws "
+            'are right but few, ask for a longer warmup or use method = "nuts"'
         )
     if found.get("failed"):
         sentences.append(

@@ -22,9 +22,9 @@ def run(
 ) -> dict:
     """Do the fit of a TOML file (or a dict of the same content) and write ``output``.
 
-    With method "nuts" or "surrogate" the file is readable by ``arviz.from_netcdf`` from the first block of draws
-    on; a checkpoint beside it (OUTPUT.checkpoint.h5) lets a stopped fit go on, and a finished one
-    get more samples, with the same draws as if it had not been stopped.
+    With method "surrogate" or "nuts" the file is readable by ``arviz.from_netcdf`` from the first
+    block of draws on; a checkpoint beside it (OUTPUT.checkpoint.h5) lets a stopped fit go on, and a
+    finished one get more samples, with the same draws as if it had not been stopped.
 
     Parameters
     ----------

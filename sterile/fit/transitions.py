@@ -90,7 +90,7 @@ class SurrogateSampler:
     ----------
     warmup : draws that teach the surrogate, the last fifth of them from the frozen one.
     acceptance : Metropolis probability that the trajectories on the surrogate aim at.
-    also : scalars of the point that are kept of each draw as statistics, :data:`SEEN` before the name.
+    also : scalars of the point that are kept of each draw, as statistics :data:`SEEN` + name.
     """
 
     warmup: int = 150
@@ -117,10 +117,10 @@ class SurrogateSampler:
         for i, each in enumerate(found):
             points[i], numbers[i] = start + moves[i], each.numbers
             densities[i] = _standing(each)
-        known = tuple(map(jnp.asarray, (points, numbers, densities)))
-        values, vectors = np.linalg.eigh(inverse_mass)
-        rough = learn(*known, start, jnp.asarray(values[:, None] ** -0.5 * vectors.T))
-        surrogate = learn(*known, start, whitening(target, rough, start))
+        known, centre = (points, numbers, densities), np.asarray(start)
+        values, vectors = np.linalg.eigh(np.asarray(inverse_mass))
+        rough = learn(*known, centre, values[:, None] ** -0.5 * vectors.T)
+        surrogate = learn(*known, centre, whitening(target, rough, start))
         zero, none = jnp.zeros(()), jnp.zeros((), dtype=int)
         return State(
             key=key,
@@ -131,9 +131,9 @@ class SurrogateSampler:
             surrogate=surrogate,
             step_size=zero + _STEP_SIZE,
             radius=zero + _RADIUS,
-            points=known[0],
-            numbers=known[1],
-            log_densities=known[2],
+            points=jnp.asarray(points),
+            numbers=jnp.asarray(numbers),
+            log_densities=jnp.asarray(densities),
             known=none + len(moves),
             report={
                 "acceptance_rate": zero,
@@ -152,9 +152,9 @@ class SurrogateSampler:
             return decided
         said, nearest = _said(target, state.surrogate, proposal.z)
         taught = _taught(decided, proposal, found, said, nearest, jnp.asarray(self.acceptance))
-        best = taught.points[int(jnp.argmax(taught.log_densities))]
-        whiten = whitening(target, taught.surrogate, best)
-        known = taught.points, taught.numbers, taught.log_densities
+        known = tuple(map(np.asarray, (taught.points, taught.numbers, taught.log_densities)))
+        best = known[0][np.argmax(known[2])]
+        whiten = whitening(target, taught.surrogate, jnp.asarray(best))
         return eqx.tree_at(lambda s: s.surrogate, taught, learn(*known, best, whiten))
 
     def row(self, state: State) -> tuple[Array, dict[str, Array]]:
@@ -187,7 +187,7 @@ def _propose(target: Target, state: State, warm: Array) -> _Proposal:
     power = jnp.where(warm, _WARM, 1.0)
     narrow = jnp.where(warm, state.radius**-2, 0.0)
     surrogate = state.surrogate
-    widen = jnp.linalg.inv(surrogate.whiten)
+    widen = surrogate.widen
 
     def density(z):
         value, nearest = log_density(target, surrogate, z)
