@@ -26,7 +26,7 @@ PLANE = {
     "portal_coupling": {"low": 1e-10, "high": 1e-3, "spacing": "log"},
     "yukawa": {"low": 1e-11, "high": 1e-6, "spacing": "log"},
 }
-_CLOCKS = ("began", "ended", "cpu", "process", "peak")
+_CLOCKS = ("began", "ended", "cpu", "process", "peak", "resident")
 _warm = []
 
 
@@ -53,8 +53,14 @@ class Timed:
         count = len(values["yukawa"])
         began, cpu = time.time(), time.process_time()
         found = self.pipeline.compute(values, tight)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
-        numbers = (began, time.time(), (time.process_time() - cpu) / count, os.getpid(), peak)
+        numbers = (
+            began,
+            time.time(),
+            (time.process_time() - cpu) / count,
+            os.getpid(),
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+            int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20,
+        )
         clocks = {f"points/{n}": np.full(count, x) for n, x in zip(_CLOCKS, numbers)}
         return {**found, **clocks}
 
@@ -88,6 +94,7 @@ def measure(points: int, workers: int, batch: int) -> dict:
         "cpu rate": 1.0 / found["cpu"].mean(),
         "overhead": 1.0 - busy / (len(starts) * (end - start)),
         "peak mb": found["peak"].max(),
+        "resident mb": found["resident"].max(),
         "statuses": summary["statuses"],
     }
 

@@ -317,17 +317,17 @@ class Chains:
     def _derived(self, branch, draws, statistics) -> tuple[dict, dict]:
         """Scalars and log likelihoods of draws (c, n, d), name → (c, n)."""
         if self.settings.fit.method == "surrogate":
-            return tuple(
-                {n.removeprefix(p): v for n, v in statistics.items() if n.startswith(p)}
-                for p in (SEEN, TERM)
-            )
+            kept = statistics.items()
+            scalars = {n.removeprefix(SEEN): v for n, v in kept if n.startswith(SEEN)}
+            return scalars, {n.removeprefix(TERM): v for n, v in kept if n.startswith(TERM)}
         scalars, terms = posterior.derived(
             self.targets[branch],
             draws.reshape(-1, draws.shape[-1]),
             lambda i, n: self.say(f"{branch}: derived {i} of {n}"),
         )
         shape = draws.shape[:2]
-        return tuple({n: v.reshape(shape) for n, v in each.items()} for each in (scalars, terms))
+        scalars = {name: values.reshape(shape) for name, values in scalars.items()}
+        return scalars, {name: values.reshape(shape) for name, values in terms.items()}
 
     def _cause(self, part) -> str:
         """What divergent trajectories have in common."""

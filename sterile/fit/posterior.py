@@ -161,9 +161,7 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
         )
     stand = found.get("longest_stand", 0)
     if stand > max(_STANDS[0], _STANDS[1] * found.get("draws", 0)):
-        sentences.append(
-            f"{name}: a chain repeats one draw {stand} times; ask for a longer warmup and more samples"
-        )
+        sentences.append(f"{name}: a chain repeats one draw {stand} times; ask for a longer warmup")
     poor = found.get("surrogate_acceptance")
     if poor is not None and poor < _POOR:
         sentences.append(

@@ -169,9 +169,9 @@ def evaluate(target: Target, z: Array, also: tuple[str, ...] = ()) -> Evaluated:
         numbers.append(jnp.log(seen["mass_kev"]))
     return Evaluated(
         values=values,
-        log_prior=jnp.asarray(log_prior),
+        log_prior=log_prior,
         log_likelihood=jnp.asarray(sum(found.values(), start=jnp.zeros(()))),
-        log_stretch=jnp.asarray(stretch),
+        log_stretch=stretch,
         residuals=jnp.stack(residuals) if residuals else jnp.zeros(0),
         numbers=jnp.stack(numbers) if numbers else jnp.zeros(0),
         terms=found,
@@ -195,7 +195,7 @@ def _prior_at(target: Target, z: Array, mass) -> tuple[Array, Array]:
         log_prior = log_prior + priors.log_density(prior, s)
         if not prior.logarithmic:  # ds/dln m_N, as dln m_N = dln Omega
             stretch = stretch + jnp.log(mass)
-    return log_prior, stretch
+    return jnp.asarray(log_prior), jnp.asarray(stretch)
 
 
 def log_density_of(target: Target, z: Array, numbers: Array) -> Array:

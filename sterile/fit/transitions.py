@@ -117,10 +117,12 @@ class SurrogateSampler:
         for i, each in enumerate(found):
             points[i], numbers[i] = start + moves[i], each.numbers
             densities[i] = _standing(each)
-        known, centre = (points, numbers, densities), np.asarray(start)
+        centre = np.asarray(start)
         values, vectors = np.linalg.eigh(np.asarray(inverse_mass))
-        rough = learn(*known, centre, values[:, None] ** -0.5 * vectors.T)
-        surrogate = learn(*known, centre, whitening(target, rough, start))
+        whiten = values[:, None] ** -0.5 * vectors.T
+        rough = learn(points, numbers, densities, centre, whiten)
+        whiten = whitening(target, rough, start)
+        surrogate = learn(points, numbers, densities, centre, whiten)
         zero, none = jnp.zeros(()), jnp.zeros((), dtype=int)
         return State(
             key=key,
@@ -152,10 +154,11 @@ class SurrogateSampler:
             return decided
         said, nearest = _said(target, state.surrogate, proposal.z)
         taught = _taught(decided, proposal, found, said, nearest, jnp.asarray(self.acceptance))
-        known = tuple(map(np.asarray, (taught.points, taught.numbers, taught.log_densities)))
-        best = known[0][np.argmax(known[2])]
+        points, densities = np.asarray(taught.points), np.asarray(taught.log_densities)
+        best = points[np.argmax(densities)]
         whiten = whitening(target, taught.surrogate, jnp.asarray(best))
-        return eqx.tree_at(lambda s: s.surrogate, taught, learn(*known, best, whiten))
+        surrogate = learn(points, np.asarray(taught.numbers), densities, best, whiten)
+        return eqx.tree_at(lambda s: s.surrogate, taught, surrogate)
 
     def row(self, state: State) -> tuple[Array, dict[str, Array]]:
         """The draw (d,) of a ``state`` and its statistics, name → scalar."""
