@@ -119,16 +119,16 @@ class Answer:
         return self._value
 
 
-def scan_of(points: int) -> dict:
-    """A Sobol scan of the plane in chunks of 16, two to an evaluation."""
+def scan_of(points: int, chunk: int) -> dict:
+    """A Sobol scan of the plane, two points to an evaluation."""
     return {
         "model": {"kind": "scalar-decay", "scalar_mass_gev": 100.0},
-        "scan": {"design": "sobol", "points": points, "batch": 2, "chunk": CHUNK,
+        "scan": {"design": "sobol", "points": points, "batch": 2, "chunk": chunk,
                  "parameters": PLANE},
     }  # fmt: skip
 
 
-def pretend(points: int, scheduler: str | None = None) -> dict:
+def pretend(points: int, chunk: int, scheduler: str | None = None) -> dict:
     """Rates of one scan with a pretended evaluation; ``scheduler``: on its workers."""
     import scaling as this  # workers import the evaluation by this name
 
@@ -136,7 +136,7 @@ def pretend(points: int, scheduler: str | None = None) -> dict:
         path = Path(folder) / "pretended.h5"
         began, cpu = time.perf_counter(), time.process_time()
         summary = sterile.scan.run(
-            scan_of(points), path, scheduler=scheduler, evaluation=this.Pretended()
+            scan_of(points, chunk), path, scheduler=scheduler, evaluation=this.Pretended()
         )
         seconds = time.perf_counter() - began
         size = path.stat().st_size / 1e6
@@ -165,11 +165,11 @@ HEAD = (
 )
 
 
-def coordinator(points: list[int]) -> None:
+def coordinator(points: list[int], chunk: int) -> None:
     """Simulated workers, each number of points in a process of its own for its peak memory."""
-    print(f"{MACHINES} simulated workers, chunks of {CHUNK}\n\n{HEAD}", flush=True)
+    print(f"{MACHINES} simulated workers, chunks of {chunk}\n\n{HEAD}", flush=True)
     for number in points:
-        command = [sys.executable, __file__, "--one", str(number)]
+        command = [sys.executable, __file__, "--one", str(number), "--chunk", str(chunk)]
         subprocess.run(command, check=True)
 
 
@@ -207,7 +207,7 @@ def processor_seconds(process) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def dask(points: list[int], machines: int) -> None:
+def dask(points: list[int], chunk: int, machines: int) -> None:
     """A real scheduler; what it and its workers use is said, too."""
     import distributed
 
@@ -216,10 +216,10 @@ def dask(points: list[int], machines: int) -> None:
             began = time.perf_counter()
             client.wait_for_workers(machines, timeout=_START_SECONDS)
             print(f"{machines} workers of a Dask scheduler ({distributed.__version__}), started in "
-                  f"{time.perf_counter() - began:.0f} s, chunks of {CHUNK}\n\n{HEAD}")  # fmt: skip
+                  f"{time.perf_counter() - began:.0f} s, chunks of {chunk}\n\n{HEAD}")  # fmt: skip
         for number in points:
             before = [processor_seconds(process) for process in processes]
-            print(row(pretend(number, address)), flush=True)
+            print(row(pretend(number, chunk, address)), flush=True)
             used = [processor_seconds(p) - b for p, b in zip(processes, before)]
             print(f"\nprocessor time a point: scheduler {1e6 * used[0] / number:.0f} us, all "
                   f"workers {1e6 * used[1] / number:.0f} us\n")  # fmt: skip
@@ -248,15 +248,16 @@ def main() -> None:
     parser.add_argument("--coordinator", type=int, nargs="+", metavar="POINTS")
     parser.add_argument("--dask", type=int, nargs="+", metavar="POINTS")
     parser.add_argument("--machines", type=int, default=MACHINES, help="workers of --dask")
+    parser.add_argument("--chunk", type=int, default=CHUNK, help="points a task, without pipeline")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         runner.LocalWorkers = Simulated
-        print(row(pretend(options.one)), flush=True)
+        print(row(pretend(options.one, options.chunk)), flush=True)
     elif options.coordinator:
-        coordinator(options.coordinator)
+        coordinator(options.coordinator, options.chunk)
     elif options.dask:
-        dask(options.dask, options.machines)
+        dask(options.dask, options.chunk, options.machines)
     else:
         machine(options.points, options.batches, options.workers)
 

@@ -116,7 +116,7 @@ def test_walls_and_a_surrogate_that_puts_them_in_the_wrong_place():
         return eqx.tree_at(lambda s: s.trend, surrogate, surrogate.trend.at[-1, 0].add(0.1))
 
     for name, spoil in (("own", None), ("moved", moved)):
-        draws, statistics, _ = drawn(WALLED, spoil=spoil)
+        draws, statistics, _ = drawn(WALLED, draws=1000, spoil=spoil)
         total[name] = statistics
         for values, x, weight in zip(draws.T, axes, weights):
             mean = weight @ x
