@@ -19,13 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sterile.quantities import point_scalars
 from sterile.scan.evaluation import Column, Pipeline
 
 PLANE = {
     "portal_coupling": {"low": 1e-10, "high": 1e-3, "spacing": "log"},
     "yukawa": {"low": 1e-11, "high": 1e-6, "spacing": "log"},
 }
-_CLOCKS = ("began", "ended", "cpu", "process")
+_CLOCKS = ("began", "ended", "cpu", "process", "peak", "resident")
 _warm = []
 
 
@@ -52,7 +53,14 @@ class Timed:
         count = len(values["yukawa"])
         began, cpu = time.time(), time.process_time()
         found = self.pipeline.compute(values, tight)
-        numbers = (began, time.time(), (time.process_time() - cpu) / count, os.getpid())
+        numbers = (
+            began,
+            time.time(),
+            (time.process_time() - cpu) / count,
+            os.getpid(),
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+            int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20,
+        )
         clocks = {f"points/{n}": np.full(count, x) for n, x in zip(_CLOCKS, numbers)}
         return {**found, **clocks}
 
@@ -85,21 +93,30 @@ def measure(points: int, workers: int, batch: int) -> dict:
         "rate": counted.sum() / (end - start),
         "cpu rate": 1.0 / found["cpu"].mean(),
         "overhead": 1.0 - busy / (len(starts) * (end - start)),
+        "peak mb": found["peak"].max(),
+        "resident mb": found["resident"].max(),
         "statuses": summary["statuses"],
     }
 
 
-def million_rows(rows: int, chunk: int = 16) -> None:
-    """Write and read a results file of the pipeline's columns with invented rows; print costs."""
-    from sterile.scan import results, store
-    from sterile.scan.evaluation import SCALARS, blank_rows
-
-    columns = {f"points/{name}": Column((), "<f8", "1", "") for name in (*PLANE, *SCALARS)}
+def invented_columns() -> dict[str, Column]:
+    """Columns like the pipeline's: parameters, scalars, three verdicts."""
+    names = (*PLANE, *point_scalars({}))
+    columns = {f"points/{name}": Column((), "<f8", "1", "") for name in names}
     columns["points/status"] = Column((), "<i4", "1", "")
     for name in ("half-mode", "half-mode-2.0keV", "half-mode-3.3keV"):
         columns[f"verdicts/{name}/status"] = Column((), "<i4", "1", "")
         for part in ("value", "threshold", "margin"):
             columns[f"verdicts/{name}/{part}"] = Column((), "<f8", "1", "")
+    return columns
+
+
+def million_rows(rows: int, chunk: int = 16) -> None:
+    """Write and read a results file of the pipeline's columns with invented rows; print costs."""
+    from sterile.scan import results, store
+    from sterile.scan.evaluation import blank_rows
+
+    columns = invented_columns()
     generator = np.random.default_rng(0)
     parameters = {name: generator.random(rows) for name in PLANE}
     root = {"parameters": list(PLANE), "rounds": [rows], "identity": "{}", "config_toml": ""}

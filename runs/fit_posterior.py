@@ -5,8 +5,7 @@
 A scalar of 100 GeV, a prior on the mass, the measured abundance, the Milky Way's satellites. Where
 the abundance and the mass can agree, two couplings do it: on each branch the pipeline is tabulated
 around its coupling, sampled, weighed by its evidence, and checked against the pipeline itself.
-`sterile fit runs/fit-posterior.toml` samples the same posterior with no table, at a hundred times
-the cost.
+`sterile fit runs/fit-posterior.toml` samples the same posterior with no table.
 """
 
 import json

@@ -25,6 +25,7 @@ class Toy(eqx.Module):
             "mass_kev": mass,
             "omega_h2": 275.9 * mass * jnp.exp(ln_yield),
             "lambda_fs_mpc": 0.3 * velocity,
+            "status": jnp.zeros(()),
         }
         return {name: found[name] for name in names}
 

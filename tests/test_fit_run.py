@@ -21,7 +21,6 @@ from sterile.fit import (
     settings,
     store,
 )
-from sterile.fit.likelihoods import log_likelihood
 from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
 
 CONTENT = {
@@ -56,13 +55,13 @@ def toy(monkeypatch):
     monkeypatch.setattr(problem, "target_of", lambda settings, grid=None: TARGET)
     monkeypatch.setattr(nuts.Chains, "_target_at", lambda self, starts: TARGET)
     monkeypatch.setattr(nuts.Chains, "_branch_of", lambda self, target, z: "freeze-in")
-    monkeypatch.setattr(posterior, "_follow", _follow)
+    monkeypatch.setattr(posterior, "followed", lambda target: ("mass_kev", "status"))
 
 
-def _follow(target, z):
-    seen = target.observe(fit.values_at(target, z), ("mass_kev", "omega_h2", "lambda_fs_mpc"))
-    likelihoods = {t.observable: log_likelihood(t, seen[t.observable]) for t in target.terms}
-    return {"mass_kev": seen["mass_kev"], "status": jnp.asarray(0)}, likelihoods
+def cli_page(summary):
+    from sterile.cli.fit import page
+
+    return page(summary, "fit.h5")
 
 
 def _changed(**keys):
@@ -74,7 +73,7 @@ def _changed(**keys):
     "content, words",
     [
         ({"model": CONTENT["model"]}, "[fit] is missing"),
-        (_changed(method="nutz"), "'map', 'fisher' or 'nuts'"),
+        (_changed(method="nutz"), "'map', 'fisher', 'nuts' or 'surrogate'"),
         (_changed(sampels=3), "did you mean 'samples'"),
         (_changed(prior={}), "nothing to fit"),
         (_changed(prior={"portal": {"uniform": [0.0, 1.0]}}), "did you mean 'portal_coupling'"),
@@ -103,9 +102,11 @@ def test_identity_ignores_the_number_of_samples_only():
 
 @pytest.mark.slow
 @pytest.mark.cli
-def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatch):
+@pytest.mark.parametrize("method", ["nuts", "surrogate"])
+def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatch, method):
     whole, part = tmp_path / "whole.h5", tmp_path / "part.h5"
-    fit.run(CONTENT, whole)
+    content = _changed(method=method)
+    fit.run(content, whole)
 
     advance, calls = nuts.advance, []
 
@@ -117,25 +118,58 @@ def test_chains_stopped_and_resumed_have_the_same_bits(toy, tmp_path, monkeypatc
 
     monkeypatch.setattr(nuts, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fit.run(CONTENT, part, threads=1)
+        fit.run(content, part, threads=1)
     monkeypatch.setattr(nuts, "advance", advance)
     # what there is so far can be read
     stopped = store.load(part)
     assert stopped.summary["finished"] is False
     assert 0 < stopped.groups["posterior"]["portal_coupling"].shape[1] < 40
-    summary = fit.run(CONTENT, part, resume=True)
-    assert summary["finished"] and summary["branches"]["freeze-in"]["weight"] == 1.0
+    summary = fit.run(content, part, resume=True)
+    assert (
+        summary["method"] == method
+        and summary["finished"]
+        and summary["branches"]["freeze-in"]["weight"] == 1.0
+    )
     first, second = store.load(whole), store.load(part)
     for group, variables in first.groups.items():
         for name, values in variables.items():
             np.testing.assert_array_equal(values, second.groups[group][name], err_msg=name)
     # a finished fit is made longer, its first draws stay
-    longer = fit.run(_changed(samples=60), part, resume=True)
+    longer = fit.run(_changed(method=method, samples=60), part, resume=True)
     assert longer["samples"] == 60
     now = store.load(part).groups["posterior"]["portal_coupling"]
     np.testing.assert_array_equal(now[:, :40], first.groups["posterior"]["portal_coupling"])
     with pytest.raises(ValueError, match="another fit"):
-        fit.run(_changed(seed=5), part, resume=True)
+        fit.run(_changed(method=method, seed=5), part, resume=True)
+
+
+@pytest.mark.slow
+@pytest.mark.cli
+def test_a_surrogate_gives_the_same_file_as_nuts(toy, tmp_path):
+    path = tmp_path / "fit.h5"
+    summary = fit.run(_changed(method="surrogate", samples=100), path)
+    made = store.load(path)
+    found = summary["branches"]["freeze-in"]
+    assert found["surrogate_acceptance"] > 0.9 and found["r_hat"] < 1.1
+    assert set(made.groups["posterior"]) == {
+        "portal_coupling", "omega_h2", "branch", "mass_kev", "status"
+    }  # fmt: skip
+    assert set(made.groups["sample_stats"]) == {
+        "lp", "step_size", "acceptance_rate", "n_steps", "diverging", "chi_square"
+    }  # fmt: skip
+    # what is kept of draws belongs to them, after resuming as well
+    again = fit.run(_changed(method="surrogate", samples=120), path, resume=True)
+    assert again["finished"] and again["warnings"] == []
+    made = store.load(path)
+    draws = made.groups["unconstrained_posterior"]
+    for name in ("omega_h2", "lambda_fs_mpc"):
+        values = made.groups["log_likelihood"][name]
+        z = jnp.array([draws[each][1, -1] for each in TARGET.names])
+        exact = fit.evaluate(TARGET, z).terms[name]
+        assert values[1, -1] == pytest.approx(float(exact), rel=1e-12)
+    # a Gaussian in ln m: 6.1 keV to a sixth, as a prior of 0.4 and 0.3/m +- 20 % make it
+    assert summary["parameters"]["mass_kev"]["mean"] == pytest.approx(6.2, abs=0.4)
+    assert cli_page(summary).count("effective") == 1
 
 
 @pytest.mark.slow

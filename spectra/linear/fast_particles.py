@@ -86,26 +86,36 @@ def shells_of(species, shares: Array, cosmology: Cosmology, number: Array, drive
 @program
 def cold_growth(drive: Drive, k_h_mpc: Array) -> Array:
     """``matter_growth`` of cold dark matter at increasing k [h/Mpc], (n + 5,)."""
+    return matter_growth(k_h_mpc, drive.cosmology.h, _cold(drive), drive.thermal_history)
+
+
+def _cold(drive: Drive) -> Contents:
     none = jnp.zeros(0)
-    contents = contents_of(drive.cosmology, 1.0, none, none, none)
-    return matter_growth(k_h_mpc, drive.cosmology.h, contents, drive.thermal_history)
+    return contents_of(drive.cosmology, 1.0, none, none, none)
 
 
 def fast_transfer(
-    k_h_mpc: Array, shells: Shells, cold_share: Array, cold: Array, drive: Drive, needed=None
+    k_h_mpc: Array, shells: Shells, cold_share: Array, cold: Array | None, drive: Drive, needed=None
 ) -> Array:
     """T by the hierarchies (n + 5,), as :func:`matter_growth` has it.
 
-    ``cold`` : of :func:`cold_growth`. ``needed``: where given and false, ones come back at once.
+    ``cold`` : of :func:`cold_growth`; computed when left out. ``needed``: where given and false,
+    ones come back at once.
     """
     contents = contents_of(
         drive.cosmology, cold_share, shells.speed, shells.number, shells.gradient
     )
     if needed is None:
+        cold = cold_growth(drive, k_h_mpc) if cold is None else cold
         return matter_growth(k_h_mpc, drive.cosmology.h, contents, drive.thermal_history) / cold
-    leaves = jax.tree.leaves((contents, drive.thermal_history))
-    (grown,) = _where_needed(needed.astype(float), k_h_mpc, drive.cosmology.h, *leaves)
-    return grown / jnp.where(needed, cold, 1.0)
+
+    def grown(contents):
+        leaves = jax.tree.leaves((contents, drive.thermal_history))
+        return _where_needed(needed.astype(float), k_h_mpc, drive.cosmology.h, *leaves)[0]
+
+    # one that was not given costs ten models that need no hierarchies
+    cold = grown(_cold(drive)) if cold is None else jnp.where(needed, cold, 1.0)
+    return grown(contents) / cold
 
 
 @one_by_one

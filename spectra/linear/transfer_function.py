@@ -142,8 +142,8 @@ def _solved(species, shares, cosmology, drive, k, hierarchies) -> Transfer:
         return _transfer(*given, None, hierarchies)
     cold = None
     with effort_at_least(HIERARCHIES_EFFORT):
-        if drive.tangents is None:
-            cold = cold_growth(drive, (jnp if is_traced(k.h_mpc) else np).sort(k.h_mpc))
+        if drive.tangents is None and not is_traced((drive, k.h_mpc)):
+            cold = cold_growth(drive, np.sort(k.h_mpc))
         return _transfer(*given, cold, hierarchies)
 
 
@@ -230,7 +230,6 @@ def _transfer(
     if hierarchies != "never":
         order = jnp.argsort(k.h_mpc)
         shells = shells_of(species, shares, cosmology, number, drive)
-        cold = cold_growth(drive, k.h_mpc[order]) if cold is None else cold
         needed = None if hierarchies == "always" else fast
         followed = fast_transfer(k.h_mpc[order], shells, rest, cold, drive, needed)
         matched = jnp.argmin(jnp.abs(drive.k_h_mpc[None, :] - MATCHED_K_H_MPC[:, None]), axis=1)

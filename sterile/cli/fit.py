@@ -24,7 +24,7 @@ def fit(
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Infer parameters: best fit, Fisher matrix, or draws from the posterior by NUTS."""
+    """Infer parameters: best fit, Fisher matrix, or draws from the posterior."""
     gc.enable()
     from sterile.fit import FitStopped, run, store
 
@@ -65,7 +65,7 @@ def _printer():
 def page(summary: dict, output) -> str:
     """The terminal's page for a summary: parameters, branches, warnings."""
     lines = []
-    if summary["method"] == "nuts":
+    if "branches" in summary:
         lines.append(f"{'':24}{'mean':>12}{'sd':>12}{'5 %':>12}{'median':>12}{'95 %':>12}")
         for name, row in summary["parameters"].items():
             numbers = "".join(f"{row[k]:12.4g}" for k in ("mean", "sd", "q05", "median", "q95"))

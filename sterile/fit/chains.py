@@ -1,30 +1,40 @@
-"""Chains of NUTS, a block of draws at a time, so that they can be stopped and go on bit by bit.
+"""Chains, a block of draws at a time, so that they can be stopped and go on bit by bit.
 
-The sampler is numpyro's (Hoffman & Gelman 2014, 1111.4246, with multinomial trajectories); here are
-its state as plain arrays and the loop around it.
+NUTS is numpyro's (Hoffman & Gelman 2014, 1111.4246, with multinomial trajectories); here are its
+state as plain arrays and the loop around it. Chains with a surrogate are run by the same loop.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.precision import require_x64
 from sterile.fit.extra import require
 from sterile.fit.target import Target, potential, value_and_gradient
 
-# what is kept of each draw; units and descriptions are in sterile.fit.store
-STATISTICS = ("lp", "acceptance_rate", "step_size", "n_steps", "diverging", "energy")
 _STEP_SIZE = 0.5
+
+
+class Method(Protocol):
+    """How chains are run: :class:`Sampler`, or one with a surrogate."""
+
+    @property
+    def warmup(self) -> int: ...
+    def first(self, target: Target, start: Array, key: Array, inverse_mass: Array) -> Any: ...
+    def step(self, target: Target, state: Any) -> Any: ...
+    def row(self, state: Any) -> tuple[Array, dict[str, Array]]: ...
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """How chains are run.
+    """How chains of NUTS are run.
 
     Attributes
     ----------
@@ -36,6 +46,30 @@ class Sampler:
     warmup: int = 150
     acceptance: float = 0.85
     depth: int = 6
+
+    def first(self, target: Target, start: Array, key: Array, inverse_mass: Array):
+        """The state of no draws at ``start`` (d,) of ``target``.
+
+        ``key``: the chain's own; ``inverse_mass``: (d, d) that the mass matrix starts from.
+        """
+        require("numpyro")
+        known = value_and_gradient(target, start)
+        return _begin(target, start, known, key, inverse_mass, self)
+
+    def step(self, target: Target, state):
+        """The state one draw after ``state``. ``target``: what is sampled."""
+        return _step(target, state, state.z.size, self)
+
+    def row(self, state) -> tuple[Array, dict[str, Array]]:
+        """The draw (d,) of a ``state`` and its statistics, name → scalar."""
+        return state.z, {
+            "lp": -state.potential_energy,
+            "acceptance_rate": state.accept_prob,
+            "step_size": state.adapt_state.step_size,
+            "n_steps": state.num_steps,
+            "diverging": state.diverging,
+            "energy": state.energy,
+        }
 
 
 @dataclass
@@ -52,26 +86,24 @@ class Chain:
         return len(self.draws)
 
 
-def begin(target: Target, start, key, sampler: Sampler, inverse_mass=None) -> Chain:
+def begin(target: Target, start, key, sampler: Method, inverse_mass=None) -> Chain:
     """A chain of no draws.
 
     Parameters
     ----------
     start : (d,) unbounded coordinates.
     key : a JAX random key, the chain's own.
-    inverse_mass : (d, d) covariance that the mass matrix starts from; unity when left out.
+    inverse_mass : (d, d) covariance that the widths are taken from at first; unity when left out.
     """
-    require("numpyro")
     start = jnp.asarray(start, dtype=float)
     if inverse_mass is None:
         inverse_mass = np.eye(start.size)
-    inverse_mass = jnp.asarray(inverse_mass)
-    known = value_and_gradient(target, start)
-    state = _begin(target, start, known, key, inverse_mass, sampler)
-    return Chain(np.empty((0, start.size)), {name: np.empty(0) for name in STATISTICS}, state)
+    state = sampler.first(target, start, key, jnp.asarray(inverse_mass))
+    names = sampler.row(state)[1]
+    return Chain(np.empty((0, start.size)), {name: np.empty(0) for name in names}, state)
 
 
-def advance(chain: Chain, target: Target, sampler: Sampler, draws: int, wanted=None) -> None:
+def advance(chain: Chain, target: Target, sampler: Method, draws: int, wanted=None) -> None:
     """Append ``draws`` draws to a chain, one by one; stops early once ``wanted()`` is false.
 
     How the draws are cut into calls changes nothing in them.
@@ -80,35 +112,13 @@ def advance(chain: Chain, target: Target, sampler: Sampler, draws: int, wanted=N
     for _ in range(draws):
         if wanted is not None and not wanted():
             break
-        chain.state = _step(target, chain.state, chain.draws.shape[1], sampler)
-        rows.append(_row(chain.state))
+        chain.state = sampler.step(target, chain.state)
+        rows.append(jax.device_get(sampler.row(chain.state)))
     if rows:
         chain.draws = np.concatenate([chain.draws, np.stack([row[0] for row in rows])])
-        for name in STATISTICS:
+        for name in chain.statistics:
             new = np.array([row[1][name] for row in rows], dtype=float)
             chain.statistics[name] = np.concatenate([chain.statistics[name], new])
-
-
-def _row(state):
-    z, energy, potential_energy, steps, accepted, diverging, step_size = jax.device_get(
-        (
-            state.z,
-            state.energy,
-            state.potential_energy,
-            state.num_steps,
-            state.accept_prob,
-            state.diverging,
-            state.adapt_state.step_size,
-        )
-    )
-    return np.asarray(z), {
-        "lp": -potential_energy,
-        "acceptance_rate": accepted,
-        "step_size": step_size,
-        "n_steps": steps,
-        "diverging": diverging,
-        "energy": energy,
-    }
 
 
 def _kernels():
@@ -177,7 +187,7 @@ def sample(
     start: ArrayLike,
     samples: int,
     seed: int = 0,
-    sampler: Sampler | None = None,
+    sampler: Method | None = None,
     inverse_mass: ArrayLike | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Chain:
@@ -191,8 +201,9 @@ def sample(
     start : (d,) unbounded coordinates.
     samples : draws that are kept.
     seed : of the chain.
-    sampler : warm-up, step and depth.
-    inverse_mass : (d, d) covariance that the mass matrix starts from; unity when left out.
+    sampler : warm-up, step and depth of NUTS; or a
+        :class:`sterile.fit.transitions.SurrogateSampler`.
+    inverse_mass : (d, d) covariance that the widths are taken from at first; unity when left out.
     progress : called with the draws done and all of them.
     """
     require_x64()

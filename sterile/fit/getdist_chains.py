@@ -13,7 +13,7 @@ import numpy as np
 
 from spectra.files import check_writable, write_together
 from sterile.fit.priors import Prior
-from sterile.fit.settings import PriorSection
+from sterile.fit.settings import CHAINS, PriorSection
 from sterile.fit.store import Fit, quantities
 
 
@@ -25,18 +25,22 @@ def write_getdist(fit: Fit, root: str | Path) -> list[Path]:
 
     Parameters
     ----------
-    fit : of :func:`sterile.fit.store.load`, by method "nuts".
+    fit : of :func:`sterile.fit.store.load`, by a method that draws.
     root : path of the files, without ending; existing ones are replaced.
 
     Raises
     ------
     ValueError
-        If the fit has no draws, or the files cannot be written.
+        If the fit has no draws or is not finished, or the files cannot be written.
     """
     root = Path(root)
     method = fit.summary.get("method")
-    if method != "nuts" or "posterior" not in fit.groups:
-        raise ValueError(f'method = "{method}" has no chains for getdist; fit with method = "nuts"')
+    if method not in CHAINS or "posterior" not in fit.groups:
+        raise ValueError(
+            f'method = "{method}" has no chains for getdist; fit with method = "surrogate"'
+        )
+    if "chi_square" not in fit.groups["sample_stats"]:
+        raise ValueError("the fit is not finished; go on with `sterile fit --resume`")
     priors = _priors(fit)
     columns = _columns(fit, priors)
     likelihood = 0.5 * fit.groups["sample_stats"]["chi_square"]

@@ -100,3 +100,29 @@ def residual(term: Term, seen) -> Array:
     chi_square = -2.0 * log_likelihood(term, seen)
     positive = chi_square > 0.0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, chi_square, 1.0)), 0.0)
+
+
+def number(term: Term, seen) -> Array:
+    """A number that is smooth in the parameters and gives the log likelihood, scalar.
+
+    asinh(x/sigma) of a measured number, asinh(margin/sigma) of a margin: logarithms of what is
+    many sigma from zero, linear near it, for either sign. Of a published likelihood its residual.
+    """
+    if isinstance(term, Normal):
+        return jnp.arcsinh(seen / term.sigma)
+    if isinstance(term, Margin):
+        return jnp.arcsinh(seen.margin / term.sigma)
+    return residual(term, seen)
+
+
+def log_likelihood_of(term: Term, smooth: Array) -> Array:
+    """The log likelihood of a term, scalar, from its :func:`number`.
+
+    ``smooth`` of a published likelihood may be negative where one that was learned swings about
+    zero: that is its best.
+    """
+    if isinstance(term, Normal):
+        return -0.5 * (jnp.sinh(smooth) - term.mean / term.sigma) ** 2
+    if isinstance(term, Margin):
+        return jax.scipy.stats.norm.logcdf(jnp.sinh(smooth))
+    return -0.5 * jnp.maximum(smooth, 0.0) ** 2

@@ -1,4 +1,4 @@
-"""method = "nuts": chains on every branch, advanced in blocks, written now and then."""
+"""Methods "nuts" and "surrogate": chains on every branch, in blocks, written now and then."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from sterile.citation import citation_of
@@ -18,7 +19,8 @@ from sterile.fit.evidence import Evidence, bridge, total_evidence
 from sterile.fit.metric import local_covariance
 from sterile.fit.problem import target_of
 from sterile.fit.settings import FitStopped, Progress
-from sterile.fit.target import WALL, value_and_gradient, values_at
+from sterile.fit.target import evaluated, values_at
+from sterile.fit.transitions import SEEN, TERM, SurrogateSampler
 from sterile.models import parameters_of
 from sterile.production import choose_grid
 
@@ -29,7 +31,7 @@ _BRIDGE_DRAWS = 200
 
 
 class Chains:
-    """method = "nuts": chains per branch, advanced in blocks, written now and then."""
+    """Chains per branch, advanced in blocks, written now and then."""
 
     def __init__(self, settings, output: Path, say: Progress, threads: int | None):
         self.settings, self.output, self.say = settings, output, say
@@ -41,8 +43,8 @@ class Chains:
     def run(self, resume: bool) -> dict:
         fit = self.settings.fit
         tables = store.read_checkpoint(self.output, self.identity) if resume else None
-        self.sampler = Sampler(fit.warmup, fit.acceptance, fit.depth)
         self.say("preparing")
+        self.sampler = self._sampler()
         if tables is None:
             starts = self._find_starts()
         else:
@@ -57,7 +59,7 @@ class Chains:
         self.chains = {}
         for number, branch in enumerate(self.branches):
             shape = None  # resumed chains bring their own
-            if tables is None:
+            if tables is None and fit.method == "nuts":
                 self.say(f"{branch}: climbing to the maximum")
                 shape = local_covariance(self.targets[branch], starts[branch][0])
             self.say(f"{branch}: compiling the sampler")
@@ -81,12 +83,25 @@ class Chains:
         self._save(finished=False)
         return self._finish()
 
+    def _sampler(self) -> Sampler | SurrogateSampler:
+        fit = self.settings.fit
+        if fit.method == "nuts":
+            return Sampler(fit.warmup, fit.acceptance, fit.depth)
+        # every scalar is kept as it is computed: draws need not be evaluated again
+        names = posterior.followed(target_of(self.settings))
+        return SurrogateSampler(fit.warmup, fit.acceptance, names)
+
     def _find_starts(self) -> dict[str, np.ndarray]:
         """Per branch, the best draws from the priors: one per chain, (chains, d)."""
         fit = self.settings.fit
         target = target_of(self.settings)
         self.say("looking for starts (compiling)")
-        seeds = optimum.starts(target, optimum.LOOKED * max(fit.chains, fit.starts), fit.seed)
+        seeds = optimum.starts(
+            target,
+            optimum.LOOKED * max(fit.chains, fit.starts),
+            fit.seed,
+            posterior.followed(target),
+        )
         if not seeds:
             raise FitStopped(
                 "no draw from the priors has a finite density; check priors and likelihoods"
@@ -180,8 +195,8 @@ class Chains:
             tables[f"starts/{branch}"] = self.starts[branch]
             for i, chain in enumerate(self.chains[branch]):
                 tables[f"{branch}/{i}/draws"] = chain.draws
-                for name, values in chain.statistics.items():
-                    tables[f"{branch}/{i}/statistics/{name}"] = values
+                for j, values in enumerate(chain.statistics.values()):
+                    tables[f"{branch}/{i}/statistics/{j:03d}"] = values
                 for j, leaf in enumerate(pack(chain)):
                     tables[f"{branch}/{i}/state/{j:03d}"] = leaf
         store.write_checkpoint(self.output, self.identity, tables)
@@ -199,7 +214,7 @@ class Chains:
                 for group in parts[0]
             }
             summary = {
-                "method": "nuts",
+                "method": self.settings.fit.method,
                 "finished": False,
                 "kind": self.mechanism.kind,
                 "seconds": self.seconds,
@@ -215,7 +230,8 @@ class Chains:
                 prefix = f"{branch}/{i}/"
                 chain.draws = tables[prefix + "draws"]
                 chain.statistics = {
-                    name: tables[f"{prefix}statistics/{name}"] for name in chain.statistics
+                    name: tables[f"{prefix}statistics/{j:03d}"]
+                    for j, name in enumerate(chain.statistics)
                 }
                 states = sorted(name for name in tables if name.startswith(prefix + "state/"))
                 unpack(chain, [tables[name] for name in states])
@@ -235,30 +251,34 @@ class Chains:
         """Groups of one branch without what needs the pipeline."""
         target = self.targets[branch]
         code = np.full(draws.shape[:2], self.mechanism.branches.index(branch))
+        own = {name: v for name, v in statistics.items() if not name.startswith((SEEN, TERM))}
         return {
             "posterior": posterior.sampled(target, draws) | {"branch": code},
-            "sample_stats": statistics,
+            "sample_stats": own,
             "unconstrained_posterior": {name: draws[..., i] for i, name in enumerate(target.names)},
         }
 
     def _finish(self) -> dict:
         fit = self.settings.fit
         parts, found, warnings, evidences = [], {}, [], []
+        followed = posterior.followed(next(iter(self.targets.values())))
         for branch in self.branches:
             target = self.targets[branch]
             draws, statistics = self._kept(branch)
             part = self._tables(branch, draws, statistics)
             flat = draws.reshape(-1, draws.shape[-1])
-            scalars, likelihoods = posterior.derived(
-                target, flat, lambda i, n, b=branch: self.say(f"{b}: derived {i} of {n}")
-            )
-            shape = draws.shape[:2]
-            part["posterior"] |= {n: v.reshape(shape) for n, v in scalars.items()}
-            part["log_likelihood"] = {n: v.reshape(shape) for n, v in likelihoods.items()}
+            scalars, part["log_likelihood"] = self._derived(branch, draws, statistics)
+            part["posterior"] |= scalars
+            likelihood = sum(part["log_likelihood"].values(), start=np.zeros(draws.shape[:2]))
+            part["sample_stats"] |= {"chi_square": -2.0 * likelihood}
             parts.append(part)
             found[branch] = posterior.diagnostics(draws, statistics, self.seconds)
+            if fit.method == "surrogate":
+                proposed = statistics["n_steps"] > 0
+                rate = statistics["acceptance_rate"][proposed].mean() if proposed.any() else 1.0
+                found[branch]["surrogate_acceptance"] = float(rate)
             found[branch]["divergence_cause"] = self._cause(part)
-            found[branch] |= posterior.outcomes(scalars["status"])
+            found[branch] |= posterior.outcomes(scalars["status"].ravel())
             strayed = self._strayed(target, flat, branch)
             if strayed:
                 warnings.append(
@@ -268,8 +288,7 @@ class Chains:
             self.say(f"{branch}: evidence")
 
             def log_density(z, target=target):
-                value = float(value_and_gradient(target, z)[0])
-                return -value if value < WALL else -np.inf
+                return float(evaluated(target, jnp.asarray(z), followed).log_density)
 
             evidence = bridge(draws, statistics["lp"], log_density, _BRIDGE_DRAWS, fit.seed)
             evidences.append(evidence)
@@ -281,7 +300,7 @@ class Chains:
         for branch, each in found.items():
             warnings += posterior.warnings_of(branch, each, fit.chains)
         summary = {
-            "method": "nuts",
+            "method": fit.method,
             "finished": True,
             "kind": self.mechanism.kind,
             "chains": fit.chains,
@@ -294,6 +313,21 @@ class Chains:
         }
         self._save(True, groups, summary)
         return json.loads(json.dumps(summary))
+
+    def _derived(self, branch, draws, statistics) -> tuple[dict, dict]:
+        """Scalars and log likelihoods of draws (c, n, d), name → (c, n)."""
+        if self.settings.fit.method == "surrogate":
+            kept = statistics.items()
+            scalars = {n.removeprefix(SEEN): v for n, v in kept if n.startswith(SEEN)}
+            return scalars, {n.removeprefix(TERM): v for n, v in kept if n.startswith(TERM)}
+        scalars, terms = posterior.derived(
+            self.targets[branch],
+            draws.reshape(-1, draws.shape[-1]),
+            lambda i, n: self.say(f"{branch}: derived {i} of {n}"),
+        )
+        shape = draws.shape[:2]
+        scalars = {name: values.reshape(shape) for name, values in scalars.items()}
+        return scalars, {name: values.reshape(shape) for name, values in terms.items()}
 
     def _cause(self, part) -> str:
         """What divergent trajectories have in common."""
@@ -310,6 +344,11 @@ class Chains:
             return (
                 f"{share} of them from within 25 % of an end of the mass's prior, a wall in the "
                 "sampled coordinates: harmless, or give the mass a log_normal prior"
+            )
+        if self.settings.fit.method == "surrogate":
+            return (
+                "the surrogate leads where the density is zero or nothing comes out; narrow the "
+                "priors, or ask for a longer warmup"
             )
         return "raise acceptance, or narrow the priors"
 

@@ -12,7 +12,7 @@ from sterile.fit.target import (
     WALL,
     Target,
     coordinates_of,
-    evaluate,
+    evaluated,
     potential,
     value_and_gradient,
 )
@@ -64,7 +64,7 @@ def maximum(target: Target, start: Array, stretch: bool = False) -> Maximum:
     require("optimistix")
     z = jnp.asarray(_climb(target, jnp.asarray(start, dtype=float), stretch))
     value, gradient = value_and_gradient(target, z, stretch)
-    found = _evaluate(target, z)
+    found = evaluated(target, z)
     values = {name: float(number) for name, number in found.values.items()}
     at_bound = tuple(
         name for name, prior in target.priors.items() if _near_end(prior, values[name])
@@ -98,16 +98,14 @@ def _climb(target: Target, start: Array, stretch: bool) -> Array:
     return found.value
 
 
-@eqx.filter_jit
-def _evaluate(target, z):
-    return evaluate(target, z)
-
-
-def starts(target: Target, looked: int, seed: int) -> list[tuple[float, Array]]:
+def starts(
+    target: Target, looked: int, seed: int, also: tuple[str, ...] = ()
+) -> list[tuple[float, Array]]:
     """Draws from the priors that a search may start from: (potential, z), best first.
 
     ``looked``: how many are drawn; those where the density is zero, or e^-100 of the best one's,
-    are dropped. A derived mass starts from its likelihood's centre.
+    are dropped. A derived mass starts from its likelihood's centre. ``also``: scalars that whoever
+    goes on asks for beside, so that one program serves both.
     """
     random = np.random.default_rng(seed)
     tried = []
@@ -117,7 +115,7 @@ def starts(target: Target, looked: int, seed: int) -> list[tuple[float, Array]]:
         if abundance is not None:
             values["omega_h2"] = float(abundance.mean)
         z = coordinates_of(target, values)
-        tried.append((float(value_and_gradient(target, z)[0]), z))
+        tried.append((-float(evaluated(target, z, also).log_density), z))
     tried.sort(key=lambda each: each[0])
     limit = min(WALL, tried[0][0] + _HOPELESS)
     return [each for each in tried if each[0] < limit]

@@ -3,21 +3,21 @@
 import math
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sterile.fit import likelihoods
 from sterile.fit.evidence import effective_size, mixture, split_r_hat
 from sterile.fit.observables import production_scalars, scalars
-from sterile.fit.target import Target, values_at
+from sterile.fit.target import Target, evaluated, values_at
 from sterile.mechanisms import mechanism_of
 from sterile.status import MESSAGES, Status, is_failure, name_of
 
 # R-hat above which chains have not mixed, and effective draws per chain below which they are few
 _MIXED, _FEW = 1.05, 25.0
 _LARGE_WEIGHT_ERROR = 0.3
+# acceptance below which a surrogate is a bad one; draws, or share of them, that a chain may repeat
+_POOR, _STANDS = 0.3, (10, 0.05)
 
 
 def sampled(target: Target, draws: np.ndarray) -> dict[str, np.ndarray]:
@@ -35,9 +35,10 @@ def derived(
     Repeated draws, which a rejected trajectory leaves, are computed once.
     """
     different, back = np.unique(draws, axis=0, return_inverse=True)
-    rows = []
+    rows, names = [], followed(target)
     for i, z in enumerate(different):
-        rows.append(jax.device_get(_follow(target, jnp.asarray(z))))
+        found = evaluated(target, jnp.asarray(z), names)
+        rows.append(jax.device_get((found.seen, found.terms)))
         if progress is not None:
             progress(i + 1, len(different))
     tables = [
@@ -47,17 +48,12 @@ def derived(
     return tables[0], tables[1]
 
 
-@eqx.filter_jit
-def _follow(target, z):
+def followed(target: Target) -> tuple[str, ...]:
+    """The scalars that are told of each draw: all that a ``target``'s likelihoods pay for."""
     terms = [term.observable for term in target.terms]
     entry = mechanism_of(target.observe.model)
     light = production_scalars(entry)
-    names = (*(light if set(terms) <= set(light) else scalars(entry)), "status")
-    asked = tuple(dict.fromkeys((*names, *terms)))
-    seen = target.observe(values_at(target, z), asked)
-    numbers = {name: seen[name] for name in names}
-    found = {t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms}
-    return numbers, found
+    return (*(light if set(terms) <= set(light) else scalars(entry)), "status")
 
 
 def outcomes(codes: np.ndarray) -> dict:
@@ -69,7 +65,7 @@ def outcomes(codes: np.ndarray) -> dict:
 
 
 def diagnostics(draws: np.ndarray, statistics: dict, seconds: float) -> dict:
-    """R-hat, effective draws and divergences of chains (c, n, d) of one branch.
+    """R-hat, effective draws, divergences and the longest stand of chains (c, n, d) of one branch.
 
     ``draws``: (c, n, d), unbounded coordinates; ``statistics``: of the sampler, name → (c, n);
     ``seconds``: what they took.
@@ -78,13 +74,21 @@ def diagnostics(draws: np.ndarray, statistics: dict, seconds: float) -> dict:
     sizes = [effective_size(draws[..., i]) for i in range(draws.shape[-1])]
     smallest = min(sizes)
     return {
+        "draws": draws.shape[1],
         "r_hat": max(hats) if all(map(math.isfinite, hats)) else None,
         "ess": smallest,
         "ess_per_second": smallest / seconds if seconds > 0.0 else None,
         "divergences": int(np.sum(statistics["diverging"])),
         "acceptance_rate": float(np.mean(statistics["acceptance_rate"])),
         "leapfrog_steps": float(np.mean(statistics["n_steps"])),
+        "longest_stand": max(longest_stand(chain) for chain in draws),
     }
+
+
+def longest_stand(draws: np.ndarray) -> int:
+    """The most draws in a row of a chain (n, d) that are the same."""
+    moved = np.flatnonzero(np.any(draws[1:] != draws[:-1], axis=1)) + 1
+    return int(np.diff(np.concatenate([[0], moved, [len(draws)]])).max())
 
 
 def combine(branches: list[dict], weights: np.ndarray, seed: int) -> dict[str, dict]:
@@ -154,6 +158,15 @@ def warnings_of(name: str, found: dict, chains: int) -> list[str]:
         sentences.append(
             f"{name}: {found['divergences']} divergent trajectories; "
             f"{found.get('divergence_cause', 'raise acceptance')}"
+        )
+    stand = found.get("longest_stand", 0)
+    if stand > max(_STANDS[0], _STANDS[1] * found.get("draws", 0)):
+        sentences.append(f"{name}: a chain repeats one draw {stand} times; ask for a longer warmup")
+    poor = found.get("surrogate_acceptance")
+    if poor is not None and poor < _POOR:
+        sentences.append(
+            f"{name}: only {100 * poor:.0f} % of what the surrogate proposes is accepted; draws "
+            'are right but few, ask for a longer warmup or use method = "nuts"'
         )
     if found.get("failed"):
         sentences.append(

@@ -10,6 +10,8 @@ from sterile.fit.extra import require
 from sterile.fit.nuts import Chains
 from sterile.fit.settings import Progress
 
+_NEEDED = {"nuts": ("numpyro",), "surrogate": (), "map": ("optimistix",), "fisher": ("optimistix",)}
+
 
 def run(
     source: str | Path | dict,
@@ -20,9 +22,9 @@ def run(
 ) -> dict:
     """Do the fit of a TOML file (or a dict of the same content) and write ``output``.
 
-    With method "nuts" the file is readable by ``arviz.from_netcdf`` from the first block of draws
-    on; a checkpoint beside it (OUTPUT.checkpoint.h5) lets a stopped fit go on, and a finished one
-    get more samples, with the same draws as if it had not been stopped.
+    With method "surrogate" or "nuts" the file is readable by ``arviz.from_netcdf`` from the first
+    block of draws on; a checkpoint beside it (OUTPUT.checkpoint.h5) lets a stopped fit go on, and a
+    finished one get more samples, with the same draws as if it had not been stopped.
 
     Parameters
     ----------
@@ -47,10 +49,11 @@ def run(
     """
     settings = reading.load(source)
     check_writable(output)
-    require("numpyro" if settings.fit.method == "nuts" else "optimistix")
+    for extra in _NEEDED[settings.fit.method]:
+        require(extra)
     session.start()
     say = progress or (lambda text: None)
-    if settings.fit.method == "nuts":
+    if settings.fit.method in reading.CHAINS:
         return Chains(settings, Path(output), say, threads).run(resume)
     if resume:
         raise ValueError(f'method = "{settings.fit.method}" has nothing to resume; leave it out')

@@ -16,6 +16,8 @@ from sterile.names import require_name
 from sterile.sections import Section, first_problem
 
 Progress = Callable[[str], None]
+# methods that draw
+CHAINS = ("nuts", "surrogate")
 _COSMOLOGY = ("h", "omega_b", "omega_dm", "n_eff", "n_s", "a_s")
 
 
@@ -43,7 +45,7 @@ class LikelihoodSection(Section):
 class FitSection(Section):
     """[fit]: the method and its numbers."""
 
-    method: Literal["map", "fisher", "nuts"]
+    method: Literal["map", "fisher", "nuts", "surrogate"]
     chains: int = Field(default=2, ge=1, le=64)
     samples: int = Field(default=300, ge=4)
     warmup: int = Field(default=150, ge=20)

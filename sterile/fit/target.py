@@ -81,6 +81,9 @@ class Evaluated(eqx.Module):
     log_prior, log_likelihood : scalars; the density is in the priors' natural coordinates.
     log_stretch : log |d natural / d unbounded|, scalar.
     residuals : (m,) r_i with log L_i = -r_i^2/2.
+    numbers : (k,) what :func:`log_density_of` needs, smooth in the coordinates.
+    terms : observable → log likelihood of its term, scalars.
+    seen : what was asked for beside, name → number.
     """
 
     values: dict[str, Array]
@@ -88,6 +91,15 @@ class Evaluated(eqx.Module):
     log_likelihood: Array
     log_stretch: Array
     residuals: Array
+    numbers: Array
+    terms: dict[str, Array]
+    seen: dict[str, Array]
+
+    @property
+    def log_density(self) -> Array:
+        """Log posterior density in z, scalar, not normalised; minus infinity where it is none."""
+        density = self.log_prior + self.log_likelihood + self.log_stretch
+        return jnp.where(jnp.isfinite(density), density, -jnp.inf)
 
 
 def values_at(target: Target, z: Array) -> dict[str, Array]:
@@ -136,37 +148,65 @@ def observed_names(target: Target) -> tuple[str, ...]:
     return tuple(names)
 
 
-def evaluate(target: Target, z: Array) -> Evaluated:
+def evaluate(target: Target, z: Array, also: tuple[str, ...] = ()) -> Evaluated:
     """Everything about one point; works under jit, vmap and grad.
 
     Parameters
     ----------
     z : (d,) unbounded coordinates, in the order of ``target.names``.
+    also : scalars of the point that are asked for beside; static.
     """
-    parts = list(_coordinates(target, z))
-    values = {name: value for name, value, _, _ in parts}
-    log_prior = sum(part for _, _, part, _ in parts)
-    stretch = sum(part for _, _, _, part in parts)
-    names = observed_names(target)
-    seen = target.observe(values, names) if names else {}
-    prior = target.priors.get("mass_kev")
+    values = values_at(target, z)
+    asked = tuple(dict.fromkeys((*observed_names(target), *also)))
+    seen = target.observe(values, asked) if asked else {}
     if target.measured_abundance is not None:
         values["mass_kev"] = seen["mass_kev"]
-    if target.measured_abundance is not None and prior is not None:
-        mass = seen["mass_kev"]
+    log_prior, stretch = _prior_at(target, z, seen.get("mass_kev"))
+    found = {t.observable: likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms}
+    residuals = [likelihoods.residual(t, seen[t.observable]) for t in target.terms]
+    numbers = [likelihoods.number(t, seen[t.observable]) for t in target.terms]
+    if _mass_follows(target):
+        numbers.append(jnp.log(seen["mass_kev"]))
+    return Evaluated(
+        values=values,
+        log_prior=log_prior,
+        log_likelihood=jnp.asarray(sum(found.values(), start=jnp.zeros(()))),
+        log_stretch=stretch,
+        residuals=jnp.stack(residuals) if residuals else jnp.zeros(0),
+        numbers=jnp.stack(numbers) if numbers else jnp.zeros(0),
+        terms=found,
+        seen={name: seen[name] for name in also},
+    )
+
+
+def _mass_follows(target: Target) -> bool:
+    """Whether the prior of the mass is that of a mass which the pipeline gives."""
+    return target.measured_abundance is not None and "mass_kev" in target.priors
+
+
+def _prior_at(target: Target, z: Array, mass) -> tuple[Array, Array]:
+    """Log prior and log stretch at ``z``; ``mass``: the one that follows, if it has a prior."""
+    parts = list(_coordinates(target, z))
+    log_prior = sum(part for _, _, part, _ in parts)
+    stretch = sum(part for _, _, _, part in parts)
+    if _mass_follows(target):
+        prior = target.priors["mass_kev"]
         s = jnp.log(mass) if prior.logarithmic else mass
         log_prior = log_prior + priors.log_density(prior, s)
         if not prior.logarithmic:  # ds/dln m_N, as dln m_N = dln Omega
             stretch = stretch + jnp.log(mass)
-    found = [likelihoods.log_likelihood(t, seen[t.observable]) for t in target.terms]
-    residuals = [likelihoods.residual(t, seen[t.observable]) for t in target.terms]
-    return Evaluated(
-        values=values,
-        log_prior=jnp.asarray(log_prior),
-        log_likelihood=jnp.asarray(sum(found, start=jnp.zeros(()))),
-        log_stretch=jnp.asarray(stretch),
-        residuals=jnp.stack(residuals) if residuals else jnp.zeros(0),
-    )
+    return jnp.asarray(log_prior), jnp.asarray(stretch)
+
+
+def log_density_of(target: Target, z: Array, numbers: Array) -> Array:
+    """The log density at ``z`` (d,) if the pipeline had given ``numbers`` (k,): scalar.
+
+    With those of :class:`Evaluated` it is the density itself. ``target``: whose priors and terms.
+    """
+    found = [likelihoods.log_likelihood_of(t, u) for t, u in zip(target.terms, numbers)]
+    mass = jnp.exp(numbers[-1]) if _mass_follows(target) else None
+    log_prior, stretch = _prior_at(target, z, mass)
+    return log_prior + stretch + sum(found, start=jnp.zeros(()))
 
 
 def potential(target: Target, z: Array, stretch: bool = True) -> Array:
@@ -182,6 +222,15 @@ def potential(target: Target, z: Array, stretch: bool = True) -> Array:
     density = found.log_prior + found.log_likelihood + (found.log_stretch if stretch else 0.0)
     finite = jnp.isfinite(density)
     return jnp.where(finite, -jnp.where(finite, density, 0.0), WALL)
+
+
+@eqx.filter_jit
+def evaluated(target: Target, z: Array, also: tuple[str, ...] = ()) -> Evaluated:
+    """:func:`evaluate`, compiled: one program for searches, chains and what follows from draws.
+
+    ``target`` at unbounded coordinates ``z`` (d,); ``also``: scalars that are asked for beside.
+    """
+    return evaluate(target, z, also)
 
 
 @eqx.filter_jit
