@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Drive
+from spectra.linear import Drive, drive_for
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.programs import device_named, program, programs_device, running_on
@@ -118,6 +118,7 @@ def solve_together(
     core and together on an accelerator. ``production`` is None.
     """
     count = len(jax.tree.leaves(models)[0])
+    drive = drive_for(cosmology, drive)
     models, masses_kev = padded((models, masses_kev), size)
     made = _produce(models, plasma, omega_h2, grid)
     points = _follow(made, cosmology, masses_kev, omega_h2, drive, power, "never")
@@ -158,6 +159,7 @@ def compile_together(
     """Begin to compile what :func:`solve_together` runs for all models, in the background."""
     models, masses_kev = padded((models, masses_kev), size)
     made = _produce.ahead(models, plasma, omega_h2, grid)
+    drive = drive_for(cosmology, drive)
     _follow.ahead(made, cosmology, masses_kev, omega_h2, drive, power, "never")
 
 

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
-from spectra.linear import HIERARCHIES_EFFORT, Drive, Transfer, transfer
+from spectra.linear import HIERARCHIES_EFFORT, Drive, Transfer, drive_for, transfer
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.programs import effort_at_least, program
@@ -124,6 +124,7 @@ def evaluate(
     if drive is None:
         drive = drive_of(None if is_traced(cosmology.h) else cosmology)
     grid = choose_grid(model, plasma) if grid is None else grid
+    drive = drive_for(cosmology, drive)
     power = power_table(cosmology) if power is None else power
     production = solve_compiled(model, plasma, grid, error_estimate)
     made, target = made_of(production), target_of(model, mass_kev, omega_h2)
@@ -157,6 +158,7 @@ def compile_rest(
     """
     given = _given(production, model)
     target = target_of(model, mass_kev, omega_h2)
+    drive = drive_for(cosmology, drive)
     return follow.ahead(*given, cosmology, *target, drive, power, "never")
 
 

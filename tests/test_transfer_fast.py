@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import spectra
-from spectra.linear import cold_growth
+from spectra.linear import at_wavenumbers, cold_growth, default_wavenumbers, drive_for
 from spectra.status import Status
 
 # q^-1/2 exp(-q), 1 keV, half-mode at 0.38 h/Mpc: classy 3.4.1, 45 momenta, l_max 30, tolerance 1e-7
@@ -19,6 +19,7 @@ DECAY_K_H_MPC = np.array([0.1, 0.2, 0.38, 0.6])
 DECAY_T2 = np.array([0.97259983, 0.85826263, 0.49894788, 0.16981141])
 
 GOLDEN = Path(__file__).parent / "golden" / "fast_relics.csv"
+K_ELSEWHERE = np.array([0.1, 0.2, 0.5])
 
 
 def golden_cases():
@@ -185,3 +186,41 @@ def test_reverse_mode_and_batches_of_hot_dark_matter():
     batch = jax.jit(jax.vmap(_t2_of_mass_and_share))(many)
     for found, one in zip(batch, many):
         np.testing.assert_allclose(found, _t2_of_mass_and_share(one), rtol=1e-9)
+
+
+@pytest.mark.invariants
+def test_shipped_growth_is_the_solvers():
+    """Kept beside the drive: what the hierarchies make of it. Compilers reorder sums: 1e-9."""
+    drive = spectra.drive()
+    k = default_wavenumbers(np.asarray(drive.k_h_mpc))
+    np.testing.assert_allclose(cold_growth(drive, k), drive.cold_growth, rtol=1e-9)
+
+
+@pytest.mark.invariants
+def test_growth_is_kept_for_its_own_wavenumbers_alone():
+    own = spectra.drive()
+    assert at_wavenumbers(own, K_ELSEWHERE).cold_growth is None
+    ready = drive_for(spectra.Cosmology(), own)
+    assert ready.tangents is None and ready.coarse is not None
+    np.testing.assert_array_equal(ready.cold_growth, own.cold_growth)
+    # a neighbour follows from the tangents, its growth from its own cosmology
+    assert drive_for(spectra.Cosmology(h=1.01 * float(own.cosmology.h)), own) is own
+
+
+@pytest.mark.slow
+@pytest.mark.gradients
+def test_derivatives_of_hot_dark_matter_in_the_cosmology():
+    """With the growth of cold dark matter, against differences; their step leaves 1e-4."""
+    drive = spectra.drive()
+    relic = spectra.thermal_relic(0.03)
+
+    def t2(omega_dm):
+        cosmology = spectra.Cosmology(omega_dm=omega_dm)
+        return spectra.transfer(relic, cosmology, drive, [0.05, 0.2]).t2
+
+    at = float(drive.cosmology.omega_dm)
+    value, slope = jax.jvp(jax.jit(t2), (at,), (1.0,))
+    up, down = (jax.jit(t2)(at * (1.0 + side * 1e-3)) for side in (1.0, -1.0))
+    np.testing.assert_allclose(slope, (up - down) / (2e-3 * at), rtol=2e-3)
+    # with the growth that is kept as with the one that is computed
+    np.testing.assert_allclose(value, t2(at), rtol=1e-9)

@@ -2,11 +2,15 @@ from .deposit import lagrange_six as lagrange_six
 from .drive_build import Settings as Settings
 from .drive_build import build as build
 from .drive_build import build_tables as build_tables
+from .drive_tables import K_RANGE_H_MPC as K_RANGE_H_MPC
 from .drive_tables import Drive as Drive
 from .drive_tables import assemble as assemble
+from .drive_tables import default_wavenumbers as default_wavenumbers
 from .drive_tables import integration_weights as integration_weights
 from .drives import SHIPPED_FILE as SHIPPED_FILE
+from .drives import SHIPPED_GROWTH as SHIPPED_GROWTH
 from .drives import drive as drive
+from .drives import growth_tables as growth_tables
 from .drives import is_shared as is_shared
 from .fast_particles import cold_growth as cold_growth
 from .served_cosmologies import LINEAR_RANGE as LINEAR_RANGE
@@ -23,10 +27,9 @@ from .served_cosmologies import table_fields as table_fields
 from .species import SpeciesTransfer as SpeciesTransfer
 from .species import species_transfer as species_transfer
 from .transfer_function import HIERARCHIES_EFFORT as HIERARCHIES_EFFORT
-from .transfer_function import K_RANGE_H_MPC as K_RANGE_H_MPC
 from .transfer_function import at_wavenumbers as at_wavenumbers
 from .transfer_function import check_wavenumbers as check_wavenumbers
-from .transfer_function import default_wavenumbers as default_wavenumbers
+from .transfer_function import drive_for as drive_for
 from .transfer_function import transfer as transfer
 from .transfers import Transfer as Transfer
 from .transfers import cosmology_of as cosmology_of

@@ -7,6 +7,7 @@ cosmology ships with the package, others are kept in a cache (:mod:`spectra.line
 """
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -24,8 +25,14 @@ from spectra.linear.served_cosmologies import (
 from spectra.linear.taper import sinc_table
 from spectra.numerics import lagrange
 from spectra.programs import program
+from spectra.tracing import is_traced
 
 LOWEST_U, HIGHEST_U = 1e-12, 1e-2
+# of T(k)
+K_RANGE_H_MPC = (0.005, 300.0)
+# the lowest k of a drive; below, T - 1 goes as k^2 unless dark matter is fast
+LOWEST_DRIVEN_K_H_MPC = 0.1
+_LOWER_K_H_MPC = np.geomspace(K_RANGE_H_MPC[0], LOWEST_DRIVEN_K_H_MPC, 27)[:-1]
 _GREGORY = np.array(  # end-corrected trapezoid, six points a side
     [19087 / 60480, 84199 / 60480, 18869 / 30240, 37621 / 30240, 55031 / 60480, 61343 / 60480]
 )
@@ -95,6 +102,10 @@ class Drive(eqx.Module):
         is the first node of the ln(k u) grid.
     thermal_history : of photons and baryons, for dark matter too fast for ``response``.
     tangents : derivatives in the cosmology, or None.
+    cold_growth : (n + 5,) growth of cold dark matter by the hierarchies, as
+        :func:`spectra.linear.fast_particles.cold_growth` has it on
+        :func:`spectra.linear.default_wavenumbers`; None where it is not known.
+    coarse : the drive on every second time node, or None where it has not been made.
     """
 
     cosmology: Cosmology
@@ -122,6 +133,8 @@ class Drive(eqx.Module):
     ln_u_first: Array
     thermal_history: ThermalHistory
     tangents: Tangents | None
+    cold_growth: Array | None
+    coarse: "Drive | None"
     dy: float = eqx.field(static=True)
     window_start: int = eqx.field(static=True)
     kernel_rows: int = eqx.field(static=True)
@@ -230,11 +243,23 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
                 )
             ),
             tangents=tangents,
+            cold_growth=None,
+            coarse=None,
             dy=dy,
             window_start=window_start,
             kernel_rows=kernel_rows,
             **made,
         )
+
+
+def default_wavenumbers(driven_k_h_mpc: Any) -> Any:
+    """The wavenumbers (97,) [h/Mpc] of :func:`transfer` where none are asked for.
+
+    ``driven_k_h_mpc``: those of its drive, ``drive.k_h_mpc`` (71,), of which they are the end.
+    """
+    on = jnp if is_traced(driven_k_h_mpc) else np
+    low = _LOWER_K_H_MPC * (driven_k_h_mpc[0] / LOWEST_DRIVEN_K_H_MPC)
+    return on.append(low, driven_k_h_mpc)
 
 
 def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
@@ -282,6 +307,7 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
         "ln_u_first": source.ln_u_first - jnp.log(cosmology.h / source.cosmology.h),
         "cold_today": jnp.ones(source.k_h_mpc.shape),
         "tangents": None,
+        "cold_growth": None,
     }
     history = source.thermal_history
     opacity = history.ln_opacity + jnp.tensordot(change, tangents.ln_opacity, 1)
@@ -318,6 +344,8 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: ArrayLike) -> Drive:
         "k_h_mpc": jnp.asarray(k_h_mpc),
         "ln_k_shift": source.ln_k_shift[0] + place * spacing / source.dy,
         "cold_today": jnp.ones(place.shape),
+        "cold_growth": None,
+        "coarse": None,
     }
     if source.tangents is not None:
         tables = ("response", "response_cold", "baryon_external")
@@ -331,4 +359,5 @@ def interpolate_wavenumbers(source: Drive, k_h_mpc: ArrayLike) -> Drive:
         lambda d: tuple(getattr(d, name) for name in names),
         source,
         tuple(changed[name] for name in names),
+        is_leaf=lambda leaf: leaf is None,
     )

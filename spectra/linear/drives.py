@@ -4,11 +4,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import resources
 
+import equinox as eqx
 import jax
+import numpy as np
 
 from spectra.cache import Tables, file_name, kept_tables, read_tables
-from spectra.cosmology import Cosmology
-from spectra.linear.drive_tables import Drive, assemble
+from spectra.cosmology import Cosmology, as_float
+from spectra.linear.drive_tables import Drive, assemble, default_wavenumbers
+from spectra.linear.fast_particles import cold_growth
 from spectra.linear.served_cosmologies import (
     MATCH_TOLERANCE,
     TABLE_FIELDS,
@@ -18,9 +21,11 @@ from spectra.linear.served_cosmologies import (
 from spectra.precision import require_x64
 from spectra.tracing import is_traced
 
-SHIPPED_FILE = "drive_planck18.h5"
+SHIPPED_FILE, SHIPPED_GROWTH = "drive_planck18.h5", "growth_planck18.h5"
 # raise when the tables or their meaning change: older files are then made anew
 FORMAT_VERSION = 4
+# raise when the hierarchies' numbers change
+GROWTH_VERSION = 1
 
 
 def drive(
@@ -66,7 +71,9 @@ def drive(
 @lru_cache(maxsize=1)
 def _shipped() -> Drive:
     with resources.as_file(resources.files("spectra") / "data" / SHIPPED_FILE) as path:
-        return _from_file(*read_tables(path))
+        made = _from_file(*read_tables(path))
+    with resources.as_file(resources.files("spectra") / "data" / SHIPPED_GROWTH) as path:
+        return _with_growth(made, read_tables(path))
 
 
 _in_memory: dict = {}
@@ -83,15 +90,19 @@ def _made(fields: tuple, derivatives: bool, progress) -> Drive:
     if key not in _in_memory:
         while len(_in_memory) >= 8:
             _in_memory.pop(next(iter(_in_memory)))
-        _in_memory[key] = _from_file(*_cached(dict(fields), derivatives, progress))
+        made = _from_file(*_cached(dict(fields), derivatives, progress))
+        name = file_name("cold-growth", GROWTH_VERSION, FORMAT_VERSION, *_key(dict(fields)))
+        growth = kept_tables([name], lambda: growth_tables(made))
+        _in_memory[key] = _with_growth(made, growth)
     return _in_memory[key]
 
 
+def _key(fields: dict) -> tuple:
+    return (sorted((n, float(v)) for n, v in fields.items()),)
+
+
 def _cached(fields: dict, derivatives: bool, progress) -> Tables:
-    names = [
-        file_name(kind, FORMAT_VERSION, sorted((n, float(v)) for n, v in fields.items()))
-        for kind in ("drive-tangents", "drive")
-    ]
+    names = [file_name(kind, FORMAT_VERSION, *_key(fields)) for kind in ("drive-tangents", "drive")]
 
     def make() -> Tables:
         from spectra.linear.drive_build import build
@@ -105,3 +116,17 @@ def _from_file(tables: dict, attributes: dict) -> Drive:
     with jax.ensure_compile_time_eval():
         cosmology = Cosmology(**{name: attributes[name] for name in TABLE_FIELDS})
     return assemble(tables, cosmology)
+
+
+def _with_growth(drive: Drive, tables: Tables) -> Drive:
+    """The drive with ``cold_growth`` from tables of :func:`growth_tables`."""
+    growth = as_float(tables[0]["cold_growth"])
+    return eqx.tree_at(lambda d: d.cold_growth, drive, growth, is_leaf=lambda leaf: leaf is None)
+
+
+def growth_tables(drive: Drive) -> Tables:
+    """Growth of cold dark matter on the default wavenumbers of a drive, to be kept."""
+    growth = cold_growth(drive, default_wavenumbers(np.asarray(drive.k_h_mpc)))
+    fields = table_fields(drive.cosmology)
+    description = "matter overdensity today of cold dark matter by the hierarchies, eta = 2 early"
+    return {"cold_growth": np.asarray(growth)}, {**fields, "description": description}

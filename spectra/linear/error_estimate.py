@@ -73,9 +73,12 @@ def beyond_the_ends(dm: Spectrum) -> Beyond:
 @remembered
 def coarser(drive: Drive) -> Drive:
     """The drive on every second time node; its large tables are shared, not copied."""
-    changed = _every_second(drive)
+    changed = {**_every_second(drive), "cold_growth": None}
     return eqx.tree_at(
-        lambda d: [getattr(d, name) for name in changed], drive, list(changed.values())
+        lambda d: [getattr(d, name) for name in changed],
+        drive,
+        list(changed.values()),
+        is_leaf=lambda leaf: leaf is None,
     )
 
 

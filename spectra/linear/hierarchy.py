@@ -74,9 +74,12 @@ class State(eqx.Module):
     eta : (nk,) curvature of the synchronous gauge.
     cold, baryon : (nk,) overdensities.
     flow : (nk,) of baryons, 4 theta_b / 3 k.
-    radiation : (3, l, nk) F_l of photons and of neutrinos, G_l of polarisation.
-    shells : (nu, l, nk) W_l.
+    radiation : (l + 2, 3, nk) F_l of photons and of neutrinos, G_l of polarisation.
+    shells : (l + 2, nu, nk) W_l.
     path : (nu, nk) int v d tau of each shell; time : (nk,) tau [Mpc].
+
+    The first and the last row of a ladder are zero: neighbours in l are then slices of it, which a
+    processor reads in one go.
     """
 
     eta: Array
@@ -119,13 +122,16 @@ def background(contents: Contents, k, ln_a, step, opacity, sound_squared, stream
     wavenumber, where its overdensity goes as 1/(k v)^2: it is slowed, and felt less in proportion.
     """
     a = jnp.exp(ln_a)
-    energy = jnp.sqrt(contents.speed[:, None] ** 2 + a[None, :] ** 2)
+    speed = contents.speed[:, None]
+    energy = jnp.sqrt(speed**2 + a**2)
     shells = contents.number @ energy / a**4
     matter, radiation = contents.baryon + contents.cold, contents.photon + contents.neutrino
     density = radiation / a**4 + matter / a**3 + contents.dark_energy + shells
     hubble = a * jnp.sqrt(density)
-    velocity = contents.speed[:, None] / energy
-    slower = (1.0 + (k[None] * velocity * step[None] / hubble[None]) ** 8) ** -0.125
+    velocity = speed / energy
+    crossed = velocity * (k * step / hubble)
+    # three roots: a power is a call for every element
+    slower = 1.0 / jnp.sqrt(jnp.sqrt(jnp.sqrt(1.0 + crossed**8)))
     return Background(
         a, hubble, energy, velocity * slower, slower**2, opacity, sound_squared, streaming
     )
@@ -133,11 +139,12 @@ def background(contents: Contents, k, ln_a, step, opacity, sound_squared, stream
 
 def matter(contents: Contents, now: Background, state: State, k) -> tuple[Array, Array]:
     """delta rho and (rho + p) theta of baryons and dark matter, (nk,) each."""
-    shells = (contents.gradient[:, None] * now.felt)[None] * state.shells[:, :2].swapaxes(0, 1)
+    weight = contents.gradient[:, None] * now.felt
+    heavy = jnp.sum(weight * now.energy * state.shells[1], axis=0)
+    push = jnp.sum(weight * contents.speed[:, None] * state.shells[2], axis=0)
     density = (contents.baryon * state.baryon + contents.cold * state.cold) / now.a**3
-    density = density + jnp.sum(now.energy * shells[0], axis=0) / now.a**4
-    push = contents.speed[:, None] * shells[1]
-    momentum = 0.75 * contents.baryon * state.flow / now.a**3 + jnp.sum(push, axis=0) / now.a**4
+    density = density + heavy / now.a**4
+    momentum = 0.75 * contents.baryon * state.flow / now.a**3 + push / now.a**4
     return density, k * momentum
 
 
@@ -150,7 +157,7 @@ def _expansion(contents: Contents, now: Background, state: State, density, k) ->
     """
     radiation = (contents.photon + contents.neutrino) / now.a**2
     followed = (
-        contents.photon * state.radiation[0, 0] + contents.neutrino * state.radiation[1, 0]
+        contents.photon * state.radiation[1, 0] + contents.neutrino * state.radiation[1, 1]
     ) / now.a**2
     pull, k_squared = 1.5 * now.a**2 * density, k * k
     solved = k_squared * state.eta + pull + 1.5 * followed
@@ -162,54 +169,53 @@ def _expansion(contents: Contents, now: Background, state: State, density, k) ->
 def _turning(contents: Contents, now: Background, state: State, momentum, expansion, k) -> Array:
     """eta' of the metric (MB eq. 21b), ``momentum`` that of matter."""
     photon, neutrino = contents.photon, contents.neutrino
-    followed = k * (photon * state.radiation[0, 1] + neutrino * state.radiation[1, 1])
+    followed = k * (photon * state.radiation[2, 0] + neutrino * state.radiation[2, 1])
     free = -2.0 / 3.0 * (photon + neutrino) * expansion
     radiation = jnp.where(now.streaming, free, followed) / now.a**2
     return 1.5 * (now.a**2 * momentum + radiation) / (k * k)
 
 
-def _ladder(multipoles: Array, rate, distance) -> Array:
-    """Free streaming of multipoles (n, l, nk) at ``rate`` = k v after ``distance`` = k int v d tau.
+def _ladder(rows: Array, rate, distance) -> Array:
+    """Free streaming of a ladder (l + 2, ...) at ``rate`` = k v after ``distance`` = k int v d tau.
 
-    Both (n or 1, nk). Closed as in MB eq. 51.
+    Both (...). Closed as in MB eq. 51. The result is without the first and the last row.
     """
-    last = multipoles.shape[1] - 1
-    order = np.arange(last + 1.0)[None, :, None]
+    last = rows.shape[0] - 3
+    order = np.arange(last + 1.0).reshape(-1, *(1,) * (rows.ndim - 1))
+    ends = order == last
+    below = np.where(ends, 1.0, order / (2.0 * order + 1.0))
+    above = np.where(ends, 0.0, (order + 1.0) / (2.0 * order + 1.0))
     sponge = _SPONGE * np.clip(2.0 * order / last - 1.0, 0.0, None) ** 2
-    lower = jnp.pad(multipoles[:, :-1], ((0, 0), (1, 0), (0, 0)))
-    upper = jnp.pad(multipoles[:, 1:], ((0, 0), (0, 1), (0, 0)))
-    end = multipoles[:, last - 1] - (last + 1.0) * multipoles[:, last] / distance
-    inner = jnp.asarray((order * lower - (order + 1.0) * upper) / (2.0 * order + 1.0))
-    inner = inner.at[:, last].set(end)
-    return rate[:, None] * (inner - sponge * multipoles)
+    lost = sponge + (ends * (last + 1.0)) / distance
+    return rate * (below * rows[:-2] - above * rows[2:] - lost * rows[1:-1])
+
+
+def _at(order: int, ladder: int, kinds: tuple[float, ...] = (1.0,)) -> np.ndarray:
+    """Zero but at one multipole of a ladder, where it is ``kinds``; (l, kinds, 1)."""
+    return (np.arange(ladder + 1) == order)[:, None, None] * np.array(kinds)[None, :, None]
 
 
 def _rates(contents, now: Background, state: State, expansion, k) -> State:
-    """d state / d ln a without scattering."""
+    """d state / d ln a without scattering; ladders without their first and last rows."""
     _, momentum = matter(contents, now, state, k)
     turning = _turning(contents, now, state, momentum, expansion, k)
-    shells = _ladder(state.shells, k[None] * now.velocity, k[None] * state.path)
-    shells = shells.at[:, 0].add(expansion / 6.0)
-    shells = shells.at[:, 2].add(-(expansion / 15.0 + 0.4 * turning))
-    radiation = _ladder(state.radiation, k[None], (k * state.time)[None])
-    radiation = radiation.at[:2, 0].add(-2.0 / 3.0 * expansion)
-    radiation = radiation.at[:2, 2].add(4.0 / 15.0 * expansion + 1.6 * turning)
-    rates = State(
-        eta=turning,
-        cold=-0.5 * expansion,
-        baryon=-0.75 * k * state.flow - 0.5 * expansion,
-        flow=-now.hubble * state.flow + 4.0 / 3.0 * now.sound_squared * k * state.baryon,
-        radiation=jnp.where(now.streaming, 0.0, radiation),
-        shells=shells,
-        path=now.velocity,
-        time=jnp.ones_like(k),
+    shells = _ladder(state.shells, k * now.velocity, k * state.path)
+    shells = shells + _at(0, SHELL_MULTIPOLES) * (expansion / 6.0)
+    shells = shells - _at(2, SHELL_MULTIPOLES) * (expansion / 15.0 + 0.4 * turning)
+    radiation = _ladder(state.radiation, k, k * state.time)
+    monopole, quadrupole = (_at(order, RADIATION_MULTIPOLES, (1.0, 1.0, 0.0)) for order in (0, 2))
+    radiation = radiation - monopole * (2.0 / 3.0 * expansion)
+    radiation = radiation + quadrupole * (4.0 / 15.0 * expansion + 1.6 * turning)
+    return State(
+        eta=turning / now.hubble,
+        cold=-0.5 * expansion / now.hubble,
+        baryon=-(0.75 * k * state.flow + 0.5 * expansion) / now.hubble,
+        flow=4.0 / 3.0 * now.sound_squared * k * state.baryon / now.hubble - state.flow,
+        radiation=jnp.where(now.streaming, 0.0, radiation / now.hubble),
+        shells=shells / now.hubble,
+        path=now.velocity / now.hubble,
+        time=1.0 / now.hubble,
     )
-    return jax.tree.map(lambda rate: rate / _beside(now.hubble, rate), rates)
-
-
-def _beside(values, other: Array) -> Array:
-    """``values`` (nk,) with the axes of ``other`` (..., nk) before their own."""
-    return values.reshape(*(1,) * (other.ndim - 1), -1)
 
 
 def _drag(contents, now: Background) -> Array:
@@ -217,30 +223,40 @@ def _drag(contents, now: Background) -> Array:
     return 4.0 / 3.0 * contents.photon / (contents.baryon * now.a)
 
 
+# of photons, neutrinos and polarisation: what scattering damps, and what it feeds with a tenth of
+# pi = F_2 + G_0 + G_2
+_DIPOLE = _at(1, RADIATION_MULTIPOLES, (1.0, 0.0, 0.0))
+_DAMPED = np.clip(np.arange(RADIATION_MULTIPOLES + 1.0) - 1.0, 0.0, 1.0)[:, None, None]
+_DAMPED = np.concatenate([_DAMPED, 0.0 * _DAMPED, 0.0 * _DAMPED + 1.0], axis=1)
+_FED = _at(0, RADIATION_MULTIPOLES, (0.0, 0.0, 0.5)) + _at(2, RADIATION_MULTIPOLES, (0.1, 0.0, 0.1))
+
+
 def _scattering(contents, now: Background, flow, radiation, expansion, k):
-    """d (flow, radiation) / d ln a by scattering (MB eq. 63, 66)."""
+    """d (flow, radiation) / d ln a by scattering (MB eq. 63, 66), as :func:`_rates`."""
     rate = now.opacity / now.hubble
-    dipole = jnp.where(now.streaming, -2.0 / 3.0 * expansion / k, radiation[0, 1])
-    pi = radiation[0, 2] + radiation[2, 0] + radiation[2, 2]
-    change = -_beside(rate, radiation) * radiation
-    change = change.at[0, 0].set(0.0).at[1].set(0.0)
-    change = change.at[0, 1].set(rate * (flow - dipole)).at[0, 2].add(0.1 * rate * pi)
-    change = change.at[2, 0].add(0.5 * rate * pi).at[2, 2].add(0.1 * rate * pi)
+    dipole = jnp.where(now.streaming, -2.0 / 3.0 * expansion / k, radiation[2, 0])
+    change = _FED * _polarising(radiation) + _DIPOLE * (flow - dipole) - _DAMPED * radiation[1:-1]
     flowing = rate * _drag(contents, now) * (dipole - flow)
-    return flowing, jnp.where(now.streaming, 0.0, change)
+    return flowing, jnp.where(now.streaming, 0.0, rate * change)
+
+
+def _polarising(radiation: Array) -> Array:
+    """pi = F_2 + G_0 + G_2 of a ladder (l + 2, 3, nk), (nk,)."""
+    return radiation[3, 0] + radiation[1, 2] + radiation[3, 2]
 
 
 def _scattered(contents, now: Background, state: State, time, expansion, k) -> State:
     """The state y with y - ``time`` scattering(y) = ``state``; ``time`` (nk,) in ln a."""
     depth = time * now.opacity / now.hubble
     drag = _drag(contents, now) * depth
-    dipole, flow = state.radiation[0, 1], state.flow
+    dipole, flow = state.radiation[2, 0], state.flow
     total = 1.0 + depth + drag
-    pi = state.radiation[0, 2] + state.radiation[2, 0] + state.radiation[2, 2]
-    pi = depth * pi / (1.0 + 0.3 * depth)
-    radiation = state.radiation.at[0, 1].set((dipole * (1.0 + drag) + depth * flow) / total)
-    radiation = radiation.at[0, 2].add(0.1 * pi).at[2, 0].add(0.5 * pi).at[2, 2].add(0.1 * pi)
-    radiation = radiation.at[0, 2:].divide(1.0 + depth).at[2].divide(1.0 + depth)
+    pi = depth * _polarising(state.radiation) / (1.0 + 0.3 * depth)
+    fed, damped, first = (
+        np.pad(rows, ((1, 1), (0, 0), (0, 0))) for rows in (_FED, _DAMPED, _DIPOLE)
+    )
+    radiation = (state.radiation + fed * pi) / (1.0 + damped * depth)
+    radiation = radiation + first * ((depth * flow - depth * dipole) / total)
     free = (flow - 2.0 / 3.0 * drag * expansion / k) / (1.0 + drag)
     flow = jnp.where(now.streaming, free, (flow * (1.0 + depth) + drag * dipole) / total)
     radiation = jnp.where(now.streaming, state.radiation, radiation)
@@ -259,16 +275,13 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
     nodes, explicit = jnp.asarray(STAGES), jnp.asarray(EXPLICIT)
     implicit, diagonal = jnp.asarray(IMPLICIT), jnp.asarray(_DIAGONAL)
 
-    def stage(index, rates, kicks):
-        def moved(value, change):
-            return value + _beside(step, value) * jnp.tensordot(explicit[index], change, 1)
+    def moved(value, changes, weights):
+        return value + step * jnp.tensordot(weights, changes, 1)
 
-        made = jax.tree.map(moved, state, rates)
-        kicked = (jnp.tensordot(implicit[index], kick, 1) for kick in kicks)
-        flow, radiation = (_beside(step, kick) * kick for kick in kicked)
-        made = eqx.tree_at(
-            lambda s: (s.flow, s.radiation), made, (made.flow + flow, made.radiation + radiation)
-        )
+    def stage(index, rates, kicks):
+        made = jax.tree.map(lambda *pair: moved(*pair, explicit[index]), state, rates)
+        kicked = (moved(*pair, implicit[index]) for pair in zip((made.flow, made.radiation), kicks))
+        made = eqx.tree_at(lambda s: (s.flow, s.radiation), made, tuple(kicked))
         now = background(
             contents,
             k,
@@ -282,16 +295,18 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
         expansion = _expansion(contents, now, made, density, k)
         return _scattered(contents, now, made, diagonal[index] * step, expansion, k), now, expansion
 
+    def kept(all_, new, index):
+        # a ladder's first and last rows stay as they are, zero
+        rows = (all_.shape[1] - new.shape[0]) // 2 if new.ndim > 1 else 0
+        return jax.lax.dynamic_update_slice(all_, new[None], (index, rows, *(0,) * (new.ndim - 1)))
+
     def one(carried, index):
         rates, kicks = carried
         made, now, expansion = stage(index, rates, kicks)
         rate = _rates(contents, now, made, expansion, k)
         kick = _scattering(contents, now, made.flow, made.radiation, expansion, k)
-        rates, kicks = (
-            jax.tree.map(lambda all_, new: all_.at[index].set(new), *pair)
-            for pair in ((rates, rate), (kicks, kick))
-        )
-        return (rates, kicks), None
+        carried = jax.tree.map(lambda *pair: kept(*pair, index), (rates, kicks), (rate, kick))
+        return carried, None
 
     rates = jax.tree.map(lambda value: jnp.zeros((4, *value.shape)), state)
     kicks = (rates.flow, rates.radiation)
@@ -313,13 +328,12 @@ def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
     dipole = -2.0 / 27.0 * phase**3
     dipole_free = (23.0 + 4.0 * fraction) / (15.0 + 4.0 * fraction) * dipole
     shear = 8.0 / 3.0 / (15.0 + 4.0 * fraction) * phase**2
-    order = (3, RADIATION_MULTIPOLES + 1, k.shape[0])
-    multipoles = jnp.zeros(order).at[:2, 0].set(overdensity).at[0, 1].set(dipole)
-    multipoles = multipoles.at[1, 1].set(dipole_free).at[1, 2].set(shear)
-    order = (contents.speed.shape[0], SHELL_MULTIPOLES + 1, k.shape[0])
-    shells = jnp.zeros(order).at[:, 0].set(-0.25 * overdensity)
-    shells = shells.at[:, 1].set(-0.25 * velocity * dipole_free[None])
-    shells = shells.at[:, 2].set(-0.25 * velocity**2 * shear[None])
+    rows = jnp.zeros((RADIATION_MULTIPOLES + 3, 3, k.shape[0]))
+    multipoles = rows.at[1, :2].set(overdensity).at[2, 0].set(dipole)
+    multipoles = multipoles.at[2, 1].set(dipole_free).at[3, 1].set(shear)
+    rows = jnp.zeros((SHELL_MULTIPOLES + 3, *velocity.shape))
+    shells = rows.at[1].set(-0.25 * overdensity).at[2].set(-0.25 * velocity * dipole_free)
+    shells = shells.at[3].set(-0.25 * velocity**2 * shear)
     return State(
         eta=2.0 - (5.0 + 4.0 * fraction) / (6.0 * (15.0 + 4.0 * fraction)) * phase**2,
         cold=0.75 * overdensity,
@@ -327,7 +341,7 @@ def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
         flow=dipole,
         radiation=multipoles,
         shells=shells,
-        path=velocity * time[None],
+        path=velocity * time,
         time=time,
     )
 

@@ -15,7 +15,6 @@ delta_b(tau) = int dtau' g(tau, tau') (S - k^2 c_b^2 delta_b), g from their drag
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -26,7 +25,14 @@ from jax.custom_derivatives import SymbolicZero
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear.drive_tables import Drive, at_cosmology, interpolate_wavenumbers
+from spectra.linear.drive_tables import (
+    K_RANGE_H_MPC,
+    LOWEST_DRIVEN_K_H_MPC,
+    Drive,
+    at_cosmology,
+    default_wavenumbers,
+    interpolate_wavenumbers,
+)
 from spectra.linear.drives import drive as drive_of
 from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
@@ -58,10 +64,6 @@ from spectra.status import Status
 from spectra.tracing import is_traced
 from spectra.units import wavenumbers_h_mpc
 
-K_RANGE_H_MPC = (0.005, 300.0)
-# the lowest k of a drive; below, T - 1 goes as k^2 unless dark matter is fast
-_LOWEST_DRIVEN_K_H_MPC = 0.1
-_LOWER_K_H_MPC = np.geomspace(K_RANGE_H_MPC[0], _LOWEST_DRIVEN_K_H_MPC, 27)[:-1]
 # share of particles beyond u = 1e-2 that is noticed; they count as free-streamed away
 FAST_FRACTION = 1e-4
 # in T: how well the tables of the drive and the equations reproduce tight Boltzmann-code runs. It
@@ -131,8 +133,8 @@ def transfer(
 
 
 def _solved(species, shares, cosmology, drive, k, hierarchies) -> Transfer:
-    coarse = coarser(drive) if drive.tangents is None else None
-    given = (species, shares, cosmology, drive, coarse, k)
+    drive = _with_coarse(drive)
+    given = (species, shares, cosmology, drive, k)
     if hierarchies == "where needed" and not is_traced(given):
         slow = _transfer(*given, None, "never")
         if not bool(slow.fast):
@@ -140,11 +142,31 @@ def _solved(species, shares, cosmology, drive, k, hierarchies) -> Transfer:
         hierarchies = "always"
     if hierarchies == "never":
         return _transfer(*given, None, hierarchies)
-    cold = None
+    cold = drive.cold_growth if drive.tangents is None else None
     with effort_at_least(HIERARCHIES_EFFORT):
-        if drive.tangents is None and not is_traced((drive, k.h_mpc)):
+        if cold is None and drive.tangents is None and not is_traced((drive, k.h_mpc)):
             cold = cold_growth(drive, np.sort(k.h_mpc))
         return _transfer(*given, cold, hierarchies)
+
+
+def _with_coarse(drive: Drive) -> Drive:
+    """The drive with its coarser one, unless that depends on a cosmology to come."""
+    if drive.tangents is not None or drive.coarse is not None:
+        return drive
+    return eqx.tree_at(lambda d: d.coarse, drive, coarser(drive), is_leaf=lambda leaf: leaf is None)
+
+
+def drive_for(cosmology: Cosmology, drive: Drive) -> Drive:
+    """The drive with all that is the same for every spectrum, for programs that are given it.
+
+    Where the cosmology is the drive's own there is nothing to derive in it: tangents are left out,
+    and what would be computed with every spectrum is made here, once. Traced ones, and a neighbour
+    that the tangents reach, come back as they are. Raises ``ValueError`` as :func:`transfer` does
+    if the cosmology is not that of the drive.
+    """
+    if is_traced((cosmology, drive)):
+        return drive
+    return _with_coarse(_check_cosmology(cosmology, drive))
 
 
 # of programs that follow hierarchies: one run takes 3 s less than it does after the least effort
@@ -162,16 +184,6 @@ def continued(t: Array, k: Wavenumbers, drive: Drive) -> Array:
     """Ratios (..., nk) on the drive's wavenumbers at ``k``; below the first, t - 1 goes as k^2."""
     below = jnp.minimum(k.h_mpc / drive.k_h_mpc[k.driven], 1.0) ** 2
     return 1.0 - below * (1.0 - t[..., k.driven])
-
-
-def default_wavenumbers(driven_k_h_mpc: Any) -> Any:
-    """The wavenumbers (97,) [h/Mpc] of :func:`transfer` where none are asked for.
-
-    ``driven_k_h_mpc``: those of its drive, ``drive.k_h_mpc`` (71,), of which they are the end.
-    """
-    on = jnp if is_traced(driven_k_h_mpc) else np
-    low = _LOWER_K_H_MPC * (driven_k_h_mpc[0] / _LOWEST_DRIVEN_K_H_MPC)
-    return on.append(low, driven_k_h_mpc)
 
 
 def prepared(
@@ -196,7 +208,7 @@ def prepared(
         driven = np.pad(np.arange(own.shape[0]), (k.shape[0] - own.shape[0], 0))
     else:
         # and where the hierarchies and the drive's equations are compared
-        all_k = on.append(on.maximum(own, _LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
+        all_k = on.append(on.maximum(own, LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
         k, driven = own, np.arange(own.shape[0])
         drive = at_wavenumbers(drive, all_k)
     return species, shares, cosmology, drive, Wavenumbers(k, driven)
@@ -208,13 +220,12 @@ def _transfer(
     shares,
     cosmology,
     drive: Drive,
-    coarse: Drive | None,
     k: Wavenumbers,
     cold,
     hierarchies,
 ) -> Transfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
-    coarse = coarser(drive) if coarse is None else coarse
+    coarse = coarser(drive) if drive.coarse is None else drive.coarse
     number, gone = velocity_histogram(species, shares, cosmology, drive)
     modes, slow = external_modes(number, drive)
     rest = 1.0 - jnp.sum(shares)

@@ -12,7 +12,8 @@ decayed number and rho_N a^4 beside g: S and N gravitate through H(x, f, rho_N).
 
 T_EW is a node. Time runs in three phases of uniform steps: unbroken and hot; from T = 40 m_S past
 freeze-out, in fine steps; and late, until the decays are over, without collisions where S never
-thermalised (:mod:`sterile.scalar.free_decay`).
+thermalised (:mod:`sterile.scalar.free_decay`). Where it never thermalised nothing is stiff but the
+decays, and the first two phases are an integral (:mod:`sterile.scalar.freeze_in`).
 """
 
 import math
@@ -29,6 +30,7 @@ from sterile.scalar.bath_means import means_at
 from sterile.scalar.collisions import contact_kernel_factor, energy
 from sterile.scalar.elastic_scattering import elastic_table
 from sterile.scalar.free_decay import free_phase
+from sterile.scalar.freeze_in import is_linear, linear_phases
 from sterile.scalar.higgs_mixing import bath_widths_gev
 from sterile.scalar.inverse_decay import Daughters
 from sterile.scalar.lattice import Grid, ScalarHistory, phases, yield_weights
@@ -115,6 +117,7 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     clock, electroweak_unit = _clock_origin(model, plasma, grid)
     yields = yield_weights(grid)
 
+    linear = start is None and is_linear(plasma, grid, particle)
     first = thermal_at(clock, clock, plasma)
     means = means_at(model, plasma, grid, clock, False)
     operator = loss_operator(particle, first, None, False, means.contact)
@@ -141,13 +144,21 @@ def evolve(model, particle: Particle, plasma: Plasma, grid: Grid, start=None) ->
     clocks = [clock[None]]
     hot, coupled, late = phases(grid)
     visited = (hot, coupled) if free else (hot, coupled, late)
-    baths = bath_along(plasma, grid, particle, clock, visited, electroweak_unit)
     sections = cross_sections(model, plasma, grid, particle, clock, visited)
     given = model, plasma, grid, particle, yields, clock
-    for phase, bath in zip(visited, baths):
-        carry, history, times = run_phase(*given, phase, electroweak_unit, bath, sections, carry)
+    if linear:
+        history, times = linear_phases(*given, visited, electroweak_unit, sections, start)
         histories.append(history)
         clocks.append(times)
+        carry = tuple(leaf[-1] for leaf in history)
+    else:
+        baths = bath_along(plasma, grid, particle, clock, visited, electroweak_unit)
+        for phase, bath in zip(visited, baths):
+            carry, history, times = run_phase(
+                *given, phase, electroweak_unit, bath, sections, carry
+            )
+            histories.append(history)
+            clocks.append(times)
     if free:
         step = grid.log_step / late.steps
         starts = clock + grid.log_step * late.first_unit + step * np.arange(late.units * late.steps)

@@ -88,6 +88,60 @@ def _window_nodes(count: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
 
 
+def below_the_wall(model, plasma, grid, particle, begin, phase, tables, nodes=NODES):
+    """L below T_EW in a phase: (unit, bath, whether it is below, factors) -> (steps, nodes, n, n).
+
+    ``begin``: x at the start of the phase; ``tables``: of :func:`sterile.scalar.tables.kernels` at
+    the same ``nodes``; factors of :mod:`sterile.scalar.bath_means`, or None.
+    """
+    _, units, steps = phase
+    late = is_late(grid, phase)
+    parts = parts_of(plasma, grid, phase)
+    # slow pairs never reach a narrow resonance that lies far above their threshold
+    cold = grid.resonance == "narrow" and late
+    has_windows = particle.peak is not None and not cold
+    # the windows vary little over a unit: a few nodes serve all its steps and stages
+    windows_at = _window_nodes(_WINDOWS)
+    at_stages = polynomial_weights(windows_at, (np.arange(steps)[:, None] + nodes) / steps)
+
+    def scaled(thermal, window):
+        rows, columns = _scales(particle, thermal)
+        return rows[:, None] * window * columns[None, :]
+
+    def in_unit(unit, thermals, broken, factors):
+        corner, size = units - 1 - unit, grid.momenta
+        zero = jnp.zeros_like(corner)
+        blocks = [
+            jax.lax.dynamic_slice(
+                table, (zero, zero, corner, corner), (steps, len(nodes), size, size)
+            )
+            for table in tables
+        ]
+        if len(blocks) > 1:
+            given = [getattr(factors, part) for part in parts]
+            blocks = [
+                block if factor is None else block * factor for block, factor in zip(blocks, given)
+            ]
+        values = sum(blocks[1:], blocks[0])
+        if not has_windows:
+            return values
+        clocks = begin + grid.log_step * (unit.astype(float) + windows_at)
+        # of the quadrature inside, reverse mode would keep gigabytes
+        window = jax.checkpoint(
+            lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
+        )
+        windows = jax.lax.cond(
+            anywhere(broken),
+            jax.vmap(window),
+            lambda clocks: jnp.zeros((windows_at.size, grid.momenta, grid.momenta)),
+            clocks,
+        )
+        windows = jnp.tensordot(at_stages, windows, 1)
+        return values + jax.vmap(jax.vmap(scaled))(thermals, windows)
+
+    return in_unit
+
+
 def run_phase(
     model, plasma, grid, particle, yields, clock, phase, electroweak_unit, bath, sections, carry
 ):
@@ -108,7 +162,7 @@ def run_phase(
     if late:
         particle = particle._replace(transition_gev=None)
     wall = electroweak_unit - first_unit
-    tables, means = None, None
+    below, means = None, None
     has_broken_phase = not plasma.contact_only and first_unit > 0
     jumps = has_broken_phase and particle.w_hat is None
     # E_1 + E_2 > 240 T where it is late: no statistics
@@ -117,22 +171,12 @@ def run_phase(
     if has_tables(plasma, grid, particle, phase):
         parts = parts_of(plasma, grid, phase)
         tables = [kernels(model, grid, particle, begin, phase, sections[part]) for part in parts]
+        below = below_the_wall(model, plasma, grid, particle, begin, phase, tables)
 
-    # slow pairs never reach a narrow resonance that lies far above their threshold
-    cold = grid.resonance == "narrow" and late
-    has_windows = particle.peak is not None and not cold
-    # the windows vary little over a unit: a few nodes serve all its steps and stages
-    nodes = _window_nodes(_WINDOWS)
-    starts_in_unit = np.arange(steps) / steps
-    at_stages = polynomial_weights(nodes, starts_in_unit[:, None] + NODES / steps)
-    stages = (starts_in_unit[:, None] + NODES / steps).ravel()
+    stages = (np.arange(steps)[:, None] / steps + NODES / steps).ravel()
     # operators are smooth in a step, powers of p nearly: the polynomial through the nodes has their
     # slope. On the resonance, where windows vary most, twice the steps change Y_N by 4e-10
     slope_at_start = polynomial_weights(NODES, 0.0, derivative=True) / step
-
-    def scaled(thermal, window):
-        rows, columns = _scales(particle, thermal)
-        return rows[:, None] * window * columns[None, :]
 
     def one_unit(carry, inputs):
         unit, thermals, slopes = inputs
@@ -141,43 +185,15 @@ def run_phase(
             width = jnp.where(broken, *particle.bath_widths_gev)
             thermals = thermals._replace(bath_width_gev=jnp.full_like(thermals.shift, width))
             slopes = slopes._replace(bath_width_gev=jnp.zeros_like(slopes.shift))
-        values, contact = None, None
+        values, contact, factors = None, None, None
         if means is not None:
             factors = means_in_unit(means, unit, wall, stages)
             factors = jax.tree.map(
                 lambda leaf: leaf.reshape(steps, len(NODES), *leaf.shape[1:]), factors
             )
             contact = factors.contact
-        if tables is not None:
-            corner, size = units - 1 - unit, grid.momenta
-            zero = jnp.zeros_like(corner)
-            blocks = [
-                jax.lax.dynamic_slice(
-                    table, (zero, zero, corner, corner), (steps, len(NODES), size, size)
-                )
-                for table in tables
-            ]
-            if len(blocks) > 1:
-                given = [getattr(factors, part) for part in parts]
-                blocks = [
-                    block if factor is None else block * factor
-                    for block, factor in zip(blocks, given)
-                ]
-            values = sum(blocks[1:], blocks[0])
-            if has_windows:
-                clocks = begin + grid.log_step * (unit.astype(float) + nodes)
-                # of the quadrature inside, reverse mode would keep gigabytes
-                window = jax.checkpoint(
-                    lambda clock: _resonance(model, plasma, grid, particle, clock, not late)
-                )
-                windows = jax.lax.cond(
-                    anywhere(broken),
-                    jax.vmap(window),
-                    lambda clocks: jnp.zeros((nodes.size, grid.momenta, grid.momenta)),
-                    clocks,
-                )
-                windows = jnp.tensordot(at_stages, windows, 1)
-                values = values + jax.vmap(jax.vmap(scaled))(thermals, windows)
+        if below is not None:
+            values = below(unit, thermals, broken, factors)
 
         def operator(thermal, value, mean):
             if collisionless:

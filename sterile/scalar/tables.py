@@ -58,16 +58,16 @@ def cross_sections(model, plasma, grid, particle, clock, visited) -> dict:
     }
 
 
-def kernels(model, grid, particle, clock, phase, table):
+def kernels(model, grid, particle, clock, phase, table, nodes=NODES):
     """Operators of the broken phase on the momenta that a phase visits; ``clock``: at its start.
 
-    Returns (steps, nodes, P, P), with P = momenta + units - 1; unit u uses the block from
-    P - momenta - u.
+    ``nodes``: of a step, as its fractions. Returns (steps, nodes, P, P), with P = momenta + units
+    - 1; unit u uses the block from P - momenta - u.
     """
     _, units, steps = phase
     count = grid.momenta + units - 1
     step = grid.log_step / steps
-    offsets = step * np.arange(steps)[:, None] + step * NODES[None, :]
+    offsets = step * np.arange(steps)[:, None] + step * nodes[None, :]
     ladder = math.log(grid.q_min) + grid.log_step * (np.arange(count) - (units - 1))
     strength = model.portal_coupling**2 if particle.w_hat is None else particle.states
 
@@ -77,7 +77,7 @@ def kernels(model, grid, particle, clock, phase, table):
         kernel = annihilation_kernel(table, p, model.scalar_mass_gev, grid.momenta)
         return strength * grid.log_step * kernel / (p * e)[:, None] * (p**2 / e)[None, :]
 
-    return jax.lax.map(operator, offsets.ravel()).reshape(steps, len(NODES), count, count)
+    return jax.lax.map(operator, offsets.ravel()).reshape(steps, len(nodes), count, count)
 
 
 def bath_along(plasma, grid, particle, clock, visited, electroweak_unit) -> list:
