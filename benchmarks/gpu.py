@@ -38,7 +38,7 @@ def numbers(points) -> dict:
 
 
 def differences(found: dict, reference: dict) -> dict:
-    """Largest relative difference of each number, absolute for T^2 and delta_A; and of how many statuses."""
+    """Largest difference of each number, relative or ABSOLUTE, and how many statuses differ."""
     rows = {}
     for name, value in reference.items():
         other = found[name][: len(value)]

@@ -11,6 +11,7 @@ class Toy(eqx.Module):
     scale: jax.Array
     tilt: float = 0.0
     mass_kev: None = None
+    code: int = eqx.field(static=True, default=0)
 
     def __call__(self, values, names):
         ln_yield = 2.0 * jnp.log(values["portal_coupling"] / 1e-8) + jnp.log(2.5e-5 * self.scale)
@@ -25,7 +26,7 @@ class Toy(eqx.Module):
             "mass_kev": mass,
             "omega_h2": 275.9 * mass * jnp.exp(ln_yield),
             "lambda_fs_mpc": 0.3 * velocity,
-            "status": jnp.zeros(()),
+            "status": jnp.asarray(self.code),
         }
         return {name: found[name] for name in names}
 

@@ -375,6 +375,8 @@ def test_factors_of_soft_pairs_do_not_ring():
 @pytest.mark.parametrize(
     "point, effects",
     [
+        # with a bound on their rates at T = 8 GeV, fast modes swung
+        ((8.768, 8.483e-3, 3.085e-9), {"bath_statistics": "quantum"}),
         ((5.767, 5.995e-5, 1.051e-10), {}),
         ((12.1, 3.178e-7, 1.633e-11), {"bath_statistics": "quantum"}),
         ((17.1, 2.604e-8, 1.832e-10), {"bath_statistics": "quantum", "elastic_scattering": True}),

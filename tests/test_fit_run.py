@@ -1,5 +1,6 @@
 """`sterile fit` and its files: settings, chains that stop and go on, ArviZ, the corner figure."""
 
+import dataclasses
 import json
 import sys
 
@@ -22,6 +23,7 @@ from sterile.fit import (
     store,
 )
 from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT
+from sterile.status import MESSAGES, Status
 
 CONTENT = {
     "model": {"kind": "scalar-decay", "scalar_mass_gev": 100.0, "yukawa": 1e-9},
@@ -325,6 +327,27 @@ def test_errors_of_what_follows_are_printed(toy, tmp_path, monkeypatch, capsys):
     )
     (line,) = [line for line in page.splitlines() if line.startswith("mass_kev")]
     assert f"sigma(ln mass_kev) = {expected:.3g}" in line
+
+
+@pytest.mark.cli
+@pytest.mark.parametrize("method", ["map", "fisher"])
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.ASYMMETRY_JUMPS])
+def test_best_fits_tell_their_status(tmp_path, monkeypatch, capsys, method, status):
+    told = Target(dataclasses.replace(TOY, code=int(status)), TARGET.priors, TARGET.terms)
+    monkeypatch.setattr(problem, "target_of", lambda settings, grid=None: told)
+    config, output = tmp_path / "fit.toml", tmp_path / "fit.h5"
+    config.write_text(
+        '[model]\nkind = "scalar-decay"\nscalar_mass_gev = 100.0\nyukawa = 1e-9\n'
+        f'[fit]\nmethod = "{method}"\n[fit.prior.portal_coupling]\nlog_uniform = [1e-9, 1e-7]\n'
+        "[fit.prior.mass_kev]\nlog_normal = [7.0, 0.4]\n"
+        "[fit.likelihood.omega_h2]\nmean = 0.12\nsigma = 0.0012\n"
+    )
+    monkeypatch.setattr(sys, "argv", ["sterile", "fit", str(config), "-o", str(output)])
+    assert cli.run() == 0
+    summary, sentence = store.load(output).summary, f"at the maximum: {MESSAGES[status]}"
+    assert summary["status"] == status.name
+    for place in (summary["warnings"], capsys.readouterr().out):
+        assert (sentence in place) == (status != Status.SUCCESS)
 
 
 @pytest.mark.invariants

@@ -299,3 +299,29 @@ def test_the_last_survivors_do_not_heat_without_end():
     assert int(found.status) == 0
     # the lattice of the decays' own quadrature
     assert float(found.yield_n_spectrum) == pytest.approx(float(found.yield_n), rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_moments_where_decays_leave_the_fastest():
+    # Gamma/H = 2400 at T = m_S: T_S rises to 2 T, and f/exp(-E/T) by e^13 from node to node
+    model = sterile.ScalarDecay(37.93, 5.27e-4, 2.417e-6)
+    found, reference = (
+        sterile.solve(model, sterile.Plasma(method=method)) for method in ("moments", "momentum")
+    )
+    assert not is_failure(int(found.status))
+    assert float(found.yield_n_spectrum) == pytest.approx(float(found.yield_n), rel=1e-4)
+    # 2 % is what one temperature leaves out there
+    assert float(found.yield_n) == pytest.approx(float(reference.yield_n), rel=3e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_moments_below_the_resonance_in_a_crossover():
+    # held mode by mode, rates made T_S run away from T while S was in equilibrium
+    plasma = sterile.Plasma(
+        method="moments", bath_statistics="quantum", electroweak_transition="crossover"
+    )
+    found = sterile.solve(sterile.ScalarDecay(9.874, 2.987e-4, 3.256e-9), plasma)
+    assert int(found.status) == 0
+    assert float(found.yield_n_spectrum) == pytest.approx(float(found.yield_n), rel=1e-4)

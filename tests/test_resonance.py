@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from sterile.scalar import phase
+from sterile.scalar.quantum_statistics import decay_enhancement, final_state_factor
 from sterile.scalar.resonance import (
     ReferenceShape,
     resonance_operator,
     resonance_peak,
+    thermal_windows,
     window_scales,
 )
 from sterile.scalar.rosenbrock import polynomial_weights
@@ -36,8 +38,8 @@ def _kinetic(momenta, mass):
     return momenta**2 / (np.hypot(momenta, mass) + mass)
 
 
-def _exact(peak, mass, momenta, f, pieces=200):
-    """L[f], by Gauss-Legendre panels in ln p_2 of every window."""
+def _exact(peak, mass, momenta, f, pieces=200, factor=None):
+    """L[f], by Gauss-Legendre panels in ln p_2 of every window; ``factor`` of s and E_1 + E_2."""
     gauss, gauss_weight = np.polynomial.legendre.leggauss(8)
     s = np.asarray(peak.s_gev2)
     root = np.sqrt(s * (s - 4.0 * mass**2))
@@ -49,6 +51,8 @@ def _exact(peak, mass, momenta, f, pieces=200):
         middle = low[:, None, None] + half * (2.0 * np.arange(pieces)[:, None] + 1.0)
         p2 = np.exp(middle + half * gauss)
         measure = p2**2 / np.hypot(p2, mass) * half * gauss_weight
+        if factor is not None:
+            measure = measure * factor(s[:, None, None], e + np.hypot(p2, mass))
         found.append(np.asarray(peak.weight) @ np.sum(f(p2) * measure, (1, 2)) / (p * e))
     return np.array(found)
 
@@ -69,6 +73,40 @@ def test_operator_against_quadrature(mass, form, temperature):
     found = number * (operator @ f(momenta))
     # 9e-6 measured: f/phi is a polynomial between six nodes only nearly
     np.testing.assert_allclose(found, exact, rtol=0.0, atol=2e-5 * exact.max())
+
+
+@pytest.mark.analytic
+@pytest.mark.parametrize("statistics", [False, True])
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 3.0, 20.0])
+@pytest.mark.parametrize("mass, form, temperature", [(30.0, "narrow", 20.0), (62.6, "broad", 5.0)])
+def test_windows_of_a_thermal_shape(mass, form, temperature, ratio, statistics):
+    # any T_S/T: f/exp(-E/T) itself cannot be interpolated where T_S is a few times T
+    momenta = _lattice(3e-3 * temperature, form, {"narrow": 59, "broad": 87}[form])
+    peak = resonance_peak(mass, jnp.asarray(1e-8), form)
+    own = ratio * temperature
+    factor = None
+    if statistics:
+
+        def factor(s, pair):
+            pauli = final_state_factor(pair, s, 4.0, temperature, -1)
+            return np.asarray(pauli * decay_enhancement(pair, temperature))
+
+    found = thermal_windows(peak, own, momenta, mass, factor)
+    lowest = _kinetic(momenta[0], mass)
+
+    def f(p):
+        return np.exp(-np.maximum(_kinetic(p, mass) - lowest, 0.0) / own)
+
+    exact = _exact(peak, mass, momenta, f, factor=factor)
+    number = momenta**3 * f(momenta)
+    # 1e-7: the reference's panels do not know where f becomes constant; with statistics 2e-4
+    # is what 10 and 16 nodes of a window leave
+    scale = np.max(number * exact)
+    tolerance = 2e-4 if statistics else 1e-6
+    np.testing.assert_allclose(number * found, number * exact, rtol=0.0, atol=tolerance * scale)
+    # whatever T_S is, slow S find what partners there are
+    partners = exact > 1e-12 * exact.max()
+    np.testing.assert_allclose(found[partners], exact[partners], rtol=10.0 * tolerance)
 
 
 @pytest.mark.invariants

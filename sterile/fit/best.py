@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import equinox as eqx
 import numpy as np
 
 from sterile.citation import citation_of
@@ -11,6 +12,8 @@ from sterile.fit import problem, store
 from sterile.fit.forecasts import fisher
 from sterile.fit.optimum import LOOKED, maximum, starts
 from sterile.fit.settings import FitStopped, Settings
+from sterile.fit.target import observed_names, values_at
+from sterile.status import Status, message_of, name_of
 
 
 def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
@@ -38,6 +41,9 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
     if not highest.converged:
         warnings.append("the best search did not converge; give more starts")
     warnings += [f"{name} is at a bound of its prior" for name in highest.at_bound]
+    status = int(_status(target, highest.z))
+    if status != Status.SUCCESS:
+        warnings.append(f"at the maximum: {message_of(status)}")
     groups = {
         "posterior": {
             name: np.array([[each.values[name]] for each in found]) for name in highest.values
@@ -53,6 +59,7 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
         "maximum": highest.values,
         "chi_square": highest.chi_square,
         "converged": highest.converged,
+        "status": name_of(status),
         "starts": [
             {"potential": each.potential, "converged": each.converged, **each.values}
             for each in found
@@ -76,3 +83,9 @@ def best(settings: Settings, output: Path, say: Callable[[str], None]) -> dict:
     citation = citation_of(settings.run.model.mechanism.citations)
     store.write(output, store.Fit(groups, summary, settings.text, coordinates, citation))
     return summary
+
+
+@eqx.filter_jit
+def _status(target, z):
+    """Code of what the likelihoods need there."""
+    return target.observe(values_at(target, z), (*observed_names(target), "status"))["status"]

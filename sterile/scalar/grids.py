@@ -29,6 +29,9 @@ SMOOTH_ABOVE_GEV = 63.5
 # freeze-in yield over the equilibrium yield above which S is taken to thermalise
 _THERMAL_FRACTION = 0.01
 _EQUILIBRIUM_YIELD = 45.0 / (2.0 * np.pi**4 * 100.0)
+# Gamma/H(m_S) beyond which T_S rises faster than a step of "moments" bears: at 1600 the default
+# step fails, at 2400 it is off by 4e-5 in Y_N
+_HEATED_BY_DECAY = 100.0
 _MADE_UNTIL = 5.0  # m_S/T at which freeze-in, h -> SS included, is nearly over
 # momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300, and to exp(-12) until
 # T = m_S/1000 as large lambda keeps it
@@ -164,7 +167,10 @@ def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: 
         return stretched(_freeze_out(resonance, fills_suddenly(plasma)), mass, plasma)
     if width < hubble and thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD:
         return stretched(_with_resonance(FREEZE_IN, resonance), mass, plasma)
-    return stretched(_freeze_out(resonance, fills_suddenly(plasma)), mass, plasma)
+    grid = _freeze_out(resonance, fills_suddenly(plasma))
+    if plasma.method == "moments" and width > _HEATED_BY_DECAY * hubble:
+        grid = _finer(grid)
+    return stretched(grid, mass, plasma)
 
 
 # of an era of decaying matter: T/m_S from which what is made is not diluted away
@@ -266,6 +272,11 @@ def fills_suddenly(plasma: Plasma) -> bool:
 def _freeze_out(resonance: str, sudden: bool) -> Grid:
     grid = _FREEZE_OUT[resonance]
     return dataclasses.replace(grid, hot_steps=4) if sudden else grid
+
+
+@functools.cache
+def _finer(grid: Grid) -> Grid:
+    return dataclasses.replace(grid, coupled_steps=2 * grid.coupled_steps)
 
 
 @functools.cache

@@ -16,6 +16,9 @@ gamma (T - T_S) for slow S (Binder et al. 1706.07433; 2103.01944).
 
 "moments" solves both; "number-density" the first, with T_S = T. From T = m_S/300 on, long after
 any annihilation, its T_S falls like that of free particles, so that decays find S at rest.
+
+The Higgs resonance's part of L[f] is taken of exp(-E/T_S) itself, without the lattice: decays
+leave the fastest, and T_S passes the bath's.
 """
 
 from typing import NamedTuple
@@ -25,6 +28,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from sterile.bath import expansion as bath
+from sterile.scalar.collisions import energy
 from sterile.scalar.elastic_scattering import scattering
 from sterile.scalar.rates import expansion, rates_of
 from sterile.scalar.rosenbrock import NODES, rodas5p_step
@@ -78,9 +82,35 @@ def _bath_temperature(particle, thermal, plasma):
     return jnp.where(thermal.temperature_gev > end, log_t, free)
 
 
-def moment_step(plasma):
-    """A step like :func:`sterile.scalar.step.implicit_step` of a :class:`Population`."""
+def windows_of_bath(particle, thermal, windows):
+    """The resonance's part of L[exp(-E/T)] [GeV], (n,); ``windows`` as for :func:`moment_step`."""
+    p = jnp.exp(particle.log_q[0]) * thermal.comoving_gev
+    lowest = energy(p, particle.mass_gev) / thermal.temperature_gev
+    return jnp.exp(-lowest) * windows(thermal, thermal.temperature_gev)
+
+
+def moment_step(plasma, windows):
+    """A step like :func:`sterile.scalar.step.implicit_step` of a :class:`Population`.
+
+    ``windows``: (thermal, T_S) -> the resonance's part of L[exp(-(E - E_0)/T_S)] [GeV], (n,),
+    which the operator lacks; None where there is none.
+    """
     coupled = plasma.method == "moments"
+
+    def rates_at_temperature(particle, thermal, operator, f, log_temperature):
+        rates = rates_of(particle, thermal, operator, f)
+        if windows is None:
+            return rates
+        bath_temperature, temperature = thermal.temperature_gev, jnp.exp(log_temperature)
+        gain = windows_of_bath(particle, thermal, windows)
+        if particle.stimulated:
+            both = bath_temperature * temperature / (bath_temperature + temperature)
+            gain = gain + rates.equilibrium[0] * f[0] * windows(thermal, both)
+        loss = f[0] * windows(thermal, temperature)
+        return rates._replace(
+            loss=rates.loss + thermal.windows * loss,
+            source=rates.source + thermal.windows * gain * rates.equilibrium,
+        )
 
     def log_temperature_of(particle, thermal, state):
         if not coupled:
@@ -95,7 +125,7 @@ def moment_step(plasma):
         log_temperature = log_temperature_of(particle, thermal, state)
         shape = _shape(particle, yields, thermal, log_temperature)
         f = number * shape
-        rates = rates_of(particle, thermal, operator, f)
+        rates = rates_at_temperature(particle, thermal, operator, f, log_temperature)
         hubble, _, weights = expansion(particle, thermal, rates, f, state[-1])
         source = rates.source / fit.scale * jnp.exp(-log_psi)
         gain, change = source / hubble, -(rates.loss + rates.decay) * shape / hubble
@@ -119,9 +149,10 @@ def moment_step(plasma):
         heat = jnp.sum(weights * rates.energy_gev * decays) / thermal.comoving_gev**4
         return jnp.concatenate([*parts, heat[None]])
 
-    def fit_of(particle, yields, thermal, operator, f, decayed, rest):
+    def fit_of(particle, yields, thermal, operator, carry):
         """The fit of psi, and whether so little is left that T_S does not matter."""
-        rates = rates_of(particle, thermal, operator, f)
+        f, decayed, rest = carry.f, carry.decayed, carry.rest
+        rates = rates_at_temperature(particle, thermal, operator, f, carry.log_temperature)
         hubble, _, _ = expansion(particle, thermal, rates, f, rest)
         number = jnp.sum(yields * f)
         scale = jnp.maximum(number, _DEAD)
@@ -143,9 +174,7 @@ def moment_step(plasma):
             return jax.tree.map(lambda leaf: leaf[node], thermals)
 
         first, last = at(0), at(len(NODES) - 1)
-        fit, gone = fit_of(
-            particle, yields, first, operators[0], carry.f, carry.decayed, carry.rest
-        )
+        fit, gone = fit_of(particle, yields, first, operators[0], carry)
         state = [jnp.sum(yields * carry.f) / fit.scale, carry.decayed, carry.rest]
         if coupled:
             state.insert(1, jnp.exp(carry.log_temperature) / first.temperature_gev)

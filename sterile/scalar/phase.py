@@ -18,14 +18,37 @@ from sterile.scalar.collisions import (
     total_higgs_width_gev,
 )
 from sterile.scalar.inverse_decay import daughters_escape, exchange_step
-from sterile.scalar.moments import moment_step
+from sterile.scalar.moments import moment_step, windows_of_bath
 from sterile.scalar.quantum_statistics import peak_enhancement
-from sterile.scalar.rates import loss_operator, surroundings_of, thermal_at
-from sterile.scalar.resonance import ReferenceShape, resonance_operator, window_scales
+from sterile.scalar.rates import loss_operator, operator_of_shape, surroundings_of, thermal_at
+from sterile.scalar.resonance import (
+    ReferenceShape,
+    resonance_operator,
+    thermal_windows,
+    window_scales,
+)
 from sterile.scalar.rosenbrock import NODES, polynomial_weights
 from sterile.scalar.step import implicit_step
 from sterile.scalar.tables import has_tables, is_late, kernels, parts_of
 from sterile.scalar.wall import graded_step
+
+
+def _enhancement(model, plasma, grid, temperature_gev):
+    """The bath's statistics on the resonance, a function (s, E_1 + E_2); None for 1."""
+    if "h" not in plasma.quantum:
+        return None
+    total = total_higgs_width_gev(model.scalar_mass_gev, model.portal_coupling, plasma.higgs_width)
+    share = None
+    if "fermions" in plasma.quantum:
+        share = fermion_share_of_width(plasma.higgs_width)
+    gamma = smearing_gev2(model.scalar_mass_gev, grid.resonance)
+
+    def at_pair(s, pair_energy):
+        return peak_enhancement(
+            pair_energy, s, temperature_gev, grid.resonance, HIGGS_MASS_GEV * total, gamma, share
+        )
+
+    return at_pair
 
 
 def _resonance(model, plasma, grid, particle, clock, hot):
@@ -34,35 +57,24 @@ def _resonance(model, plasma, grid, particle, clock, hot):
     ``hot``: whether statistics matter yet.
     """
     thermal = thermal_at(clock, clock, plasma)
-    enhancement = None
-    if hot and "h" in plasma.quantum:
-        total = total_higgs_width_gev(
-            model.scalar_mass_gev, model.portal_coupling, plasma.higgs_width
-        )
-        share = None
-        if "fermions" in plasma.quantum:
-            share = fermion_share_of_width(plasma.higgs_width)
-        gamma = smearing_gev2(model.scalar_mass_gev, grid.resonance)
-
-        def at_pair(s, pair_energy):
-            return peak_enhancement(
-                pair_energy,
-                s,
-                thermal.temperature_gev,
-                grid.resonance,
-                HIGGS_MASS_GEV * total,
-                gamma,
-                share,
-            )
-
-        enhancement = at_pair
-
+    enhancement = _enhancement(model, plasma, grid, thermal.temperature_gev) if hot else None
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     mass = particle.mass_gev
     shape = _reference_shape(particle, thermal)
     operator = resonance_operator(particle.peak, shape, p, mass, particle.log_step, enhancement)
     rows, columns = _scales(particle, thermal)
     return operator / rows[:, None] / columns[None, :]
+
+
+def _thermal_resonance(model, plasma, grid, particle, hot):
+    """The resonance's part of L[exp(-(E - E_0)/T_S)], a function (thermal, T_S) -> (n,) [GeV]."""
+
+    def loss(thermal, temperature_gev):
+        enhancement = _enhancement(model, plasma, grid, thermal.temperature_gev) if hot else None
+        p = jnp.exp(particle.log_q) * thermal.comoving_gev
+        return thermal_windows(particle.peak, temperature_gev, p, particle.mass_gev, enhancement)
+
+    return loss
 
 
 def _reference_shape(particle, thermal):
@@ -88,6 +100,11 @@ def _window_nodes(count: int) -> np.ndarray:
     return 0.5 - 0.5 * np.cos(np.pi * np.arange(count) / (count - 1))
 
 
+def _meets_resonance(grid, particle, late: bool) -> bool:
+    """Whether pairs reach the peak: slow ones never a narrow one far above their threshold."""
+    return particle.peak is not None and not (grid.resonance == "narrow" and late)
+
+
 def below_the_wall(model, plasma, grid, particle, begin, phase, tables, nodes=NODES):
     """L below T_EW in a phase: (unit, bath, whether it is below, factors) -> (steps, nodes, n, n).
 
@@ -97,9 +114,8 @@ def below_the_wall(model, plasma, grid, particle, begin, phase, tables, nodes=NO
     _, units, steps = phase
     late = is_late(grid, phase)
     parts = parts_of(plasma, grid, phase)
-    # slow pairs never reach a narrow resonance that lies far above their threshold
-    cold = grid.resonance == "narrow" and late
-    has_windows = particle.peak is not None and not cold
+    # of the shape exp(-E/T_S) moments take the windows as they are
+    has_windows = plasma.method == "momentum" and _meets_resonance(grid, particle, late)
     # the windows vary little over a unit: a few nodes serve all its steps and stages
     windows_at = _window_nodes(_WINDOWS)
     at_stages = polynomial_weights(windows_at, (np.arange(steps)[:, None] + nodes) / steps)
@@ -153,8 +169,6 @@ def run_phase(
     begin = clock + grid.log_step * first_unit
     step = grid.log_step / steps
     advance = implicit_step
-    if plasma.method != "momentum":
-        advance = moment_step(plasma)
     late = is_late(grid, phase)
     if particle.daughters is not None:
         advance = daughters_escape if late else exchange_step
@@ -173,6 +187,12 @@ def run_phase(
         tables = [kernels(model, grid, particle, begin, phase, sections[part]) for part in parts]
         below = below_the_wall(model, plasma, grid, particle, begin, phase, tables)
 
+    by_moments = plasma.method != "momentum"
+    if by_moments:
+        of_shape = None
+        if below is not None and _meets_resonance(grid, particle, late):
+            of_shape = _thermal_resonance(model, plasma, grid, particle, not late)
+        advance = moment_step(plasma, of_shape)
     stages = (np.arange(steps)[:, None] / steps + NODES / steps).ravel()
     # operators are smooth in a step, powers of p nearly: the polynomial through the nodes has their
     # slope. On the resonance, where windows vary most, twice the steps change Y_N by 4e-10
@@ -197,13 +217,20 @@ def run_phase(
 
         def operator(thermal, value, mean):
             if collisionless:
-                return jnp.zeros((grid.momenta, grid.momenta))
-            return loss_operator(particle, thermal, value, broken, mean)
+                return jnp.zeros((grid.momenta, grid.momenta)), jnp.zeros(())
+            given = particle, thermal, value, broken, mean
+            if not by_moments:
+                return loss_operator(*given), jnp.zeros(())
+            own = 0.0 if of_shape is None else windows_of_bath(particle, thermal, of_shape)
+            return operator_of_shape(*given, own)
 
         def surroundings(thermal, operator):
             return surroundings_of(particle, thermal, operator)
 
-        operators = jax.vmap(jax.vmap(operator))(thermals, values, contact)
+        operators, weights = jax.vmap(jax.vmap(operator))(thermals, values, contact)
+        if by_moments:
+            thermals = thermals._replace(windows=weights)
+            slopes = slopes._replace(windows=jnp.einsum("n,sn->s", slope_at_start, weights))
         around = jax.vmap(jax.vmap(surroundings))(thermals, operators)
         at_start = jax.tree.map(lambda leaf: leaf[:, 0], (thermals, operators))
         along = (slopes, jnp.einsum("n,snpq->spq", slope_at_start, operators))

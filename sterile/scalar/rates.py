@@ -19,6 +19,7 @@ from sterile.scalar.resonance import ResonancePeak
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 _LASING = 2.0
+_RELEASE = 24  # power of 1/T: a factor of 2.5 a step of 0.0375
 # occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
 # derivatives of a step that itself uses a time derivative need it
 DEAD = 1e-60
@@ -34,6 +35,7 @@ class Thermal(NamedTuple):
     slope: Array  # d ln a_T / d ln T
     elastic_gev: Array | None = None  # gamma, where S scatters
     bath_width_gev: Array | None = None  # of S -> Standard Model, where <S> is not zero
+    windows: Array | None = None  # see operator_of_shape; None where the operator has them
 
 
 class Particle(NamedTuple):
@@ -99,36 +101,67 @@ def loss_operator(particle, thermal, below, broken, contact_mean=None):
 
     ``below`` is its value below T_EW, ``contact_mean`` the factor on the contact kernel (n, n).
     """
+    operator, _ = _mean_of_limits(particle, thermal, below, broken, contact_mean)
+    if below is None or particle.transition_gev is None:
+        return operator
+    equilibrium = _equilibrium(particle, thermal)
+    if particle.stimulated:
+        # 1 + f of the fullest modes
+        equilibrium = equilibrium / (1.0 - fullest(particle, thermal))
+    return operator * _bound(particle, thermal, operator @ equilibrium)[:, None]
+
+
+def operator_of_shape(particle, thermal, below, broken, contact_mean, windows):
+    """The same for an f of one given shape, and the factor on the resonance's windows, scalar.
+
+    ``below`` lacks them; ``windows``: their part of L[exp(-E/T)] [GeV], (n,). What is held is the
+    mean rate of a thermal S: were it mode by mode, rates would depend on T_S as they do not.
+    """
+    operator, order = _mean_of_limits(particle, thermal, below, broken, contact_mean)
+    if below is None or particle.transition_gev is None:
+        return operator, order
+    equilibrium = _equilibrium(particle, thermal)
+    number = np.exp(3.0 * particle.log_q) * equilibrium
+    mean = number @ (operator @ equilibrium + order * windows) / jnp.sum(number)
+    held = _bound(particle, thermal, mean)
+    return operator * held, order * held
+
+
+def _mean_of_limits(particle, thermal, below, broken, contact_mean):
+    """L between its limits above and below T_EW, and the weight of the latter."""
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
     e = energy(p, particle.mass_gev)
     contact = (particle.contact * particle.log_step / e)[:, None] * (p**3 / e)[None, :]
     if contact_mean is not None:
         contact = contact * contact_mean
     if below is None:
-        return contact
+        return contact, jnp.zeros(())
     if particle.transition_gev is not None:
         order = vev_squared(thermal.temperature_gev, particle.transition_gev)
-        return _bounded(particle, thermal, order * below + (1.0 - order) * contact)
-    return jnp.where(broken, below, contact)
+        return order * below + (1.0 - order) * contact, order
+    return jnp.where(broken, below, contact), jnp.where(broken, 1.0, 0.0)
 
 
-def _bounded(particle, thermal, operator):
-    """The operator, every mode's rate held where it equilibrates S anyway, (n, n).
-
-    At 30 H while S is hot, and T^-6 times that below T_c or 3 m_S: a step does not bear a stiff
-    rate that grows by much more than e^0.3 in it. The broken phase's begins at zero, and soft
-    modes are below the threshold of massive doublets until shortly before T_c.
-    """
+def _equilibrium(particle, thermal):
     p = jnp.exp(particle.log_q) * thermal.comoving_gev
-    equilibrium = jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
-    if particle.stimulated:
-        # 1 + f of the fullest modes
-        equilibrium = equilibrium / (1.0 - fullest(particle, thermal))
+    return jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
+
+
+def _bound(particle, thermal, rate_gev):
+    """Factors on rates that hold them where they equilibrate S anyway.
+
+    At 30 H down to T_c or 3 m_S: the broken phase's rates begin at zero, soft modes are below the
+    threshold of massive doublets until shortly before T_c, and a step does not bear a stiff rate
+    that grows by much more than e^0.3 in it. From one step to the next it may jump, so that it is
+    gone by T_c/3: modes held one by one break the symmetry of pairs, and swing once they meet the
+    resonance from its edge.
+    """
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     coldest = jnp.maximum(particle.transition_gev, 3.0 * particle.mass_gev)
-    cooling = jnp.clip(coldest / thermal.temperature_gev, 1.0, 10.0)
-    share = operator @ equilibrium / (30.0 * hubble * cooling**6)
-    return operator * ((1.0 + share**4) ** -0.25)[:, None]
+    at_start = thermal.temperature_gev * jnp.exp(thermal.shift)
+    cooling = jnp.clip(coldest / at_start, 1.0, 10.0)
+    share = rate_gev / (30.0 * hubble * cooling**_RELEASE)
+    return (1.0 + share**4) ** -0.25
 
 
 def occupation(particle, thermal, u):

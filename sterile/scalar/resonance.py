@@ -195,6 +195,47 @@ def resonance_operator(peak, shape, momentum_gev, scalar_mass_gev, log_step, enh
     return sum(edges[:, to[j]] * cells[None, to[j], j] for j in range(6))
 
 
+def thermal_windows(peak, temperature_gev, momentum_gev, scalar_mass_gev, enhancement=None):
+    """The same for one f = exp(-(E - E_0)/T_S), whatever T_S: L[f] [GeV], shape (n,).
+
+    E_0 is the energy at the first momentum, below which f = 1. No interpolation: one of f over
+    exp(-E/T) would rise by e^13 from one momentum to the next where T_S is a few times T.
+
+    Parameters
+    ----------
+    temperature_gev : T_S [GeV], scalar.
+    peak, momentum_gev, scalar_mass_gev, enhancement : as :func:`resonance_operator`.
+    """
+    mass2 = scalar_mass_gev**2
+    s, root, is_open = _opened(peak.s_gev2[None, :], scalar_mass_gev)
+    p1 = momentum_gev[:, None]
+    e1 = energy(p1, scalar_mass_gev)
+    p_low = ((s - 2.0 * mass2) * p1 - root * e1) / (2.0 * mass2)
+    p_first = momentum_gev[0]
+    e_low, e_first = energy(p_low, scalar_mass_gev), energy(p_first, scalar_mass_gev)
+    above = (p_low**2 - p_first**2) / (e_low + e_first)
+    flat, bottom = jnp.maximum(-above, 0.0), jnp.maximum(above, 0.0)
+    # what is left of the window above E_0
+    length = jnp.maximum(p1 * root / mass2 - flat, 0.0)
+    drop = -jnp.expm1(-length / temperature_gev)
+    if enhancement is None:
+        inside = temperature_gev * drop
+    else:
+        nodes = _WINDOW_NODES if peak.s_gev2.size == 1 else _WINDOW_NODES_BROAD
+        gauss, gauss_weight = np.polynomial.legendre.leggauss(nodes)
+        z = (0.5 * (gauss + 1.0))[None, None, :]
+        share = drop[..., None] * (1.0 - z**3)
+        higher = -temperature_gev * jnp.log1p(-share)
+        pair = (e1 + e_first + bottom)[..., None] + higher
+        factor = enhancement(s[..., None], pair)
+        dz = (0.5 * gauss_weight)[None, None, :] * 3.0 * z**2
+        inside = temperature_gev * drop * jnp.sum(factor * dz, axis=-1)
+        flat = flat * enhancement(s, e1 + e_low)
+    window = flat + jnp.exp(-bottom / temperature_gev) * inside
+    weight = jnp.where(is_open, peak.weight[None, :], 0.0)
+    return jnp.sum(weight * window, axis=1) / (p1 * e1)[:, 0]
+
+
 def _cell_integrals(shape, momentum_gev, scalar_mass_gev, log_step):
     """Integral over E of phi l_j/phi_j from node c to the next, j = c - 2 ... c + 3, (n, 6) [GeV].
 

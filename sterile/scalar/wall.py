@@ -33,15 +33,15 @@ def graded_step(advance, particle, yields, around, step, carry):
     lengths = ends - starts
     values = polynomial_weights(NODES, starts[:, None] + lengths[:, None] * NODES)
     slopes = polynomial_weights(NODES, starts, derivative=True)
-    operator = around.operator
+    thermal, operator = around.thermal, around.operator
     if particle.transition_gev is not None:
-        # it begins at zero, and may be at its bound before the next node: what it is later counts
-        later = jnp.tensordot(polynomial_weights(NODES[1:], 0.0), operator[1:], 1)
-        operator = operator.at[0].set(jnp.clip(later, 0.0, 2.0 * operator[-1]))
+        operator = _from_later(operator)
+        if thermal.windows is not None:
+            thermal = thermal._replace(windows=_from_later(thermal.windows))
 
     def part(carry, inputs):
         start, length, value, slope = inputs
-        given = (around.thermal, operator)
+        given = (thermal, operator)
         at_nodes = jax.tree.map(lambda leaf: jnp.tensordot(value, leaf, 1), given)
         along = jax.tree.map(lambda leaf: jnp.tensordot(slope, leaf, 1) / step, given)
         here = at_nodes[0]._replace(shift=at_nodes[0].shift - start * step)
@@ -56,3 +56,9 @@ def graded_step(advance, particle, yields, around, step, carry):
         return advance(particle, yields, nodes, slopes, length * step, carry), None
 
     return jax.lax.scan(part, carry, (starts, lengths, values, slopes))[0]
+
+
+def _from_later(rates):
+    """Rates at the nodes that begin at zero, and may be at their bound before the second."""
+    later = jnp.tensordot(polynomial_weights(NODES[1:], 0.0), rates[1:], 1)
+    return rates.at[0].set(jnp.clip(later, 0.0, 2.0 * rates[-1]))
