@@ -57,13 +57,14 @@ def stepper(name: str):
     """A function like ``rosenbrock.rodas5p_step`` of another scheme."""
     gamma, a, c, last, d, nodes = SCHEMES[name]
 
-    def advance(rhs, y, length, jacobian, time_derivative):
+    def advance(rhs, given, y, length, jacobian, time_derivative):
         solution = inverse(jnp.eye(y.size) / (length * gamma) - jacobian)
         increments = []
         for row_a, row_c, weight, node in zip(a, c, d, nodes):
             at = y + sum((w * u for w, u in zip(row_a, increments)), jnp.zeros_like(y))
             carried = sum((w * u for w, u in zip(row_c, increments)), jnp.zeros_like(y))
-            right = rhs(node, at) + carried / length + length * weight * time_derivative
+            here = jax.tree.map(lambda leaf: leaf[node], given)  # noqa: B023
+            right = rhs(here, at) + carried / length + length * weight * time_derivative
             increments.append(solution @ right)
         return y + sum(w * u for w, u in zip(last, increments))
 

@@ -123,13 +123,13 @@ def background(contents: Contents, k, ln_a, step, opacity, sound_squared, stream
     """
     a = jnp.exp(ln_a)
     speed = contents.speed[:, None]
-    energy = jnp.sqrt(speed**2 + a**2)
+    energy = jnp.sqrt(speed**2 + a[None] ** 2)
     shells = contents.number @ energy / a**4
     matter, radiation = contents.baryon + contents.cold, contents.photon + contents.neutrino
     density = radiation / a**4 + matter / a**3 + contents.dark_energy + shells
     hubble = a * jnp.sqrt(density)
     velocity = speed / energy
-    crossed = velocity * (k * step / hubble)
+    crossed = velocity * (k * step / hubble)[None]
     # three roots: a power is a call for every element
     slower = 1.0 / jnp.sqrt(jnp.sqrt(jnp.sqrt(1.0 + crossed**8)))
     return Background(
@@ -190,6 +190,11 @@ def _ladder(rows: Array, rate, distance) -> Array:
     return rate * (below * rows[:-2] - above * rows[2:] - lost * rows[1:-1])
 
 
+def _row(values: Array) -> Array:
+    """``values`` (nk,) beside ladders, (1, 1, nk)."""
+    return values[None, None]
+
+
 def _at(order: int, ladder: int, kinds: tuple[float, ...] = (1.0,)) -> np.ndarray:
     """Zero but at one multipole of a ladder, where it is ``kinds``; (l, kinds, 1)."""
     return (np.arange(ladder + 1) == order)[:, None, None] * np.array(kinds)[None, :, None]
@@ -199,21 +204,21 @@ def _rates(contents, now: Background, state: State, expansion, k) -> State:
     """d state / d ln a without scattering; ladders without their first and last rows."""
     _, momentum = matter(contents, now, state, k)
     turning = _turning(contents, now, state, momentum, expansion, k)
-    shells = _ladder(state.shells, k * now.velocity, k * state.path)
-    shells = shells + _at(0, SHELL_MULTIPOLES) * (expansion / 6.0)
-    shells = shells - _at(2, SHELL_MULTIPOLES) * (expansion / 15.0 + 0.4 * turning)
-    radiation = _ladder(state.radiation, k, k * state.time)
+    shells = _ladder(state.shells, (k[None] * now.velocity)[None], (k[None] * state.path)[None])
+    shells = shells + _at(0, SHELL_MULTIPOLES) * _row(expansion / 6.0)
+    shells = shells - _at(2, SHELL_MULTIPOLES) * _row(expansion / 15.0 + 0.4 * turning)
+    radiation = _ladder(state.radiation, _row(k), _row(k * state.time))
     monopole, quadrupole = (_at(order, RADIATION_MULTIPOLES, (1.0, 1.0, 0.0)) for order in (0, 2))
-    radiation = radiation - monopole * (2.0 / 3.0 * expansion)
-    radiation = radiation + quadrupole * (4.0 / 15.0 * expansion + 1.6 * turning)
+    radiation = radiation - monopole * _row(2.0 / 3.0 * expansion)
+    radiation = radiation + quadrupole * _row(4.0 / 15.0 * expansion + 1.6 * turning)
     return State(
         eta=turning / now.hubble,
         cold=-0.5 * expansion / now.hubble,
         baryon=-(0.75 * k * state.flow + 0.5 * expansion) / now.hubble,
         flow=4.0 / 3.0 * now.sound_squared * k * state.baryon / now.hubble - state.flow,
-        radiation=jnp.where(now.streaming, 0.0, radiation / now.hubble),
-        shells=shells / now.hubble,
-        path=now.velocity / now.hubble,
+        radiation=jnp.where(now.streaming, 0.0, radiation / _row(now.hubble)),
+        shells=shells / _row(now.hubble),
+        path=now.velocity / now.hubble[None],
         time=1.0 / now.hubble,
     )
 
@@ -235,9 +240,10 @@ def _scattering(contents, now: Background, flow, radiation, expansion, k):
     """d (flow, radiation) / d ln a by scattering (MB eq. 63, 66), as :func:`_rates`."""
     rate = now.opacity / now.hubble
     dipole = jnp.where(now.streaming, -2.0 / 3.0 * expansion / k, radiation[2, 0])
-    change = _FED * _polarising(radiation) + _DIPOLE * (flow - dipole) - _DAMPED * radiation[1:-1]
+    change = _FED * _row(_polarising(radiation)) + _DIPOLE * _row(flow - dipole)
+    change = change - _DAMPED * radiation[1:-1]
     flowing = rate * _drag(contents, now) * (dipole - flow)
-    return flowing, jnp.where(now.streaming, 0.0, rate * change)
+    return flowing, jnp.where(now.streaming, 0.0, _row(rate) * change)
 
 
 def _polarising(radiation: Array) -> Array:
@@ -255,8 +261,8 @@ def _scattered(contents, now: Background, state: State, time, expansion, k) -> S
     fed, damped, first = (
         np.pad(rows, ((1, 1), (0, 0), (0, 0))) for rows in (_FED, _DAMPED, _DIPOLE)
     )
-    radiation = (state.radiation + fed * pi) / (1.0 + damped * depth)
-    radiation = radiation + first * ((depth * flow - depth * dipole) / total)
+    radiation = (state.radiation + fed * _row(pi)) / (1.0 + damped * _row(depth))
+    radiation = radiation + first * _row(depth * (flow - dipole) / total)
     free = (flow - 2.0 / 3.0 * drag * expansion / k) / (1.0 + drag)
     flow = jnp.where(now.streaming, free, (flow * (1.0 + depth) + drag * dipole) / total)
     radiation = jnp.where(now.streaming, state.radiation, radiation)
@@ -276,7 +282,8 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
     implicit, diagonal = jnp.asarray(IMPLICIT), jnp.asarray(_DIAGONAL)
 
     def moved(value, changes, weights):
-        return value + step * jnp.tensordot(weights, changes, 1)
+        length = step.reshape(*(1,) * (value.ndim - 1), -1)
+        return value + length * jnp.tensordot(weights, changes, 1)
 
     def stage(index, rates, kicks):
         made = jax.tree.map(lambda *pair: moved(*pair, explicit[index]), state, rates)
@@ -332,8 +339,8 @@ def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
     multipoles = rows.at[1, :2].set(overdensity).at[2, 0].set(dipole)
     multipoles = multipoles.at[2, 1].set(dipole_free).at[3, 1].set(shear)
     rows = jnp.zeros((SHELL_MULTIPOLES + 3, *velocity.shape))
-    shells = rows.at[1].set(-0.25 * overdensity).at[2].set(-0.25 * velocity * dipole_free)
-    shells = shells.at[3].set(-0.25 * velocity**2 * shear)
+    shells = rows.at[1].set(-0.25 * overdensity).at[2].set(-0.25 * velocity * dipole_free[None])
+    shells = shells.at[3].set(-0.25 * velocity**2 * shear[None])
     return State(
         eta=2.0 - (5.0 + 4.0 * fraction) / (6.0 * (15.0 + 4.0 * fraction)) * phase**2,
         cold=0.75 * overdensity,
@@ -341,7 +348,7 @@ def beginning(contents: Contents, k: Array, ln_a: Array) -> State:
         flow=dipole,
         radiation=multipoles,
         shells=shells,
-        path=velocity * time,
+        path=velocity * time[None],
         time=time,
     )
 

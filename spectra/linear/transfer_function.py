@@ -361,7 +361,7 @@ def _check_cosmology(cosmology: Cosmology, drive: Drive) -> Drive:
     tangents = drive.tangents is not None
     require_served(drive.cosmology, cosmology, tangents, "drive", "drive=spectra.drive(cosmology)")
     own = distance_between(cosmology, drive.cosmology) <= MATCH_TOLERANCE
-    return eqx.tree_at(lambda d: d.tangents, drive, None) if own else drive
+    return eqx.tree_at(lambda d: d.tangents, drive, None) if own and tangents else drive
 
 
 def check_wavenumbers(k_h_mpc) -> Array | np.ndarray:

@@ -82,7 +82,7 @@ def linear_phases(model, plasma, grid, particle, yields, clock, visited, wall, s
     clocks = clock + begins[:, None] + lengths[:, None] * RADAU_NODES
     thermal = jax.vmap(jax.vmap(lambda at: thermal_at(at, at, plasma)))(clocks)
     comoving = thermal.comoving_gev[..., None]
-    p = jnp.exp(particle.log_q) * comoving
+    p = jnp.exp(particle.log_q)[None, None] * comoving
     e = energy(p, particle.mass_gev)
     equilibrium = jnp.exp(-e / thermal.temperature_gev[..., None])
     decay = particle.mass_gev * particle.width_gev / e
@@ -146,7 +146,7 @@ def linear_phases(model, plasma, grid, particle, yields, clock, visited, wall, s
         mean_heat = jnp.sum(weights * heat, axis=1) / jnp.maximum(jnp.sum(weights, axis=1), DEAD)
         rest_made = jnp.sum(mean_heat * decayed, axis=-1)
         rest_end = jnp.cumsum(rest_made)
-        rest = (rest_end - rest_made)[:, None] + rest_made[:, None] * RADAU_NODES
+        rest = (rest_end - rest_made)[:, None] + rest_made[:, None] * RADAU_NODES[None]
         return (f, rest), (ends, jnp.cumsum(decayed @ yields), rest_end)
 
     nothing = jnp.zeros_like(e), jnp.zeros_like(thermal.comoving_gev)
@@ -175,8 +175,8 @@ def _collocated(lengths, rate, source):
 
     ``lengths``: of the steps, (t,); ``rate``, ``source``: (t, 3, n).
     """
-    weights = lengths[:, None, None, None] * _RADAU[:, :, None]
-    matrix = np.eye(3)[:, :, None] + weights * rate[:, None]
+    weights = lengths[:, None, None, None] * _RADAU[None, :, :, None]
+    matrix = np.eye(3)[None, :, :, None] + weights * rate[:, None]
     driven = jnp.sum(weights * source[:, None], axis=2)
     m = [[matrix[:, i, j] for j in range(3)] for i in range(3)]
 

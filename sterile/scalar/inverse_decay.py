@@ -187,7 +187,8 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     jacobian = jax.jacfwd(lambda y: flow_at(first, y, for_matrix=True))(state)
     _, derivative = jax.jvp(lambda around: flow_at(around, state), (first,), (slopes,))
     state = rodas5p_step(
-        lambda node, y: flow_at(at(node), y),
+        flow_at,
+        around,
         state,
         step,
         jacobian,

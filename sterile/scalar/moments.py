@@ -190,9 +190,8 @@ def moment_step(plasma, windows):
             (slopes.thermal, slopes.operator),
         )
         state = rodas5p_step(
-            lambda node, y: right_hand_side(
-                particle, yields, at(node), operators[node], fit, gone, y
-            ),
+            lambda node, y: right_hand_side(particle, yields, *node, fit, gone, y),
+            (thermals, operators),
             state,
             step,
             jacobian,

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 GAMMA = 0.21193756319429014
-# Times of the eight stages as fractions of the step; the last three coincide.
+# Times of the stages as fractions of the step, those of the last three of eight coincide.
 NODES = np.array(
     [0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0]
 )
-STAGE_NODE = (0, 1, 2, 3, 4, 5, 5, 5)
+_STAGES = 8
 # Weights of the explicit time derivative; zero for the last three stages.
 _D = (
     0.21193756319429014,
@@ -78,12 +78,13 @@ _C = (
 )
 
 
-def rodas5p_step(rhs, y, step, jacobian, time_derivative):
+def rodas5p_step(rhs, nodes, y, step, jacobian, time_derivative):
     """Advance y by one step.
 
     Parameters
     ----------
-    rhs : function (node index, y) -> F at time fraction ``NODES[node]`` of the step.
+    rhs : function (leaves of ``nodes`` at one node, y) -> F there.
+    nodes : what F depends on beside y at every one of ``NODES``, on a leading axis.
     y : state at the start of the step, shape (n,).
     step : step length h.
     jacobian : J = dF/dy at the start of the step, exact, shape (n, n).
@@ -96,15 +97,22 @@ def rodas5p_step(rhs, y, step, jacobian, time_derivative):
 
     solution = inverse(jnp.eye(y.size) / (step * GAMMA) - jacobian)
 
-    def stage(increments, row):
-        index, node, a, c, d = row
-        right = rhs(node, y + a @ increments) + (c @ increments) / step
+    def stage(increments, given):
+        (index, combinations, d), node = given
+        moved, carried = combinations @ increments
+        right = rhs(node, y + moved) + carried / step
         increment = solution @ (right + step * d * time_derivative)
         return increments.at[index].set(increment), None
 
-    stages = len(STAGE_NODE)
-    rows = (np.arange(stages), np.array(STAGE_NODE), _square(_A), _square(_C), np.array(_D))
-    increments, _ = jax.lax.scan(stage, jnp.zeros((stages, y.size)), rows)
+    apart = len(NODES)
+    rows = (np.arange(_STAGES), np.stack([_square(_A), _square(_C)], axis=1), np.array(_D))
+    first, rest = (tuple(row[part] for row in rows) for part in (slice(apart), slice(apart, None)))
+    last = jax.tree.map(lambda leaf: leaf[-1], nodes)
+    # a stage takes its node as the loop goes: an index into all of them would cost reverse mode
+    # their size at every stage
+    increments = jnp.zeros((_STAGES, y.size))
+    increments, _ = jax.lax.scan(stage, increments, (first, nodes))
+    increments, _ = jax.lax.scan(lambda u, row: stage(u, (row, last)), increments, rest)
     return y + np.array([*_A_LAST, 1.0, 1.0, 1.0]) @ increments
 
 

@@ -248,7 +248,8 @@ def implicit_step(particle, yields, around: Surroundings, slopes: Surroundings, 
     )
     stages = jax.vmap(lambda around: stage_of(particle, around, fit, yields))(around)
     state = rodas5p_step(
-        lambda node, y: flow(particle, jax.tree.map(lambda leaf: leaf[node], stages), y),
+        lambda stage, y: flow(particle, stage, y),
+        stages,
         state,
         step,
         jacobian,
