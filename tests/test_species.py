@@ -128,6 +128,14 @@ def test_baryons_follow_the_dark_matter():
     np.testing.assert_allclose(species.t_matter[0], mean, rtol=1e-4)
 
 
+@pytest.mark.parametrize("mass_kev", [1e-4, 3e-3, 0.03])
+def test_fast_dark_matter_is_told(mass_kev):
+    # 1 % of particles of 0.1 eV: some are radiation today, and T^2 by the equations of slow dark
+    # matter was off by 0.26 with no other word than that
+    species = spectra.species_transfer(thermal(mass_kev), z=0.0, k_h_mpc=K, composition=0.01)
+    assert species.status == Status.HIERARCHIES_NEEDED
+
+
 @pytest.mark.parametrize("z", [[-0.1], [201.0], [np.nan], [[1.0]], []])
 def test_redshifts_out_of_range_are_refused(z):
     with pytest.raises(ValueError, match="z "):

@@ -26,6 +26,7 @@ from spectra.linear.volterra import cold_overdensities, overdensities, total_mat
 from spectra.numerics import lagrange_stencil
 from spectra.programs import program
 from spectra.spectrum import Spectrum
+from spectra.status import Status
 from spectra.tracing import is_traced
 from spectra.units import plain
 
@@ -48,6 +49,7 @@ class SpeciesTransfer(eqx.Module):
     t_velocity_dark_matter, t_velocity_baryon : (nz, n) ratios of velocity divergences
         theta = -d delta / d tau (continuity: exact for slow particles inside the horizon).
     status : int32 :class:`spectra.status.Status`; of the momentum table only the ends are judged.
+        ``HIERARCHIES_NEEDED`` for fast dark matter, whose ratios here are wrong.
     """
 
     z: Array
@@ -116,9 +118,11 @@ def _species_transfer(species, shares, cosmology, z, drive, k) -> SpeciesTransfe
     size = jnp.abs(ratios[2])
     missing = jnp.max(2.0 * size * ends_error(species, shares, gone, size))
     unresolved, needed = missing > TABLE_ERROR, too_fast(number, drive)
-    return SpeciesTransfer(
-        z, k.h_mpc, *ratios, status=solver_status(ratios[2], foreign, gone, unresolved, needed)
-    )
+    status = solver_status(ratios[2], foreign, gone, unresolved, needed)
+    # radiation today says what is left out of a right number; this number is wrong
+    wrong = needed & (status == Status.SPECTRUM_RELATIVISTIC)
+    status = jnp.where(wrong, Status.HIERARCHIES_NEEDED, status).astype(jnp.int32)
+    return SpeciesTransfer(z, k.h_mpc, *ratios, status=status)
 
 
 def _at_redshifts(z: Array, histories, drive: Drive) -> tuple[Array, Array]:
