@@ -34,7 +34,7 @@ from sterile.scan.evaluation import Description, blank_rows
 CHUNK = 16
 MACHINES = 1000
 # a scheduler and a thousand workers on two cores take their time to start
-_START_SECONDS = 300.0
+_START_SECONDS = 1200.0
 
 WORKERS = """
 import asyncio, sys

@@ -2,7 +2,7 @@
 
     python benchmarks/scan.py [--points 240] [--store-only]
 
-Rates are taken after every worker has compiled both of its programs. Overhead is the share of a
+Rates are taken after every worker has compiled its programs. Overhead is the share of a
 worker's time that is not spent in the pipeline. "CPU" rates count the time of the core, not of the
 clock, and so do not suffer from other jobs.
 """
@@ -46,8 +46,9 @@ class Timed:
 
     def compute(self, values, tight=False):
         if not _warm:
-            for coupling in (1e-8, 1e-4):
-                ones = {"portal_coupling": np.array([coupling]), "yukawa": np.array([1e-9])}
+            # either grid, and dark matter so hot that hierarchies are followed
+            for coupling, yukawa in ((1e-8, 1e-9), (1e-4, 1e-9), (1e-8, 1e-11)):
+                ones = {"portal_coupling": np.array([coupling]), "yukawa": np.array([yukawa])}
                 self.pipeline.compute(ones)
             _warm.append(True)
         count = len(values["yukawa"])

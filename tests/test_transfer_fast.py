@@ -185,3 +185,22 @@ def test_reverse_mode_and_batches_of_hot_dark_matter():
     batch = jax.jit(jax.vmap(_t2_of_mass_and_share))(many)
     for found, one in zip(batch, many):
         np.testing.assert_allclose(found, _t2_of_mass_and_share(one), rtol=1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_a_drive_that_is_traced_gives_the_same():
+    """Then the growth of cold dark matter is a part of the program, where it is needed."""
+    k = jnp.asarray([0.05, 0.3, 3.0])
+    relic = spectra.thermal_relic(0.03)
+
+    @jax.jit
+    def t2(mass_kev, drive):
+        dm = spectra.Spectrum(relic.q, relic.f, mass_kev, relic.temperature_ratio)
+        return spectra.transfer(dm, drive=drive, k_h_mpc=k, composition=jnp.asarray([0.2])).t2
+
+    for mass_kev in (0.03, 30.0):
+        expected = _t2_of_mass_and_share(jnp.asarray([mass_kev, 0.2]))
+        found = t2(jnp.asarray(mass_kev), spectra.drive())
+        # rounding: the same sums in one program and in several
+        np.testing.assert_allclose(found, expected, rtol=1e-8)
