@@ -106,16 +106,16 @@ def fast_transfer(
         drive.cosmology, cold_share, shells.speed, shells.number, shells.gradient
     )
     if needed is None:
-        cold = cold_growth(drive, k_h_mpc) if cold is None else cold
-        return matter_growth(k_h_mpc, drive.cosmology.h, contents, drive.thermal_history) / cold
+        alone = cold_growth(drive, k_h_mpc) if cold is None else cold
+        return matter_growth(k_h_mpc, drive.cosmology.h, contents, drive.thermal_history) / alone
 
     def grown(contents):
         leaves = jax.tree.leaves((contents, drive.thermal_history))
         return _where_needed(needed.astype(float), k_h_mpc, drive.cosmology.h, *leaves)[0]
 
     # one that was not given costs ten models that need no hierarchies
-    cold = grown(_cold(drive)) if cold is None else jnp.where(needed, cold, 1.0)
-    return grown(contents) / cold
+    below = grown(_cold(drive)) if cold is None else jnp.where(needed, cold, 1.0)
+    return grown(contents) / below
 
 
 @one_by_one
