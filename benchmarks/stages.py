@@ -27,6 +27,7 @@ from transfer import class_seconds  # noqa: E402
 import spectra  # noqa: E402
 import sterile  # noqa: E402
 from spectra import programs  # noqa: E402
+from spectra.linear import drive_for  # noqa: E402
 from sterile import pipeline  # noqa: E402
 from sterile.scalar import decay_products, grids, inverse_spectrum, lattice  # noqa: E402
 from sterile.scalar.distribution import solve_scalar  # noqa: E402
@@ -48,14 +49,17 @@ def budget(grid, peaks: int) -> dict[str, tuple[float, float]]:
     Exponentials, roots and logarithms count as twenty. Bytes are those of matrices that are made.
     """
     n, square = grid.momenta, grid.momenta**2
-    free = grid.late_is_free
+    free = linear = grid.late_is_free
     hot, coupled, late = lattice.phases(grid)
     known = [phase for phase in (hot, coupled, late) if not (free and phase == late)]
     steps = sum(phase.units * phase.steps for phase in known)
     stage = 2 * square + 2 * (n + 2) ** 2 + 60 * n
     step = 8 * stage + 8 / 3 * (n + 2) ** 3 + 20 * square + 6 * (10 * square + 60 * n)
+    # freeze-in: three nodes a step, two rounds of loss, and equations of three a mode
+    node = 2 * (2 * square + 300 * n)
+    nodes, work = (3, 3 * node) if linear else (6, step)
     pairs = {p: (p.units - 1) * n + n * (n + 1) // 2 for p in known if p != hot}
-    reads = sum(2 * 6 * p.steps * count for p, count in pairs.items())
+    reads = sum(2 * nodes * p.steps * count for p, count in pairs.items())
     windows = 0
     if peaks:
         units = coupled.units + (0 if free or grid.resonance == "narrow" else late.units)
@@ -63,7 +67,7 @@ def budget(grid, peaks: int) -> dict[str, tuple[float, float]]:
     one_window = 2 * peaks * n * 150 + 2 * n**3 + 12 * square
     kept = decay_products._COMPUTED * 2 * grid.angles
     return {
-        "steps": (1e-6 * steps * step, 8e-6 * steps * 8 * square),
+        "steps": (1e-6 * steps * work, 8e-6 * steps * nodes * square),
         "tables": (1e-6 * reads * 100, 8e-6 * reads),
         "windows": (1e-6 * windows * one_window, 8e-6 * windows * 3 * square),
         "decays": (1e-6 * kept * 250, 8e-6 * kept * 30),
@@ -136,7 +140,8 @@ def stages_of(name: str, cosmology, drive, power):
 def main():
     chosen = sys.argv[1:] or list(CASES)
     cosmology = spectra.Cosmology()
-    drive, power = spectra.drive(cosmology), spectra.power_table(cosmology)
+    drive = drive_for(cosmology, spectra.drive(cosmology))
+    power = spectra.power_table(cosmology)
     print(f"{platform.processor()}, jax {jax.__version__}, load {os.getloadavg()[0]:.1f}")
     seconds = [class_seconds()]
     rows = []

@@ -253,7 +253,7 @@ def assemble(tables: dict, cosmology: Cosmology) -> Drive:
 
 
 def default_wavenumbers(driven_k_h_mpc: Any) -> Any:
-    """The wavenumbers (97,) [h/Mpc] of :func:`transfer` where none are asked for.
+    """The wavenumbers (97,) [h/Mpc] of :func:`spectra.transfer` where none are asked for.
 
     ``driven_k_h_mpc``: those of its drive, ``drive.k_h_mpc`` (71,), of which they are the end.
     """

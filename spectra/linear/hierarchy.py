@@ -228,11 +228,11 @@ def _drag(contents, now: Background) -> Array:
     return 4.0 / 3.0 * contents.photon / (contents.baryon * now.a)
 
 
-# of photons, neutrinos and polarisation: what scattering damps, and what it feeds with a tenth of
-# pi = F_2 + G_0 + G_2
+# of photons, neutrinos and polarisation: the dipole that scattering drags, what it damps, and how
+# much of pi = F_2 + G_0 + G_2 it feeds
 _DIPOLE = _at(1, RADIATION_MULTIPOLES, (1.0, 0.0, 0.0))
-_DAMPED = np.clip(np.arange(RADIATION_MULTIPOLES + 1.0) - 1.0, 0.0, 1.0)[:, None, None]
-_DAMPED = np.concatenate([_DAMPED, 0.0 * _DAMPED, 0.0 * _DAMPED + 1.0], axis=1)
+_HIGH = (np.arange(RADIATION_MULTIPOLES + 1) > 1) * 1.0
+_DAMPED = np.stack([_HIGH, 0.0 * _HIGH, np.ones_like(_HIGH)], axis=1)[:, :, None]
 _FED = _at(0, RADIATION_MULTIPOLES, (0.0, 0.0, 0.5)) + _at(2, RADIATION_MULTIPOLES, (0.1, 0.0, 0.1))
 
 
@@ -286,8 +286,13 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
         return value + length * jnp.tensordot(weights, changes, 1)
 
     def stage(index, rates, kicks):
-        made = jax.tree.map(lambda *pair: moved(*pair, explicit[index]), state, rates)
-        kicked = (moved(*pair, implicit[index]) for pair in zip((made.flow, made.radiation), kicks))
+        made = jax.tree.map(
+            lambda value, changes: moved(value, changes, explicit[index]), state, rates
+        )
+        kicked = (
+            moved(value, changes, implicit[index])
+            for value, changes in zip((made.flow, made.radiation), kicks)
+        )
         made = eqx.tree_at(lambda s: (s.flow, s.radiation), made, tuple(kicked))
         now = background(
             contents,
@@ -303,7 +308,7 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
         return _scattered(contents, now, made, diagonal[index] * step, expansion, k), now, expansion
 
     def kept(all_, new, index):
-        # a ladder's first and last rows stay as they are, zero
+        # the first and the last row of a ladder stay as they are, zero
         rows = (all_.shape[1] - new.shape[0]) // 2 if new.ndim > 1 else 0
         return jax.lax.dynamic_update_slice(all_, new[None], (index, rows, *(0,) * (new.ndim - 1)))
 
@@ -312,7 +317,9 @@ def stepped(contents: Contents, state: State, k, ln_a, step, opacity, sound_squa
         made, now, expansion = stage(index, rates, kicks)
         rate = _rates(contents, now, made, expansion, k)
         kick = _scattering(contents, now, made.flow, made.radiation, expansion, k)
-        carried = jax.tree.map(lambda *pair: kept(*pair, index), (rates, kicks), (rate, kick))
+        carried = jax.tree.map(
+            lambda all_, new: kept(all_, new, index), (rates, kicks), (rate, kick)
+        )
         return carried, None
 
     rates = jax.tree.map(lambda value: jnp.zeros((4, *value.shape)), state)

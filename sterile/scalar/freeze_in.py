@@ -166,7 +166,9 @@ def _below(model, plasma, grid, particle, clock, phase, wall, sections, thermal)
     bath = jax.tree.map(lambda leaf: leaf.reshape(units, steps, -1), thermal)
     index = jnp.arange(units, dtype=jnp.int32)
     broken = index + first >= wall
-    operators = jax.lax.map(lambda given: made(*given, None), (index, bath, broken))
+    operators = jax.lax.map(
+        lambda given: made(given[0], given[1], given[2], None), (index, bath, broken)
+    )
     return operators.reshape(units * steps, *operators.shape[2:]), jnp.repeat(broken, steps)
 
 

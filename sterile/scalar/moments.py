@@ -190,7 +190,7 @@ def moment_step(plasma, windows):
             (slopes.thermal, slopes.operator),
         )
         state = rodas5p_step(
-            lambda node, y: right_hand_side(particle, yields, *node, fit, gone, y),
+            lambda node, y: right_hand_side(particle, yields, node[0], node[1], fit, gone, y),
             (thermals, operators),
             state,
             step,
