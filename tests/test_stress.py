@@ -68,8 +68,18 @@ def test_a_killed_run_goes_on_where_it_was(whole, tmp_path):
     assert rows(tmp_path) == rows(whole)
 
 
-def test_another_run_is_not_mixed_in(whole):
-    other = [*command(whole), "--points", "11"]
+def test_another_run_is_not_mixed_in(tmp_path):
+    process = subprocess.Popen(command(tmp_path), cwd=ROOT, stdout=subprocess.DEVNULL)
+    note = tmp_path / "asked.json"
+    try:
+        # what was asked for is noted before anything is computed
+        while not (note.exists() and note.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
+    other = [*command(tmp_path), "--points", "11"]
     found = subprocess.run(other, capture_output=True, text=True, cwd=ROOT)
     assert found.returncode != 0 and "another folder" in found.stderr
     assert "Traceback" not in found.stderr

@@ -100,7 +100,7 @@ def _averages(model, grid, refine, sign, stimulated, clock, f, occupation, scala
     # cell by cell: n' integrated, f at its mean
     inside = np.arange(refine.shape[0] - 1) >= parts * np.arange(grid.momenta)[:, None]
     mean = 0.5 * (f[1:] + f[:-1])
-    total = jnp.maximum(inside @ (mean * jnp.diff(e)), _TINY)
+    total = jnp.maximum(inside.astype(float) @ (mean * jnp.diff(e)), _TINY)
     blocked = jnp.where(inside, above[:, :-1] - above[:, 1:], 0.0) @ mean / total
     scalars = jnp.maximum(scalars, _TINY)
     if stimulated:
