@@ -19,7 +19,7 @@ from sterile.scalar.resonance import ResonancePeak
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 _LASING = 2.0
-_RELEASE = 24  # power of 1/T: a factor of 2.5 a step of 0.0375
+_RELEASE = 12  # power of 1/T: a factor of 1.6 a step of 0.0375; 2.5 make light S swing beside N
 # occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
 # derivatives of a step that itself uses a time derivative need it
 DEAD = 1e-60
@@ -153,7 +153,7 @@ def _bound(particle, thermal, rate_gev):
     At 30 H down to T_c or 3 m_S: the broken phase's rates begin at zero, soft modes are below the
     threshold of massive doublets until shortly before T_c, and a step does not bear a stiff rate
     that grows by much more than e^0.3 in it. From one step to the next it may jump, so that it is
-    gone by T_c/3: modes held one by one break the symmetry of pairs, and swing once they meet the
+    gone by T_c/10: modes held one by one break the symmetry of pairs, and swing once they meet the
     resonance from its edge.
     """
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
