@@ -16,25 +16,23 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault(
     "STERILE_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".cache" / "sterile")
 )
-# the programs that the tests themselves jit; child processes read it too. A flag that XLA does not
-# know ends the process without a word: this one is gone since 0.11
-os.environ.setdefault(
-    "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_disable_hlo_passes="
-    "simplify-while-loops,while-loop-invariant-code-motion,while-loop-constant-sinking,"
-    "reshape-mover,tree_reduction_rewriter,gemv-rewriter,dynamic-dimension-simplifier"
-    + " --xla_cpu_use_fusion_emitters=false"
-    * (tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)),
-)
-
 import gc
 
 import jax
 import pytest
 from hypothesis import settings
 
-from spectra.programs import Program, set_usual_effort
+from spectra.programs import IDLE_PASSES, Program, set_usual_effort
 
+# the programs that the tests themselves jit; XLA reads it before its first program, and child
+# processes do. A flag that it does not know ends the process without a word: the last is gone since
+# 0.11
+os.environ.setdefault(
+    "XLA_FLAGS",
+    f"--xla_backend_optimization_level=0 --xla_disable_hlo_passes={','.join(IDLE_PASSES)}"
+    + " --xla_cpu_use_fusion_emitters=false"
+    * (tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)),
+)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ["STERILE_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -19,7 +19,8 @@ from sterile.scalar.resonance import ResonancePeak
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 _LASING = 2.0
-_RELEASE = 12  # power of 1/T: a factor of 1.6 a step of 0.0375; 2.5 make light S swing beside N
+# power of 1/T: a factor of 1.6 a step of 0.0375; 2.0 leaves a light S beside N without a number
+_RELEASE = 12
 # occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
 # derivatives of a step that itself uses a time derivative need it
 DEAD = 1e-60
