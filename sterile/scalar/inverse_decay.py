@@ -71,17 +71,22 @@ def volumes(log_q: np.ndarray, log_step: float) -> np.ndarray:
     return volume
 
 
+def daughters_return(particle, thermal, f):
+    """Whether N N -> S and blocking matter still, for f_S at the start of a step, (n,).
+
+    See :func:`daughters_escape`: what else they would do is to amplify rounding in tails of f and n.
+    """
+    size = (thermal.comoving_gev / particle.mass_gev) ** 3
+    made = 8.0 * size * particle.log_step * jnp.sum(np.exp(3.0 * particle.log_q) * f)
+    return (thermal.temperature_gev > particle.mass_gev / _COLD) | (made > _FEW)
+
+
 def exchange(particle, thermal, decay, f, n) -> Exchange:
     """The process S <-> N N for f_S and n = f_N per helicity state; ``decay``: m Gamma/E [GeV].
 
     All of shape (n,).
     """
     count, log_q, step = f.shape[0], particle.log_q, particle.log_step
-    # see daughters_escape: what else N N -> S would do is to amplify rounding in tails of f and n
-    size = (thermal.comoving_gev / particle.mass_gev) ** 3
-    made = 8.0 * size * step * jnp.sum(np.exp(3.0 * log_q) * f)  # 16 pi^2 n_S/m_S^3
-    cold = thermal.temperature_gev < particle.mass_gev / _COLD
-    n = jnp.where(cold & (made < _FEW), 0.0, n)
     nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
     cosine, weights = 0.5 * (nodes + 1.0), 0.5 * weights
     p = (jnp.exp(log_q) * thermal.comoving_gev)[:, None]
@@ -127,15 +132,18 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     )
 
 
-def _flow(particle, around, fit, yields, scale, state, for_matrix=False):
-    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx; ``for_matrix`` as in ``step.flow``."""
+def _flow(particle, around, fit, yields, scale, there, state, for_matrix=False):
+    """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx; ``for_matrix`` as in ``step.flow``.
+
+    ``there``: :func:`daughters_return`, the same for all stages of a step.
+    """
     count, thermal = scale.shape[0], around.thermal
     own, n = state[:-count], state[-count:] * scale
     stage = stage_of(particle, around, fit, yields)
     f = occupation(particle, thermal, own[:-2] * stage.unit)
     rates = rates_at(particle, around, f)
     hubble, _, number = expansion(particle, thermal, rates, f, own[-1])
-    change = exchange(particle, thermal, rates.decay, f, n)
+    change = exchange(particle, thermal, rates.decay, f, jnp.where(there, n, 0.0))
     # decays that do not happen, per time
     spared = rates.decay * (f * (1.0 - change.kept) + change.returned) / hubble
     heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
@@ -166,7 +174,8 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     first = at(0)
     rates = rates_at(particle, first, f)
     hubble, _, _ = expansion(particle, first.thermal, rates, f, rest)
-    change = exchange(particle, first.thermal, rates.decay, f, n)
+    there = daughters_return(particle, first.thermal, f)
+    change = exchange(particle, first.thermal, rates.decay, f, jnp.where(there, n, 0.0))
     kept = rates.decay * change.kept
     blocked = rates._replace(decay=kept, free=rates.free - rates.decay + kept)
     returned = rates.decay * change.returned
@@ -182,7 +191,7 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     state = jnp.concatenate([own, decayed[None], rest[None], n / scale])
 
     def flow_at(around, y, for_matrix=False):
-        return _flow(particle, around, fit, yields, scale, y, for_matrix)
+        return _flow(particle, around, fit, yields, scale, there, y, for_matrix)
 
     jacobian = jax.jacfwd(lambda y: flow_at(first, y, for_matrix=True))(state)
     _, derivative = jax.jvp(lambda around: flow_at(around, state), (first,), (slopes,))
