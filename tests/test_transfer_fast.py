@@ -11,6 +11,9 @@ import pytest
 
 import spectra
 from spectra.linear import at_wavenumbers, cold_growth, default_wavenumbers, drive_for
+from spectra.linear.fast_particles import shells_of
+from spectra.linear.hierarchy_growth import contents_of, matter_growth
+from spectra.linear.mixture import velocity_histogram
 from spectra.status import Status
 
 # q^-1/2 exp(-q), 1 keV, half-mode at 0.38 h/Mpc: classy 3.4.1, 45 momenta, l_max 30, tolerance 1e-7
@@ -243,3 +246,28 @@ def test_a_drive_that_is_traced_gives_the_same():
         found = t2(jnp.asarray(mass_kev), spectra.drive())
         # rounding: the same sums in one program and in several
         np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+@pytest.mark.parametrize("mass_kev, left_out", [(0.3, 20), (0.01, 4)])
+def test_what_is_not_followed_is_in_the_estimate(mass_kev, left_out):
+    """Where the drive nearly knows, and where no power is left: against following all of them."""
+    drive, cosmology = spectra.drive(), spectra.Cosmology()
+    relic = spectra.thermal_relic(mass_kev)
+    found = spectra.transfer(relic)
+    number, _ = velocity_histogram((relic,), jnp.ones(1), cosmology, drive)
+    shells = shells_of((relic,), jnp.ones(1), cosmology, number, drive)
+    contents = contents_of(cosmology, 0.0, shells.speed, shells.number, shells.gradient)
+    k = np.asarray(found.k_h_mpc)
+
+    @jax.jit
+    def all_followed(contents, history):
+        return matter_growth(k, cosmology.h, contents, history)
+
+    t = all_followed(contents, drive.thermal_history) / drive.cold_growth
+    own = k < 1.1
+    missed = np.abs(np.asarray(t[: k.size]) ** 2 - np.asarray(found.t2))[own]
+    assert np.all(missed < np.asarray(found.t2_error)[own])
+    # and is not nothing: that many were left out
+    assert np.sum(missed > 1e-12) >= left_out

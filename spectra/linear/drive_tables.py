@@ -102,7 +102,7 @@ class Drive(eqx.Module):
         is the first node of the ln(k u) grid.
     thermal_history : of photons and baryons, for dark matter too fast for ``response``.
     tangents : derivatives in the cosmology, or None.
-    cold_growth : (n + 5,) growth of cold dark matter by the hierarchies, as
+    cold_growth : (n + 8,) growth of cold dark matter by the hierarchies, as
         :func:`spectra.linear.fast_particles.cold_growth` has it on
         :func:`spectra.linear.default_wavenumbers`; None where it is not known.
     coarse : the drive on every second time node, or None where it has not been made.

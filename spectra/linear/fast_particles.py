@@ -6,6 +6,8 @@ velocities make that wrong, matter is grown by :mod:`spectra.linear.hierarchy_gr
 matter and with cold dark matter, at the same omega_dm: T is their ratio.
 """
 
+import math
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -17,7 +19,15 @@ from spectra.cosmology import Cosmology
 from spectra.linear.deposit import spread, velocity_points
 from spectra.linear.drive_tables import Drive, ThermalHistory
 from spectra.linear.hierarchy import Contents
-from spectra.linear.hierarchy_growth import MATCHED_K_H_MPC, contents_of, matter_growth
+from spectra.linear.hierarchy_growth import (
+    GONE,
+    LAST_OWN,
+    MATCHED_K_H_MPC,
+    Followed,
+    contents_of,
+    followed_transfer,
+    matter_growth,
+)
 from spectra.linear.remember import remembered
 from spectra.programs import program
 
@@ -31,6 +41,8 @@ SHELLS, _E_FOLDS = 48, 7.5
 FAST_ERROR, _REGULAR = 2e-4, 0.15
 # above the hierarchies: the part of the correction that is not known, and where errors double
 _DRIFT, _DRIFT_K_H_MPC = 0.05, 10.0
+# of what the drive's equations miss: the part that is not known between matched wavenumbers
+_BETWEEN = 0.5
 
 
 class Shells(eqx.Module):
@@ -85,7 +97,7 @@ def shells_of(species, shares: Array, cosmology: Cosmology, number: Array, drive
 @remembered
 @program
 def cold_growth(drive: Drive, k_h_mpc: Array) -> Array:
-    """``matter_growth`` of cold dark matter at increasing k [h/Mpc], (n + 5,)."""
+    """``matter_growth`` of cold dark matter at increasing k [h/Mpc], (n + 8,)."""
     return matter_growth(k_h_mpc, drive.cosmology.h, _cold(drive), drive.thermal_history)
 
 
@@ -95,63 +107,107 @@ def _cold(drive: Drive) -> Contents:
 
 
 def fast_transfer(
-    k_h_mpc: Array, shells: Shells, cold_share: Array, cold: Array | None, drive: Drive, needed=None
-) -> Array:
-    """T by the hierarchies (n + 5,), as :func:`matter_growth` has it.
+    k_h_mpc: Array,
+    shells: Shells,
+    cold_share: Array,
+    cold: Array | None,
+    slow_matched: Array,
+    drive: Drive,
+    needed=None,
+) -> Followed:
+    """T by the hierarchies at increasing ``k_h_mpc`` (n,), where they are followed.
 
-    ``cold`` : of :func:`cold_growth`; computed when left out. ``needed``: where given and false,
-    ones come back at once.
+    ``cold`` : of :func:`cold_growth`; computed when left out. ``slow_matched`` : (8,) T by the
+    drive's equations at ``MATCHED_K_H_MPC``. ``needed`` : where given and false, nothing is
+    followed.
     """
     contents = contents_of(
         drive.cosmology, cold_share, shells.speed, shells.number, shells.gradient
     )
+    given = k_h_mpc, drive.cosmology.h
+    history = drive.thermal_history
     if needed is None:
         alone = cold_growth(drive, k_h_mpc) if cold is None else cold
-        return matter_growth(k_h_mpc, drive.cosmology.h, contents, drive.thermal_history) / alone
-
-    def grown(contents):
-        leaves = jax.tree.leaves((contents, drive.thermal_history))
-        return _where_needed(needed.astype(float), k_h_mpc, drive.cosmology.h, *leaves)[0]
-
-    # one that was not given costs ten models that need no hierarchies
-    below = grown(_cold(drive)) if cold is None else jnp.where(needed, cold, 1.0)
-    return grown(contents) / below
+        return followed_transfer(*given, contents, history, alone, slow_matched)
+    flag = needed.astype(float)
+    if cold is None:
+        # one that was not given costs ten models that need no hierarchies
+        cold = _grown(flag, *given, *jax.tree.leaves((_cold(drive), history)))[0]
+    leaves = jax.tree.leaves((contents, history))
+    t, own, matched, *flags = _where_needed(flag, *given, cold, slow_matched, *leaves)
+    return Followed(t, own > 0.5, matched, *(flag > 0.5 for flag in flags))
 
 
 @one_by_one
-def _where_needed(needed, k_h_mpc, h, *leaves) -> tuple[Array]:
-    def grown(k_h_mpc, h, *leaves):
-        contents, history = Contents(*leaves[:8]), ThermalHistory(*leaves[8:])
-        return (matter_growth(k_h_mpc, h, contents, history),)
+def _grown(needed, k_h_mpc, h, *leaves) -> tuple[Array]:
+    def grown():
+        return matter_growth(k_h_mpc, h, *_taken(leaves))
 
-    def skipped(k_h_mpc, h, *leaves):
-        return (jnp.ones(k_h_mpc.shape[0] + len(MATCHED_K_H_MPC)),)
+    def skipped():
+        return jnp.ones(k_h_mpc.shape[0] + len(MATCHED_K_H_MPC))
 
-    return jax.lax.cond(needed > 0.5, grown, skipped, k_h_mpc, h, *leaves)
+    return (jax.lax.cond(needed > 0.5, grown, skipped),)
+
+
+@one_by_one
+def _where_needed(needed, k_h_mpc, h, cold, slow, *leaves) -> tuple[Array, ...]:
+    def followed():
+        found = followed_transfer(k_h_mpc, h, *_taken(leaves), cold, slow)
+        return tuple(each.astype(float) for each in found)
+
+    def skipped():
+        none = jnp.zeros_like(k_h_mpc)
+        return none, none, slow, jnp.zeros(()), jnp.ones(())
+
+    return jax.lax.cond(needed > 0.5, followed, skipped)
+
+
+def _taken(leaves) -> tuple[Contents, ThermalHistory]:
+    return Contents(*leaves[:8]), ThermalHistory(*leaves[8:])
 
 
 def joined(
-    slow: Array, slow_matched: Array, fast: Array, k_h_mpc: Array, shells: Shells, drive: Drive
+    slow: Array, slow_matched: Array, fast: Followed, k_h_mpc: Array, shells: Shells, drive: Drive
 ) -> tuple[Array, Array]:
-    """T by the hierarchies as far as they go, beyond by the drive's equations times a ratio.
+    """T by the hierarchies as far as they go, else by the drive's equations and what these miss.
 
     Dark matter's own radiation changes growth from horizon entry on, which the drive does not know;
     the hierarchies say by how much. Returns T and its error, (n,) each.
 
     Parameters
     ----------
-    slow : (n,) T by the drive's equations at ``k_h_mpc`` (n,), increasing; ``slow_matched`` : (5,)
+    slow : (n,) T by the drive's equations at ``k_h_mpc`` (n,), increasing; ``slow_matched`` : (8,)
         at ``MATCHED_K_H_MPC``.
-    fast : (n + 5,) of :func:`fast_transfer`.
+    fast : of :func:`fast_transfer`.
     """
-    n = k_h_mpc.shape[0]
+    ln_k, ln_matched = jnp.log(k_h_mpc), np.log(MATCHED_K_H_MPC)
+    missed = fast.matched - slow_matched
     # a ratio of what is nearly nothing says nothing
     weight = slow_matched**3 / (slow_matched**4 + _REGULAR**4)
-    ratios = 1.0 + (fast[n:] - slow_matched) * weight
-    ratio = jnp.interp(jnp.log(k_h_mpc), np.log(MATCHED_K_H_MPC), ratios)
-    beyond = k_h_mpc > MATCHED_K_H_MPC[0]
+    ratio = 1.0 + jnp.interp(ln_k, ln_matched[LAST_OWN:], (missed * weight)[LAST_OWN:])
+    above = k_h_mpc > MATCHED_K_H_MPC[LAST_OWN]
+    between = slow + _between(ln_k, missed)
+    none_left = jnp.clip(slow, -GONE, GONE)
+    unfollowed = jnp.where(fast.nearly, between, none_left)
     # what is slower than the slowest shell is counted as that
     crossed = k_h_mpc * drive.cosmology.h * shells.speed[2] * drive.distance[-1, 0]
-    below = FAST_ERROR + shells.slower * crossed**2 / 6.0
-    above = FAST_ERROR * (1.0 + k_h_mpc / _DRIFT_K_H_MPC) + _DRIFT * jnp.abs((ratio - 1.0) * slow)
-    return jnp.where(beyond, slow * ratio, fast[:n]), jnp.where(beyond, above, below)
+    error = FAST_ERROR + shells.slower * crossed**2 / 6.0
+    unknown = jnp.where(fast.nearly, _BETWEEN * jnp.max(jnp.abs(missed)), GONE)
+    error = error + jnp.where(fast.own, 0.0, unknown)
+    drift = FAST_ERROR * (1.0 + k_h_mpc / _DRIFT_K_H_MPC) + _DRIFT * jnp.abs((ratio - 1.0) * slow)
+    drift = drift + jnp.where(fast.skipped, GONE, 0.0)
+    return (
+        jnp.where(above, slow * ratio, jnp.where(fast.own, fast.t, unfollowed)),
+        jnp.where(above, drift, error),
+    )
+
+
+def _between(ln_k: Array, missed: Array) -> Array:
+    """What the drive's equations miss between matched wavenumbers: a cubic, below them as k^2."""
+    at = np.log(MATCHED_K_H_MPC[: LAST_OWN + 1])
+    inside = jnp.maximum(ln_k, at[0])
+    cubic = sum(
+        missed[i] * math.prod((inside - x) / (at[i] - x) for x in np.delete(at, i))
+        for i in range(at.size)
+    )
+    return cubic * jnp.exp(2.0 * jnp.minimum(ln_k - at[0], 0.0))

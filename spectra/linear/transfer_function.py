@@ -242,11 +242,12 @@ def _transfer(
         order = jnp.argsort(k.h_mpc)
         shells = shells_of(species, shares, cosmology, number, drive)
         needed = None if hierarchies == "always" else fast
-        followed = fast_transfer(k.h_mpc[order], shells, rest, cold, drive, needed)
         matched = jnp.argmin(jnp.abs(drive.k_h_mpc[None, :] - MATCHED_K_H_MPC[:, None]), axis=1)
+        matched = t_driven[matched]
+        found = fast_transfer(k.h_mpc[order], shells, rest, cold, matched, drive, needed)
         followed, uncertain = (
             jnp.zeros_like(t).at[order].set(each)
-            for each in joined(t[order], t_driven[matched], followed, k.h_mpc[order], shells, drive)
+            for each in joined(t[order], matched, found, k.h_mpc[order], shells, drive)
         )
         needed = fast if hierarchies == "where needed" else True
         t = jnp.where(needed, followed, t)
