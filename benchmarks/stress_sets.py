@@ -257,7 +257,7 @@ SETS: dict[str, Set] = {
             "mass_kev": MASS_KEV,
             "decoupling_temperature_gev": (2e-3, 1e8),
             "parent_mass_gev": (1e-2, 1e15),
-            "parent_width_gev": (1e-25, 1e6),
+            "parent_width_gev": (4.5e-25, 1e6),
             "parent_yield": (1e-20, 1.0),
             "branching": (1e-12, 1.0),
         },

@@ -166,7 +166,7 @@ def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     f, yields = (jnp.asarray(rng.uniform(0.1, 1.0, count)) for _ in range(2))
     carry = (f, jnp.asarray(1e-4), jnp.asarray(1e-3))
     around = scalar_rates.surroundings_of(particle, thermal, operator)
-    fit, state, jacobian = scalar_step._start_of_step(particle, around, yields, *carry)
+    fit, state, jacobian = scalar_step._start_of_step(particle, around, yields, 1e-6, *carry)
 
     def rate(state):
         stage = scalar_step.stage_of(particle, around, fit, yields)

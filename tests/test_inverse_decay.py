@@ -25,18 +25,17 @@ FULL = sterile.Plasma(
 
 
 def process(f, n, temperature, stimulated=False):
-    """The process for m_S = 100 GeV where S is as hot as given: rates m/E, one a unit of time."""
+    """The process for m_S = 100 GeV, in a bath as hot as given: rates m/E, one a unit of time."""
     thermal = SimpleNamespace(comoving_gev=temperature / SCALE, temperature_gev=temperature)
     particle = SimpleNamespace(
         mass_gev=100.0,
         log_q=FREEZE_OUT.log_q,
         log_step=FREEZE_OUT.log_step,
-        star=(2.5, 2.5 / SCALE),
         daughters=Daughters(2, stimulated),
     )
     p = np.exp(FREEZE_OUT.log_q) * thermal.comoving_gev
     rate = 100.0 / np.hypot(p, 100.0)
-    return exchange(particle, thermal, rate, f, n), rate, p
+    return exchange(particle, thermal, rate, f, n, n), rate, p
 
 
 @pytest.mark.invariants
@@ -56,14 +55,23 @@ def test_number_and_fixed_point(temperature, stimulated):
     # inverse decays to S above the cut give them to nodes with f = 0, which count too
     gained = 2.0 * volume * np.asarray(change.gain)
     assert np.sum(gained) == pytest.approx(2.0 * np.sum(lost), rel=1e-11)
-    # equilibrium: MB with FD, or BE with FD, to rounding
-    e = np.hypot(p, 100.0) / temperature
-    f = 1.0 / (np.exp(e) - (1.0 if stimulated else 0.0))
-    n = 1.0 / (np.exp(p / temperature) + 1.0)
-    change, rate, _ = process(f, n, temperature, stimulated)
-    inside = p + 0.5 * (np.hypot(p, 100.0) - p) < 0.9 * p[-1]
-    kept, returned = np.asarray(change.kept), np.asarray(change.returned)
-    assert np.max(np.abs(returned[inside] / (f * kept)[inside] - 1.0)) < 1e-11
+    # energy too, for n without jumps: below the first node counts as it, 3e-3 of a thermal momentum
+    e = np.hypot(p, 100.0)
+    n = 0.7 / (np.exp(0.6 * p / temperature) + 1.0) + 0.3 * np.exp(-3.0 * p / temperature)
+    n = np.where(FREEZE_OUT.log_q < np.log(4.0), n, 0.0)
+    change, rate, p = process(f, n, temperature, stimulated)
+    lost = rate * (f * np.asarray(change.kept) - np.asarray(change.returned)) * scalars
+    heated = np.sum(volume * np.asarray(change.gain) * p)
+    assert 2.0 * heated == pytest.approx(np.sum(lost * e), abs=1e-4 * np.sum(np.abs(lost) * e))
+    # equilibrium of any temperature and density: MB with FD, or BE with FD, to rounding
+    for ratio, potential in ((1.0, 0.0), (0.3, 0.0), (1.4, -3.0)):
+        own = ratio * temperature
+        f = 1.0 / (np.exp(e / own - 2.0 * potential) - (1.0 if stimulated else 0.0))
+        n = 1.0 / (np.exp(p / own - potential) + 1.0)
+        change, rate, _ = process(f, n, temperature, stimulated)
+        inside = (p + 0.5 * (e - p) < 0.9 * p[-1]) & (e < 100.0 * own)
+        kept, returned = np.asarray(change.kept), np.asarray(change.returned)
+        assert np.max(np.abs(returned[inside] / (f * kept)[inside] - 1.0)) < 1e-9
     # no gain where full, no loss where empty, whatever the rest does
     for edge, sign in ((0.0, 1.0), (1.0, -1.0)):
         n = random.uniform(size=count)

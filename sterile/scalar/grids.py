@@ -29,8 +29,9 @@ SMOOTH_ABOVE_GEV = 63.5
 # freeze-in yield over the equilibrium yield above which S is taken to thermalise
 _THERMAL_FRACTION = 0.01
 _EQUILIBRIUM_YIELD = 45.0 / (2.0 * np.pi**4 * 100.0)
-# Gamma/H(m_S) beyond which T_S rises faster than a step of "moments" bears: at 1600 the default
-# step fails, at 2400 it is off by 4e-5 in Y_N
+# Gamma/H(m_S) beyond which decays, collisions and what couples all momenta pull harder than a step
+# bears. T_S of "moments": at 1600 the default step fails, at 2400 it is off by 4e-5 in Y_N; with
+# elastic scattering Y_N and the moment of F part by 4e-3, with statistics of S too f swings
 _HEATED_BY_DECAY = 100.0
 _MADE_UNTIL = 5.0  # m_S/T at which freeze-in, h -> SS included, is nearly over
 # momenta to exp(-20) of a shape in kinetic equilibrium until T = m_S/300, and to exp(-12) until
@@ -122,11 +123,7 @@ def shared_grid(models, plasma: Plasma) -> Grid:
             "changes; treat each side by itself"
         )
     grids, _ = _grids(models, plasma)
-    return (
-        grids[0]
-        if len(grids) == 1
-        else _freeze_out(resonance_of(low, plasma), fills_suddenly(plasma))
-    )
+    return grids[0] if len(grids) == 1 else _freeze_out_of(plasma, resonance_of(low, plasma))
 
 
 def smooth_grid(model: ScalarDecay, plasma: Plasma) -> Grid:
@@ -135,12 +132,12 @@ def smooth_grid(model: ScalarDecay, plasma: Plasma) -> Grid:
     For searches through the turn-over, where one grid makes one smooth function.
     """
     mass = float(model.scalar_mass_gev)
-    return stretched(_freeze_out(resonance_of(mass, plasma), fills_suddenly(plasma)), mass, plasma)
+    return stretched(_freeze_out_of(plasma, resonance_of(mass, plasma)), mass, plasma)
 
 
 def robust(grid: Grid) -> Grid:
     """A grid for points that did not converge: that of freeze-out, every step halved."""
-    fine = _freeze_out(grid.resonance, False)
+    fine = _FREEZE_OUT[grid.resonance]
     return dataclasses.replace(
         fine,
         hot_steps=2 * max(fine.hot_steps, grid.hot_steps),
@@ -164,13 +161,11 @@ def _regime(mass, coupling, yukawa, vev, neutrino: str, plasma: Plasma):
 def _grid_for(mass: float, thermal: float, width: float, hubble: float, plasma: Plasma) -> Grid:
     resonance = resonance_of(mass, plasma)
     if expansion.releases_entropy(plasma):
-        return stretched(_freeze_out(resonance, fills_suddenly(plasma)), mass, plasma)
+        return stretched(_freeze_out_of(plasma, resonance), mass, plasma)
     if width < hubble and thermal < _THERMAL_FRACTION * _EQUILIBRIUM_YIELD:
         return stretched(_with_resonance(FREEZE_IN, resonance), mass, plasma)
-    grid = _freeze_out(resonance, fills_suddenly(plasma))
-    if plasma.method == "moments" and width > _HEATED_BY_DECAY * hubble:
-        grid = _finer(grid)
-    return stretched(grid, mass, plasma)
+    fast = width > _HEATED_BY_DECAY * hubble
+    return stretched(_freeze_out_of(plasma, resonance, fast), mass, plasma)
 
 
 # of an era of decaying matter: T/m_S from which what is made is not diluted away
@@ -268,15 +263,29 @@ def fills_suddenly(plasma: Plasma) -> bool:
     return plasma.stimulated or plasma.electroweak_transition == "crossover"
 
 
+def is_driven(plasma: Plasma) -> bool:
+    """Whether something couples all momenta at once: a temperature of S, hops, stimulated pairs."""
+    return plasma.method == "moments" or plasma.elastic_scattering or plasma.stimulated
+
+
+def _freeze_out_of(plasma: Plasma, resonance: str, fast_decay: bool = True) -> Grid:
+    """The grid of freeze-out with the treatment of a plasma.
+
+    ``fast_decay``: whether S may decay while it is in equilibrium.
+    """
+    lasing = plasma.elastic_scattering and plasma.stimulated
+    hot_steps = 1
+    if fills_suddenly(plasma):
+        # hops carry S into soft modes, whose pairs are made by stimulated emission
+        hot_steps = 6 if lasing else 4
+    finer = is_driven(plasma) and (fast_decay or (lasing and resonance == "narrow"))
+    return _with_steps(resonance, hot_steps, 2 if finer else 1)
+
+
 @functools.cache
-def _freeze_out(resonance: str, sudden: bool) -> Grid:
+def _with_steps(resonance: str, hot_steps: int, finer: int) -> Grid:
     grid = _FREEZE_OUT[resonance]
-    return dataclasses.replace(grid, hot_steps=4) if sudden else grid
-
-
-@functools.cache
-def _finer(grid: Grid) -> Grid:
-    return dataclasses.replace(grid, coupled_steps=2 * grid.coupled_steps)
+    return dataclasses.replace(grid, hot_steps=hot_steps, coupled_steps=finer * grid.coupled_steps)
 
 
 @functools.cache
@@ -289,7 +298,7 @@ def _with_resonance(grid: Grid, resonance: str) -> Grid:
 def choices(plasma: Plasma) -> tuple[Grid, ...]:
     """The grids that serve every model where parameters are traced, see :func:`choice`."""
     resonances = ("none",) if plasma.contact_only else ("none", "broad", "narrow")
-    freeze_out = (_freeze_out(resonance, fills_suddenly(plasma)) for resonance in resonances)
+    freeze_out = (_freeze_out_of(plasma, resonance) for resonance in resonances)
     every = (_with_resonance(FREEZE_IN, "none"), *freeze_out)
     if expansion.releases_entropy(plasma):
         raise ValueError(

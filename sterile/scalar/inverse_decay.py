@@ -9,13 +9,16 @@ n = 1/(exp(k/T) + 1) are the fixed point, as they have to be; with "quantum" sta
 Bose-Einstein one. N gains what S loses, two a decay.
 
 n lives on the scalar's lattice. A daughter at k between two nodes is shared between them with
-weights W that add up to one, and a node's own n enters its own gain:
+weights W, linear in k, and a node's own n enters its own gain:
 
-    gain of node j = W_j [ f (1 - n_j) A' - s t_j n_j B' ],    A = sum W (1 - n),  B = sum W t n,
-    t_j = exp((k_j - k)/T).
+    gain of node j = W_j [ f e_j A' - s t_j B' ],    A = sum W e,  B = sum W t,
+    t_j = n_j n0(k)/n0_j,    e_j = (1 - n_j) (1 - n0(k))/(1 - n0_j),
 
-Then number is conserved identically, 0 <= n <= 1 whatever the step in ln q, and equilibrium is a
-fixed point to rounding: t says that n exp(k/T), not n, is what is linear between nodes. Daughters
+n0 being n at the start of the step, with ln n0/(1 - n0) a straight line in k between nodes. Then
+number is conserved identically, and 0 <= n <= 1 whatever the step in ln q. Both nodes give the same
+n0(k), so that a pair takes the energy of its scalar from them: S and N that exchange a thousand
+times in a Hubble time keep theirs (with weights in ln k and the bath's temperature in t they were
+heated by 30 %). Equilibrium of any temperature and density is a fixed point to rounding. Daughters
 above the lattice, q > 16, are neither blocked nor do they return; they are counted, but have no n.
 """
 
@@ -34,6 +37,9 @@ from sterile.scalar.step import EMPTIEST, flow, follow, implicit_step, psi, stag
 # N N -> S ends where a thermal gas makes exp(-20) of S, and N made in a decay's time occupy less
 _COLD, _FEW = 20.0, 1e-5
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
+# of n between nodes: what counts as empty, and as full; ln of the largest ratio to a node where n
+# falls towards it as in thermal tails, and elsewhere
+_NOTHING, _ROUNDING, _STEEPEST, _FLAT = 1e-290, 1e-15, 30.0, 2.0
 
 
 class Daughters(NamedTuple):
@@ -74,17 +80,17 @@ def volumes(log_q: np.ndarray, log_step: float) -> np.ndarray:
 def daughters_return(particle, thermal, f):
     """Whether N N -> S and blocking matter still, for f_S at the start of a step, (n,).
 
-    See :func:`daughters_escape`: what else they would do is to amplify rounding in tails of f and n.
+    See :func:`daughters_escape`: what else they would do is to amplify rounding in tails.
     """
     size = (thermal.comoving_gev / particle.mass_gev) ** 3
     made = 8.0 * size * particle.log_step * jnp.sum(np.exp(3.0 * particle.log_q) * f)
     return (thermal.temperature_gev > particle.mass_gev / _COLD) | (made > _FEW)
 
 
-def exchange(particle, thermal, decay, f, n) -> Exchange:
+def exchange(particle, thermal, decay, f, n, shape) -> Exchange:
     """The process S <-> N N for f_S and n = f_N per helicity state; ``decay``: m Gamma/E [GeV].
 
-    All of shape (n,).
+    ``shape``: n at the start of the step. All of shape (n,).
     """
     count, log_q, step = f.shape[0], particle.log_q, particle.log_step
     nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
@@ -94,27 +100,33 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     cosine = cosine[None, :]
     fast = 0.5 * (e + p * cosine)
     slow = 0.25 * (particle.mass_gev**2 + p**2 * (1.0 - cosine**2)) / fast
-    # the shape of n while it is thermal; later it is only redshifted
-    temperature, comoving = particle.star
-    coldness = jnp.where(
-        thermal.temperature_gev > temperature,
-        1.0 / thermal.temperature_gev,
-        comoving / (temperature * thermal.comoving_gev),
-    )
     grid = jnp.exp(log_q) * thermal.comoving_gev
+    shape = jnp.clip(shape, _NOTHING, 1.0 - _ROUNDING)
+    log_full, log_empty = jnp.log(shape), jnp.log1p(-shape)
 
     def side(k):
         position = (jnp.log(k / thermal.comoving_gev) - log_q[0]) / step
         inside = position <= count - 1.0
-        position = jnp.clip(position, 0.0, count - 1.0)
-        first = jnp.minimum(jnp.floor(position).astype(jnp.int32), count - 2)
-        part = position - first.astype(float)
-        share = jnp.where(inside[None], jnp.stack([1.0 - part, part]), 0.0)
+        first = jnp.clip(jnp.floor(position).astype(jnp.int32), 0, count - 2)
         place = jnp.stack([first, first + 1])
-        tilt = jnp.exp(jnp.clip((grid[place] - k[None]) * coldness, -60.0, 60.0))
-        here = n[place]
-        free = jnp.where(inside, jnp.sum(share * (1.0 - here), axis=0), 1.0)
-        return share, place, tilt * here, 1.0 - here, free, jnp.sum(share * tilt * here, axis=0)
+        low, high = grid[place]
+        part = (k - low) / (high - low)
+        # a straight line of ln n/(1 - n) in k: Fermi-Dirac of any temperature and density
+        line = jnp.sum(jnp.stack([1.0 - part, part]) * (log_full - log_empty)[place], axis=0)
+        # below the first node the first takes it
+        part = jnp.clip(part, 0.0, 1.0)
+        share = jnp.where(inside[None], jnp.stack([1.0 - part, part]), 0.0)
+
+        def of(here, log_here, sign, most):
+            log_there = -jax.nn.softplus(-sign * line)
+            tilt = jnp.clip(log_there[None] - log_here[place], -_STEEPEST, most)
+            return here[place] * jnp.exp(tilt)
+
+        # a hole beside full nodes, or a full one beside holes, is an accident of a step
+        falling = np.array([_FLAT, _STEEPEST])[:, None, None]
+        full, empty = of(n, log_full, 1.0, falling), of(1.0 - n, log_empty, -1.0, _FLAT)
+        free = jnp.where(inside, jnp.sum(share * empty, axis=0), 1.0)
+        return share, place, full, empty, free, jnp.sum(share * full, axis=0)
 
     stimulated = 1.0 + f if particle.daughters.stimulated else jnp.ones_like(f)
     rate = decay * step * np.exp(3.0 * log_q)
@@ -132,18 +144,19 @@ def exchange(particle, thermal, decay, f, n) -> Exchange:
     )
 
 
-def _flow(particle, around, fit, yields, scale, there, state, for_matrix=False):
+def _flow(particle, around, fit, yields, scale, start, state, for_matrix=False):
     """d(g, decayed yield, rho_N/a_T^4, n/scale)/dx; ``for_matrix`` as in ``step.flow``.
 
-    ``there``: :func:`daughters_return`, the same for all stages of a step.
+    ``start``: n at the start of the step, and :func:`daughters_return`, the same for all stages.
     """
+    shape, there = start
     count, thermal = scale.shape[0], around.thermal
     own, n = state[:-count], state[-count:] * scale
     stage = stage_of(particle, around, fit, yields)
     f = occupation(particle, thermal, own[:-2] * stage.unit)
     rates = rates_at(particle, around, f)
     hubble, _, number = expansion(particle, thermal, rates, f, own[-1])
-    change = exchange(particle, thermal, rates.decay, f, jnp.where(there, n, 0.0))
+    change = exchange(particle, thermal, rates.decay, f, jnp.where(there, n, 0.0), shape)
     # decays that do not happen, per time
     spared = rates.decay * (f * (1.0 - change.kept) + change.returned) / hubble
     heat = jnp.sum(number * rates.energy_gev * spared) / thermal.comoving_gev**4
@@ -175,7 +188,7 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     rates = rates_at(particle, first, f)
     hubble, _, _ = expansion(particle, first.thermal, rates, f, rest)
     there = daughters_return(particle, first.thermal, f)
-    change = exchange(particle, first.thermal, rates.decay, f, jnp.where(there, n, 0.0))
+    change = exchange(particle, first.thermal, rates.decay, f, jnp.where(there, n, 0.0), n)
     kept = rates.decay * change.kept
     blocked = rates._replace(decay=kept, free=rates.free - rates.decay + kept)
     returned = rates.decay * change.returned
@@ -191,7 +204,7 @@ def exchange_step(particle, yields, around, slopes, step, carry):
     state = jnp.concatenate([own, decayed[None], rest[None], n / scale])
 
     def flow_at(around, y, for_matrix=False):
-        return _flow(particle, around, fit, yields, scale, there, y, for_matrix)
+        return _flow(particle, around, fit, yields, scale, (n, there), y, for_matrix)
 
     jacobian = jax.jacfwd(lambda y: flow_at(first, y, for_matrix=True))(state)
     _, derivative = jax.jvp(lambda around: flow_at(around, state), (first,), (slopes,))

@@ -28,6 +28,7 @@ from sterile.scalar.rates import (
 )
 from sterile.scalar.rosenbrock import rodas5p_step
 
+_SWIFT = 1.0  # growth of 1 - u in a step above which it is not resolved
 EMPTIEST = 1e-6  # share of a mode that collisions leave it in one step at least
 
 
@@ -182,8 +183,11 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
     )
 
 
-def _start_of_step(particle, around: Surroundings, yields, f, decayed, rest):
-    """The fit psi, the state (g, ...) and the exact Jacobian at the start of a step."""
+def _start_of_step(particle, around: Surroundings, yields, step, f, decayed, rest):
+    """The fit psi, the state (g, ...) and the Jacobian at the start of a step.
+
+    It is exact but where a mode far above equilibrium leaves it faster than the step resolves.
+    """
     thermal, operator = around.thermal, around.operator
     rates = rates_at(particle, around, f)
     hubble, density, number = expansion(particle, thermal, rates, f, rest)
@@ -199,7 +203,8 @@ def _start_of_step(particle, around: Surroundings, yields, f, decayed, rest):
     stretch = scale / blocking**2  # df/dg
     hop_stretch = stretch  # not zero where f is held: see flow
     if particle.stimulated:
-        stretch = jnp.where(u < fullest(particle, thermal), stretch, 0.0)
+        held = u >= fullest(particle, thermal)
+        stretch = jnp.where(held, 0.0, stretch)
     yield_row = yields * rates.decay * stretch / hubble
     heat_row = number * rates.energy_gev * rates.decay * stretch
     heat_row = heat_row / (hubble * thermal.comoving_gev**4)
@@ -208,7 +213,9 @@ def _start_of_step(particle, around: Surroundings, yields, f, decayed, rest):
     if particle.stimulated:
         gain = rates.equilibrium / scale
         pull = jnp.expand_dims(blocking, 1) * (pull + gain[:, None] * rates.equilibrium[None, :])
-        diagonal = diagonal - net * scale / hubble
+        diagonal = diagonal - jnp.where(held, 0.0, net * scale / hubble)
+        # f >> 1 that decays is 1 - u that grows: a step that cannot follow it would turn its sign
+        diagonal = jnp.where(diagonal * step > _SWIFT, -diagonal, diagonal)
     block = pull * operator * stretch[None, :] / hubble + jnp.diag(diagonal)
     if particle.elastic is not None:
         hops = hopping(particle, thermal, rates)
@@ -239,7 +246,7 @@ def implicit_step(particle, yields, around: Surroundings, slopes: Surroundings, 
     ``around``: at the nodes of the step, with a leading axis; ``slopes``: d/dx of it at the first.
     """
     first = jax.tree.map(lambda leaf: leaf[0], around)
-    fit, state, jacobian = _start_of_step(particle, first, yields, *carry)
+    fit, state, jacobian = _start_of_step(particle, first, yields, step, *carry)
     start = state[:-2]
     _, derivative = jax.jvp(
         lambda around: flow(particle, stage_of(particle, around, fit, yields), state),
