@@ -39,7 +39,7 @@ _COLD, _FEW = 20.0, 1e-5
 _ANGLES = 8  # Gauss-Legendre points in the daughters' energies
 # of n between nodes: what counts as empty, and as full; ln of the largest ratio to a node where n
 # falls towards it as in thermal tails, and elsewhere
-_NOTHING, _ROUNDING, _STEEPEST, _FLAT = 1e-290, 1e-15, 30.0, 2.0
+_NOTHING, _ROUNDING, _STEEPEST, _FLAT = 1e-290, 1e-15, 8.0, 2.0
 
 
 class Daughters(NamedTuple):
