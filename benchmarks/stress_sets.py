@@ -109,6 +109,10 @@ _DARK = ("mediator_states", "coupling", "mediator_mass_gev", "interaction_temper
 def _thermalised(process: str) -> Make:
     def make(values):
         values = dict(values)
+        # there at T = 100 m_P, as above
+        values["width_gev"] = np.minimum(
+            values["width_gev"], 1e-13 * values["parent_mass_gev"] ** 2
+        )
         own = {name: values.pop(name) for name in _DARK if name in values}
         start = sterile.ParentDecay(**values)
         return sterile.LateThermalisation(start, process=process, **own), sterile.Plasma()
