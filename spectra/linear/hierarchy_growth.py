@@ -223,7 +223,7 @@ def followed_transfer(
         return (to_come, jnp.where(first, carry[1], left)), (t, wanted)
 
     begun = jnp.asarray(True), k_h_mpc[0]
-    (_, _), (t, wanted) = jax.lax.scan(one, begun, (k, meant, first, last, cold))
+    _, (t, wanted) = jax.lax.scan(one, begun, (k, meant, first, last, cold))
     own = jnp.repeat(wanted[1:-1], _TOGETHER)[:n] & (k_h_mpc <= MATCHED_K_H_MPC[LAST_OWN])
     matched = jnp.where(wanted[0], t[0], jnp.where(wanted[-1], t[-1], slow))
     nearly = much & (jnp.max(jnp.abs(jax.lax.stop_gradient(t[0]) - slow)) < _NEARLY)
