@@ -218,7 +218,8 @@ def followed_transfer(
         size = jnp.abs(jax.lax.stop_gradient(t))
         far = ~(jnp.max(jnp.abs(size - jnp.abs(slow))) < _NEARLY)
         left = jnp.maximum(left, jnp.max(jnp.where(size > GONE, k, 0.0)))
-        remains = k[-1] < _GONE_OVER * left
+        # two wavenumbers at least: one alone may be where T passes through zero
+        remains = (k[-1] < _GONE_OVER * left) | (k[-2] <= left)
         to_come = to_come & jnp.where(wanted, jnp.where(first, far, remains), True)
         return (to_come, jnp.where(first, carry[1], left)), (t, wanted)
 
