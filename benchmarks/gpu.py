@@ -60,6 +60,9 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=64)
     parser.add_argument("--mass-gev", type=float, default=100.0)
     parser.add_argument("--device", default=None)
+    parser.add_argument(
+        "--hierarchies", default="where needed", help='"never": hot points are named'
+    )
     parser.add_argument("--output", help="a file .npz for the numbers")
     given = parser.parse_args()
     device = jax.devices(given.device)[0]
@@ -72,7 +75,9 @@ def main() -> None:
     found, seconds, fast = [], [], 0
     for start in range(0, given.points, given.slice):
         began = time.perf_counter()
-        points = sterile.evaluate_many(part(start, start + given.slice), device=device)
+        points = sterile.evaluate_many(
+            part(start, start + given.slice), device=device, hierarchies=given.hierarchies
+        )
         seconds.append(time.perf_counter() - began)
         fast += int(np.sum(np.asarray(points.transfer.fast)))
         found.append(numbers(points))
@@ -95,7 +100,9 @@ def main() -> None:
         return
     began = time.perf_counter()
     core = jax.devices("cpu")[0]
-    reference = numbers(sterile.evaluate_many(part(0, given.reference), device=core))
+    reference = numbers(
+        sterile.evaluate_many(part(0, given.reference), device=core, hierarchies=given.hierarchies)
+    )
     print(f"reference of {given.reference} points on the CPU: {time.perf_counter() - began:.1f} s")
     for name, difference in differences(joined, reference).items():
         print(f"  {name:18s} {difference:.1e}")

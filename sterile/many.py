@@ -7,7 +7,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology
-from spectra.linear import Drive, drive_for
+from spectra.linear import Drive, check_way, drive_for
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.programs import device_named, program, programs_device, running_on
@@ -34,6 +34,7 @@ def evaluate_many(
     omega_h2: ArrayLike | None = 0.12,
     drive: Drive | None = None,
     device: Any = None,
+    hierarchies: str = "where needed",
 ) -> Point:
     """Many models, bucketed on the host by the grid that each needs, then vmapped.
 
@@ -44,6 +45,8 @@ def evaluate_many(
     device : "cpu", "gpu" or a ``jax.Device``; a core when left out, or ``jax_default_device``. On
         an accelerator as many models are solved together as its memory holds; the result comes
         back to the host.
+    hierarchies : as for :func:`spectra.transfer`. Of a plane much can be too fast for the drive's
+        equations, and following it takes most of the time: "never" says where that is instead.
 
     Returns
     -------
@@ -56,6 +59,7 @@ def evaluate_many(
         As :func:`sterile.evaluate`, or if JAX has no such device.
     """
     require_x64()
+    check_way(hierarchies)
     cosmology = Cosmology() if cosmology is None else cosmology
     plasma = Plasma() if plasma is None else plasma
     drive = drive_of(cosmology) if drive is None else drive
@@ -74,7 +78,7 @@ def evaluate_many(
     def arguments(grid, part, size):
         batch = jax.tree.map(lambda leaf: leaf[part], models)
         masses = None if mass is None else np.full(part.size, mass)
-        return batch, grid, cosmology, plasma, masses, omega_h2, drive, power, size
+        return batch, grid, cosmology, plasma, masses, omega_h2, drive, power, hierarchies, size
 
     calls = [arguments(*chunk) for chunk in chunks]
     with running_on(where):
@@ -109,13 +113,14 @@ def solve_together(
     omega_h2: ArrayLike,
     drive: Drive,
     power: PowerTable,
+    hierarchies: str,
     size: int,
 ) -> Point:
     """Points of models that one grid serves, side by side: leaves of shape (n, ...) on the host.
 
-    ``masses_kev``: (n,), or None. ``size``: models of the programs that do it, at least n. Dark
-    matter too fast for the drive's equations is followed again by the hierarchies, one by one on a
-    core and together on an accelerator. ``production`` is None.
+    ``masses_kev``: (n,), or None. ``hierarchies``: as for :func:`spectra.transfer`. ``size``:
+    models of the programs that do it, at least n. What hierarchies follow is followed again, one by
+    one on a core and together on an accelerator. ``production`` is None.
     """
     count = len(jax.tree.leaves(models)[0])
     drive = drive_for(cosmology, drive)
@@ -123,7 +128,9 @@ def solve_together(
     made = _produce(models, plasma, omega_h2, grid)
     points = _follow(made, cosmology, masses_kev, omega_h2, drive, power, "never")
     points, made, masses_kev = _rows((points, made, masses_kev), np.arange(count))
-    rows = np.flatnonzero(points.transfer.fast)
+    if hierarchies == "never":
+        return points
+    rows = np.flatnonzero(points.transfer.fast | (hierarchies == "always"))
     if models_together(programs_device()) > _MOST_ON_A_CORE:
         parts = [rows] if rows.size else []
     else:
@@ -154,7 +161,7 @@ def padded(tree: Any, size: int) -> Any:
 
 
 def compile_together(
-    models, grid, cosmology, plasma, masses_kev, omega_h2, drive, power, size
+    models, grid, cosmology, plasma, masses_kev, omega_h2, drive, power, hierarchies, size
 ) -> None:
     """Begin to compile what :func:`solve_together` runs for all models, in the background."""
     models, masses_kev = padded((models, masses_kev), size)

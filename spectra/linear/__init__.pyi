@@ -12,6 +12,7 @@ from .drives import SHIPPED_GROWTH as SHIPPED_GROWTH
 from .drives import drive as drive
 from .drives import growth_tables as growth_tables
 from .drives import is_shared as is_shared
+from .fast_particles import check_way as check_way
 from .fast_particles import cold_growth as cold_growth
 from .served_cosmologies import LINEAR_RANGE as LINEAR_RANGE
 from .served_cosmologies import MATCH_TOLERANCE as MATCH_TOLERANCE

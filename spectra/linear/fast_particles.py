@@ -7,8 +7,9 @@ matter and with cold dark matter, at the same omega_dm: T is their ratio.
 """
 
 import math
+from functools import cache
+from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,8 +17,7 @@ from jax import Array
 
 from spectra.batching import one_by_one
 from spectra.cosmology import Cosmology
-from spectra.linear.deposit import spread, velocity_points
-from spectra.linear.drive_tables import Drive, ThermalHistory
+from spectra.linear.drive_tables import Drive
 from spectra.linear.hierarchy import Contents
 from spectra.linear.hierarchy_growth import (
     GONE,
@@ -29,6 +29,7 @@ from spectra.linear.hierarchy_growth import (
     matter_growth,
 )
 from spectra.linear.remember import remembered
+from spectra.linear.shells import Particles, shells_of, sums_error
 from spectra.programs import program
 
 WAYS = ("where needed", "never", "always")
@@ -36,29 +37,21 @@ WAYS = ("where needed", "never", "always")
 # below, T of the two ways agrees to 3e-4 (docs/hot.md)
 _MOST_ENERGY, _MOST_FAST, _FAST = 1e-3, 2e-4, 1e-6
 _EQUALITY = 3.4e-4
-SHELLS, _E_FOLDS = 48, 7.5
 # in T: how well the hierarchies reproduce tight runs of CLASS, and what a ratio is regular to
 FAST_ERROR, _REGULAR = 2e-4, 0.15
 # above the hierarchies: the part of the correction that is not known, and where errors double
 _DRIFT, _DRIFT_K_H_MPC = 0.05, 10.0
+# wavenumbers where sums over shells are compared with those over particles, and how many times
+# their difference is the error of T: it was twice at most, of 25 spectra (docs/hot.md)
+_COMPARED_K_H_MPC, _SUMS = np.geomspace(0.005, 17.0, 24), 3.0
 # of what the drive's equations miss: the part that is not known between matched wavenumbers
 _BETWEEN = 0.5
 
 
-class Shells(eqx.Module):
-    """Dark matter by its speed: arguments of ``matter_growth``.
-
-    Attributes
-    ----------
-    speed : (nu,) u = q/m; number : (nu,) share of omega_dm; gradient : (nu,) d number / d ln u less
-        three times itself.
-    slower : share of particles slower than the first of them, counted as it, scalar.
-    """
-
-    speed: Array
-    number: Array
-    gradient: Array
-    slower: Array
+def check_way(hierarchies: str) -> None:
+    """Raises ``ValueError`` unless ``hierarchies`` is one of "where needed", "never", "always"."""
+    if hierarchies not in WAYS:
+        raise ValueError(f"hierarchies = {hierarchies!r} is unknown; use one of {WAYS}")
 
 
 def too_fast(number: Array, drive: Drive) -> Array:
@@ -76,98 +69,103 @@ def _speeds(drive: Drive) -> Array:
     return jnp.exp(drive.ln_u_first + drive.dy * np.arange(drive.sinc.shape[0] + 0.0))
 
 
-def shells_of(species, shares: Array, cosmology: Cosmology, number: Array, drive: Drive) -> Shells:
-    """Shells evenly in ln u, from where a millionth of the momentum is faster downwards."""
-    speed = _speeds(drive)
-    faster = jnp.cumsum((number * speed)[::-1])[::-1]
-    top = jnp.argmax(faster < 1e-6 * faster[0])
-    spacing = _E_FOLDS / (SHELLS - 7)
-    first = jax.lax.stop_gradient(jnp.log(speed[top])) - spacing * (SHELLS - 4)
-    total, slope, slower = jnp.zeros(SHELLS), jnp.zeros(SHELLS), jnp.zeros(())
-    for share, dm in zip(shares, species):
-        ln_u, particles = velocity_points(dm, cosmology)
-        place = (ln_u - first) / spacing
-        here, along = spread(place, share * particles, SHELLS)
-        total, slope = total + here, slope + along / spacing
-        slower = slower + jnp.sum(jnp.where(place < 2.0, share * particles, 0.0))
-    nodes = jnp.exp(first + spacing * np.arange(SHELLS + 0.0))
-    return Shells(nodes, total, slope - 3.0 * total, slower)
-
-
 @remembered
 @program
 def cold_growth(drive: Drive, k_h_mpc: Array) -> Array:
     """``matter_growth`` of cold dark matter at increasing k [h/Mpc], (n + 8,)."""
-    return matter_growth(k_h_mpc, drive.cosmology.h, _cold(drive), drive.thermal_history)
+    cosmology = drive.cosmology
+    return matter_growth(k_h_mpc, cosmology.h, _cold(cosmology), drive.thermal_history)
 
 
-def _cold(drive: Drive) -> Contents:
+def _cold(cosmology: Cosmology) -> Contents:
     none = jnp.zeros(0)
-    return contents_of(drive.cosmology, 1.0, none, none, none)
+    return contents_of(cosmology, 1.0, none, none, none)
 
 
 def fast_transfer(
     k_h_mpc: Array,
-    shells: Shells,
+    particles: Particles,
     cold_share: Array,
     cold: Array | None,
     slow_matched: Array,
     drive: Drive,
     needed=None,
-) -> Followed:
-    """T by the hierarchies at increasing ``k_h_mpc`` (n,), where they are followed.
+) -> tuple[Followed, Array]:
+    """T by the hierarchies at increasing ``k_h_mpc`` (n,), where followed; its error by shells.
 
     ``cold`` : of :func:`cold_growth`; computed when left out. ``slow_matched`` : (8,) T by the
     drive's equations at ``MATCHED_K_H_MPC``. ``needed`` : where given and false, nothing is
     followed.
     """
-    contents = contents_of(
-        drive.cosmology, cold_share, shells.speed, shells.number, shells.gradient
-    )
-    given = k_h_mpc, drive.cosmology.h
-    history = drive.thermal_history
+    given = (drive.cosmology, drive.thermal_history, k_h_mpc)
+    own = cold_share, particles, drive.distance[-1, 0]
     if needed is None:
         alone = cold_growth(drive, k_h_mpc) if cold is None else cold
-        return followed_transfer(*given, contents, history, alone, slow_matched)
+        return _followed(*given, alone, slow_matched, *own)
     flag = needed.astype(float)
     if cold is None:
         # one that was not given costs ten models that need no hierarchies
-        cold = _grown(flag, *given, *jax.tree.leaves((_cold(drive), history)))[0]
-    leaves = jax.tree.leaves((contents, history))
-    t, own, matched, *flags = _where_needed(flag, *given, cold, slow_matched, *leaves)
-    return Followed(t, own > 0.5, matched, *(flag > 0.5 for flag in flags))
+        leaves, tree = jax.tree.flatten(given)
+        cold = _grown_where_needed(tree)(flag, *leaves)[0]
+    leaves, tree = jax.tree.flatten((*given, cold, slow_matched, *own))
+    *found, error = _followed_where_needed(tree)(flag, *leaves)
+    t, where, matched, nearly, skipped = found
+    return Followed(t, where > 0.5, matched, nearly > 0.5, skipped > 0.5), error
 
 
-@one_by_one
-def _grown(needed, k_h_mpc, h, *leaves) -> tuple[Array]:
-    def grown():
-        return matter_growth(k_h_mpc, h, *_taken(leaves))
-
-    def skipped():
-        return jnp.ones(k_h_mpc.shape[0] + len(MATCHED_K_H_MPC))
-
-    return (jax.lax.cond(needed > 0.5, grown, skipped),)
-
-
-@one_by_one
-def _where_needed(needed, k_h_mpc, h, cold, slow, *leaves) -> tuple[Array, ...]:
-    def followed():
-        found = followed_transfer(k_h_mpc, h, *_taken(leaves), cold, slow)
-        return tuple(each.astype(float) for each in found)
-
-    def skipped():
-        none = jnp.zeros_like(k_h_mpc)
-        return none, none, slow, jnp.zeros(()), jnp.ones(())
-
-    return jax.lax.cond(needed > 0.5, followed, skipped)
+def _followed(
+    cosmology, history, k_h_mpc, cold, slow_matched, cold_share, particles, distance
+) -> tuple[Followed, Array]:
+    shells = shells_of(particles)
+    contents = contents_of(cosmology, cold_share, shells.speed, shells.number, shells.gradient)
+    found = followed_transfer(k_h_mpc, cosmology.h, contents, history, cold, slow_matched)
+    error = sums_error(particles, shells, _COMPARED_K_H_MPC * cosmology.h * distance)
+    return found, _SUMS * error
 
 
-def _taken(leaves) -> tuple[Contents, ThermalHistory]:
-    return Contents(*leaves[:8]), ThermalHistory(*leaves[8:])
+@cache
+def _grown_where_needed(tree: Any) -> Any:
+    """(flag, leaves of ``tree``: cosmology, history, k) -> growth of cold dark matter, or ones."""
+
+    @one_by_one
+    def grown_where_needed(needed, *leaves) -> tuple[Array]:
+        cosmology, history, k_h_mpc = jax.tree.unflatten(tree, leaves)
+
+        def grown():
+            return matter_growth(k_h_mpc, cosmology.h, _cold(cosmology), history)
+
+        def skipped():
+            return jnp.ones(k_h_mpc.shape[0] + len(MATCHED_K_H_MPC))
+
+        return (jax.lax.cond(needed > 0.5, grown, skipped),)
+
+    return grown_where_needed
+
+
+@cache
+def _followed_where_needed(tree: Any) -> Any:
+    """(flag, leaves of ``tree``: arguments of :func:`_followed`) -> its result, all floats."""
+
+    @one_by_one
+    def followed_where_needed(needed, *leaves) -> tuple[Array, ...]:
+        given = jax.tree.unflatten(tree, leaves)
+        k_h_mpc, slow_matched = given[2], given[4]
+
+        def followed():
+            found, error = _followed(*given)
+            return (*(each.astype(float) for each in found), error)
+
+        def skipped():
+            none = jnp.zeros_like(k_h_mpc)
+            return none, none, slow_matched, jnp.zeros(()), jnp.ones(()), jnp.zeros(())
+
+        return jax.lax.cond(needed > 0.5, followed, skipped)
+
+    return followed_where_needed
 
 
 def joined(
-    slow: Array, slow_matched: Array, fast: Followed, k_h_mpc: Array, shells: Shells, drive: Drive
+    slow: Array, slow_matched: Array, fast: Followed, by_shells: Array, k_h_mpc: Array
 ) -> tuple[Array, Array]:
     """T by the hierarchies as far as they go, else by the drive's equations and what these miss.
 
@@ -178,7 +176,7 @@ def joined(
     ----------
     slow : (n,) T by the drive's equations at ``k_h_mpc`` (n,), increasing; ``slow_matched`` : (8,)
         at ``MATCHED_K_H_MPC``.
-    fast : of :func:`fast_transfer`.
+    fast, by_shells : of :func:`fast_transfer`.
     """
     ln_k, ln_matched = jnp.log(k_h_mpc), np.log(MATCHED_K_H_MPC)
     missed = fast.matched - slow_matched
@@ -189,13 +187,10 @@ def joined(
     between = slow + _between(ln_k, missed)
     none_left = jnp.clip(slow, -GONE, GONE)
     unfollowed = jnp.where(fast.nearly, between, none_left)
-    # what is slower than the slowest shell is counted as that
-    crossed = k_h_mpc * drive.cosmology.h * shells.speed[2] * drive.distance[-1, 0]
-    error = FAST_ERROR + shells.slower * crossed**2 / 6.0
     unknown = jnp.where(fast.nearly, _BETWEEN * jnp.max(jnp.abs(missed)), GONE)
-    error = error + jnp.where(fast.own, 0.0, unknown)
+    error = FAST_ERROR + by_shells + jnp.where(fast.own, 0.0, unknown)
     drift = FAST_ERROR * (1.0 + k_h_mpc / _DRIFT_K_H_MPC) + _DRIFT * jnp.abs((ratio - 1.0) * slow)
-    drift = drift + jnp.where(fast.skipped, GONE, 0.0)
+    drift = drift + by_shells + jnp.where(fast.skipped, GONE, 0.0)
     return (
         jnp.where(above, slow * ratio, jnp.where(fast.own, fast.t, unfollowed)),
         jnp.where(above, drift, error),

@@ -37,12 +37,11 @@ from spectra.linear.drives import drive as drive_of
 from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
 from spectra.linear.fast_particles import (
-    WAYS,
+    check_way,
     cold_growth,
     fast_transfer,
     faster_share,
     joined,
-    shells_of,
     too_fast,
 )
 from spectra.linear.hierarchy_growth import MATCHED_K_H_MPC
@@ -55,6 +54,7 @@ from spectra.linear.served_cosmologies import (
     require_served,
     serves,
 )
+from spectra.linear.shells import particles_of
 from spectra.linear.transfers import Transfer
 from spectra.linear.volterra import cold_overdensity, overdensities, total_matter
 from spectra.precision import require_x64
@@ -124,8 +124,7 @@ def transfer(
         the species are more than all dark matter, or JAX is not in 64-bit mode. Under tracing a
         foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
     """
-    if hierarchies not in WAYS:
-        raise ValueError(f"hierarchies = {hierarchies!r} is unknown; use one of {WAYS}")
+    check_way(hierarchies)
     species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
     return dataclasses.replace(
         _solved(species, shares, cosmology, drive, k, hierarchies), cosmology=cosmology
@@ -240,14 +239,16 @@ def _transfer(
     fast = too_fast(number, drive)
     if hierarchies != "never":
         order = jnp.argsort(k.h_mpc)
-        shells = shells_of(species, shares, cosmology, number, drive)
+        particles = particles_of(species, shares, cosmology, number, drive)
         needed = None if hierarchies == "always" else fast
         matched = jnp.argmin(jnp.abs(drive.k_h_mpc[None, :] - MATCHED_K_H_MPC[:, None]), axis=1)
         matched = t_driven[matched]
-        found = fast_transfer(k.h_mpc[order], shells, rest, cold, matched, drive, needed)
+        found, by_shells = fast_transfer(
+            k.h_mpc[order], particles, rest, cold, matched, drive, needed
+        )
         followed, uncertain = (
             jnp.zeros_like(t).at[order].set(each)
-            for each in joined(t[order], matched, found, k.h_mpc[order], shells, drive)
+            for each in joined(t[order], matched, found, by_shells, k.h_mpc[order])
         )
         needed = fast if hierarchies == "where needed" else True
         t = jnp.where(needed, followed, t)

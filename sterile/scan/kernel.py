@@ -135,6 +135,7 @@ def solve(setup: Setup, values: dict, size: int, tight: bool = False) -> dict:
         setup.omega_h2,
         setup.drive,
         setup.power,
+        "where needed",
         size,
     )
     found = _tables(setup, *padded((models, points), size))
