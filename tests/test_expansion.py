@@ -214,3 +214,15 @@ def test_low_reheating_below_the_resonance():
     assert int(weak.status) == int(strong.status) == 0
     # freeze-in: Y ~ lambda^2; 1e-4: what is not linear yet
     assert float(strong.yield_n / weak.yield_n) == pytest.approx(100.0, rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_the_spectrum_of_decays_long_before_reheating_is_whole():
+    # half of them at T = 4 GeV, q = 1.5e-5 after reheating at 10 MeV: it began at 2.5e-6, in
+    # reach of its peak, and 3 % were missing
+    plasma = sterile.Plasma(reheating_temperature_gev=0.01)
+    made = sterile.solve(sterile.ScalarDecay(30.0, 1.47e-12, 8.29e-6), plasma)
+    assert int(made.status) == 0
+    # 6e-8: the quadrature of F
+    assert float(made.yield_n_spectrum) == pytest.approx(float(made.yield_n), rel=2e-6)

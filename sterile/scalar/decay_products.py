@@ -73,7 +73,9 @@ def momentum_grid(history: ScalarHistory, model: Decaying) -> Array:
     slowest = 2.0 * jnp.log(mass) - jnp.log(12.0 * history.temperature_gev[first] / _MARGIN)
     slowest = slowest + history.clock[first]
     fewer = jnp.floor(jnp.minimum(slowest - math.log(_Q_LOWEST), 0.0) / _END_STEP) * _END_STEP
-    lowest = math.log(_Q_LOWEST) + jnp.maximum(fewer, _DEEPEST)
+    # an era of decaying matter leaves all that was made before it as cold as its lattice
+    deepest = _DEEPEST + jnp.minimum(history.log_q[0] - math.log(Grid().q_min), 0.0)
+    lowest = math.log(_Q_LOWEST) + jnp.maximum(fewer, deepest)
     return jnp.exp(jnp.linspace(lowest, log_highest, _COMPUTED))
 
 
