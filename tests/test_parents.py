@@ -58,6 +58,9 @@ _CORNERS = [
         "bath": (0.0793, 8.2e-12),
     },
     {"origin": "bath-decay", "parent_mass_gev": 5e3, "width_gev": 4e-26, "bath": (1.5e5, 3.5e-22)},
+    # P of so much energy that H is its own: it decays at T = 4e-11 m_P, and half had not
+    {"origin": "at-rest", "parent_mass_gev": 7.55e4, "width_gev": 4.1e-26, "parent_yield": 2.86e-3},
+    {"origin": "pairs", "parent_mass_gev": 4.6e4, "width_gev": 1.7e-26, "pair_amplitude": 1.7e-15},
 ]
 
 

@@ -43,9 +43,9 @@ _ORIGINS = {
 _PROMPT = 3e5
 # f of a P as cold as T_gamma/100 begins to fall at q = 0.01
 _COLDEST = {"q_min": 1e-4, "momenta": FREEZE_IN.momenta + 17}
-_THERE = dataclasses.replace(FREEZE_IN, angles=80, hot_steps=4, late_units=100)
+_THERE = dataclasses.replace(FREEZE_IN, angles=80, hot_steps=4, late_units=130)
 # rates that grow as (m/T)^3 while P is hot, and decays at 1e-9 m_P
-_MADE = dataclasses.replace(FREEZE_OUT, hot_steps=4, late_units=95)
+_MADE = dataclasses.replace(FREEZE_OUT, hot_steps=4, late_units=125)
 _GRIDS = {
     "at-rest": _THERE,
     "thermal": dataclasses.replace(_THERE, **_COLDEST),
