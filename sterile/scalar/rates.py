@@ -18,6 +18,7 @@ from sterile.scalar.resonance import ResonancePeak
 
 _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolves the exchange
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
+_HELD = 30.0  # L/H, and L over decays, at which rates that begin suddenly are held
 _LASING = 2.0
 # power of 1/T: a factor of 1.6 a step of 0.0375; 2.0 leaves a light S beside N without a number
 _RELEASE = 12
@@ -109,7 +110,8 @@ def loss_operator(particle, thermal, below, broken, contact_mean=None):
     if particle.stimulated:
         # 1 + f of the fullest modes
         equilibrium = equilibrium / (1.0 - fullest(particle, thermal))
-    return operator * _bound(particle, thermal, operator @ equilibrium)[:, None]
+    decay = _decay(particle, thermal)
+    return operator * _bound(particle, thermal, operator @ equilibrium, decay)[:, None]
 
 
 def operator_of_shape(particle, thermal, below, broken, contact_mean, windows):
@@ -123,8 +125,9 @@ def operator_of_shape(particle, thermal, below, broken, contact_mean, windows):
         return operator, order
     equilibrium = _equilibrium(particle, thermal)
     number = np.exp(3.0 * particle.log_q) * equilibrium
-    mean = number @ (operator @ equilibrium + order * windows) / jnp.sum(number)
-    held = _bound(particle, thermal, mean)
+    number = number / jnp.sum(number)
+    mean = number @ (operator @ equilibrium + order * windows)
+    held = _bound(particle, thermal, mean, number @ _decay(particle, thermal))
     return operator * held, order * held
 
 
@@ -148,20 +151,31 @@ def _equilibrium(particle, thermal):
     return jnp.exp(-energy(p, particle.mass_gev) / thermal.temperature_gev)
 
 
-def _bound(particle, thermal, rate_gev):
+def _decay(particle, thermal):
+    """m Gamma/E [GeV] of S -> N N, (n,)."""
+    width = particle.width_gev
+    if particle.daughters is not None:
+        hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
+        width = prompt_width_gev(width, hubble)
+    p = jnp.exp(particle.log_q) * thermal.comoving_gev
+    return particle.mass_gev * width / energy(p, particle.mass_gev)
+
+
+def _bound(particle, thermal, rate_gev, decay_gev):
     """Factors on rates that hold them where they equilibrate S anyway.
 
-    At 30 H down to T_c or 3 m_S: the broken phase's rates begin at zero, soft modes are below the
-    threshold of massive doublets until shortly before T_c, and a step does not bear a stiff rate
-    that grows by much more than e^0.3 in it. From one step to the next it may jump, so that it is
-    gone by T_c/10: modes held one by one break the symmetry of pairs, and swing once they meet the
-    resonance from its edge.
+    At 30 H, and beside decays, which keep S from equilibrium, 30 times theirs as well, down to T_c
+    or 3 m_S: the broken phase's rates begin at zero, soft modes are below the threshold of massive
+    doublets until shortly before T_c, and a step does not bear a stiff rate that grows by much more
+    than e^0.3 in it. From one step to the next it may jump, so that it is gone by T_c/10: modes
+    held one by one break the symmetry of pairs, and swing once they meet the resonance from its
+    edge.
     """
     hubble = jnp.sqrt(thermal.density_gev4 / 3.0) / REDUCED_PLANCK_MASS_GEV
     coldest = jnp.maximum(particle.transition_gev, 3.0 * particle.mass_gev)
     at_start = thermal.temperature_gev * jnp.exp(thermal.shift)
     cooling = jnp.clip(coldest / at_start, 1.0, 10.0)
-    share = rate_gev / (30.0 * hubble * cooling**_RELEASE)
+    share = rate_gev / (_HELD * (hubble * cooling**_RELEASE + decay_gev))
     return (1.0 + share**4) ** -0.25
 
 
