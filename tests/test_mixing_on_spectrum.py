@@ -112,3 +112,13 @@ def test_a_scalar_that_also_mixes_is_judged_as_both():
     sterile.bounds.warnings(model, point)
     # mixing adds more than it takes back here
     assert float(point.omega_h2) > float(alone.omega_h2)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_a_spectrum_that_mixing_absorbs_is_not_negative():
+    # the survival of neutrinos between its nodes was -6e-86 of them where it is nothing
+    model = sterile.ScalarDecayMixing(301.07, 4.197e-7, 2.849e-11, mass_kev=37.94, sin2_2theta=7e-4)
+    found = sterile.solve(model)
+    # exactly: a product of what is not negative
+    assert float(jnp.min(found.f)) >= 0.0

@@ -144,7 +144,8 @@ def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=Non
     q = jnp.exp(log_q)
     own = jnp.log(clock.q)
     clipped = jnp.clip(log_q, own[0], own[-1])
-    survival = interpolate(clipped, own, survival)
+    # a spline rings about nothing, where all have been absorbed
+    survival = jnp.maximum(interpolate(clipped, own, survival), 0.0)
     f_mixing = 2.0 * jnp.maximum(interpolate(clipped, own, mixed.f), 0.0)
     f_mixing = jnp.where(log_q > own[-1], 0.0, f_mixing)
     f_before = _resampled(log_q, start)
