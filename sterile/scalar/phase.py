@@ -30,7 +30,7 @@ from sterile.scalar.resonance import (
 from sterile.scalar.rosenbrock import NODES, polynomial_weights
 from sterile.scalar.step import implicit_step
 from sterile.scalar.tables import has_tables, is_late, kernels, parts_of
-from sterile.scalar.wall import graded_step
+from sterile.scalar.wall import changes_fast, step_in_parts
 
 
 def _enhancement(model, plasma, grid, temperature_gev):
@@ -242,13 +242,17 @@ def run_phase(
         def one_step(carry, inputs):
             around, slope, first_broken = inputs
 
-            def graded(carry):
-                return graded_step(advance, particle, yields, around, step, carry)
+            def in_parts(carry):
+                return step_in_parts(advance, particle, yields, around, step, carry, first_broken)
 
             whole = advance(particle, yields, around, slope, step, carry)
             if jumps and not late:
-                parts = jax.lax.cond(anywhere(first_broken), graded, lambda _: whole, carry)
-                whole = jax.tree.map(lambda *one: jnp.where(first_broken, *one), parts, whole)
+                divided = first_broken
+                if not by_moments and particle.peak is not None:
+                    fast = changes_fast(particle, around, step, carry[0], carry[2])
+                    divided = divided | jax.lax.stop_gradient(fast)
+                parts = jax.lax.cond(anywhere(divided), in_parts, lambda _: whole, carry)
+                whole = jax.tree.map(lambda *one: jnp.where(divided, *one), parts, whole)
             carry = whole
             return carry, carry
 

@@ -20,6 +20,7 @@ _PROMPT = 1e4  # S <-> N N per Hubble time beyond which a step no longer resolve
 _HOT = 30.0  # T/m_S down to which steps are too long for a rate that grows as it equilibrates
 _HELD = 30.0  # L/H, and L over decays, at which rates that begin suddenly are held
 _LASING = 2.0
+_LEAST = 0.2  # of a loss, over what is added in it
 # power of 1/T: a factor of 1.6 a step of 0.0375; 2.0 leaves a light S beside N without a number
 _RELEASE = 12
 # occupation below which S is gone; its inverse fourth power, times 1/H, must not overflow: second
@@ -228,6 +229,22 @@ def surroundings_of(particle, thermal, operator) -> Surroundings:
     return Surroundings(thermal, operator, p, e, equilibrium, source, decay, free, to_bath, gain)
 
 
+def loss_matrix(particle, operator, f):
+    """dL[f]/df, (n, n): the operator, but where what it subtracts leaves too little of L[f].
+
+    The resonance reads f over a thermal shape between momenta, with weights of both signs. Where
+    that ratio jumps from one momentum to the next they may leave nothing of a mode's loss, or less,
+    and the mode grows without end. Of a thermal shape they leave 0.84 of what is added, of one of
+    0.7 or 1.5 times the temperature more than 0.2; where they leave less, L[f] is 1e-7 of its
+    largest and off by factors.
+    """
+    if particle.peak is None:
+        return operator
+    added = jnp.maximum(operator, 0.0)
+    starved = operator @ f < _LEAST * (added @ f)
+    return jnp.where(starved[:, None], _LEAST * added, operator)
+
+
 def rates_at(particle, around: Surroundings, f) -> Rates:
     """Rates for occupation f."""
     equilibrium, source = around.equilibrium, around.source
@@ -236,6 +253,8 @@ def rates_at(particle, around: Surroundings, f) -> Rates:
         loss, source = both[:, 0], both[:, 1]
     else:
         loss = around.operator @ f
+    if particle.peak is not None:
+        loss = jnp.maximum(loss, _LEAST * (jnp.maximum(around.operator, 0.0) @ f))
     if around.to_bath is not None:
         loss, source = loss + around.to_bath, source + around.to_bath
     source = source * equilibrium

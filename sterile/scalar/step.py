@@ -23,6 +23,7 @@ from sterile.scalar.rates import (
     expansion,
     fastest_rate,
     fullest,
+    loss_matrix,
     occupation,
     rates_at,
 )
@@ -208,15 +209,16 @@ def _start_of_step(particle, around: Surroundings, yields, step, f, decayed, res
     yield_row = yields * rates.decay * stretch / hubble
     heat_row = number * rates.energy_gev * rates.decay * stretch
     heat_row = heat_row / (hubble * thermal.comoving_gev**4)
-    pull = -g[:, None]
+    pull = -g[:, None] * loss_matrix(particle, operator, f)
     diagonal = drift - blocking * (rates.loss + rates.decay) / hubble
     if particle.stimulated:
         gain = rates.equilibrium / scale
-        pull = jnp.expand_dims(blocking, 1) * (pull + gain[:, None] * rates.equilibrium[None, :])
+        made = gain[:, None] * operator * rates.equilibrium[None, :]
+        pull = jnp.expand_dims(blocking, 1) * (pull + made)
         diagonal = diagonal - jnp.where(held, 0.0, net * scale / hubble)
         # f >> 1 that decays is 1 - u that grows: a step that cannot follow it would turn its sign
         diagonal = jnp.where(diagonal * step > _SWIFT, -diagonal, diagonal)
-    block = pull * operator * stretch[None, :] / hubble + jnp.diag(diagonal)
+    block = pull * stretch[None, :] / hubble + jnp.diag(diagonal)
     if particle.elastic is not None:
         hops = hopping(particle, thermal, rates)
         weight = blocking**2 / hubble / scale  # dg/df
