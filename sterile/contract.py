@@ -134,6 +134,18 @@ def pauli_checked(production: Production) -> Production:
     return replace(production, status=status)
 
 
+def error_checked(production: Production) -> Production:
+    """The production; its status says where an error was asked for and is not finite.
+
+    Any other status stays.
+    """
+    if production.error is None:
+        return production
+    unknown = (production.status == 0) & ~jnp.isfinite(production.error.largest())
+    status = jnp.where(unknown, jnp.int32(Status.ERROR_UNKNOWN), production.status)
+    return replace(production, status=status)
+
+
 def abundance_per_kev() -> float:
     """Omega h^2/(m_N/keV)/Y_N = s_0/(rho_c/h^2), 275.9: entropy counting with g_s0 = 3.931."""
     entropy = 2.0 * np.pi**2 / 45.0 * ENTROPY_DEGREES_OF_FREEDOM_TODAY

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from spectra.precision import require_x64
 from spectra.programs import program
 from sterile.bath import expansion
-from sterile.contract import Grid, Production, pauli_checked
+from sterile.contract import Grid, Production, error_checked, pauli_checked
 from sterile.mechanisms import mechanism_of
 from sterile.models import Model, Plasma
 from sterile.status import Status, is_failure
@@ -112,4 +112,4 @@ def _refine(model, plasma, grid, tolerance, refinement) -> Production:
 def solve_compiled(model, plasma, grid, error_estimate=False) -> Production:
     """:func:`solve` without its checks, compiled once per grid."""
     made = mechanism_of(model).solve(model, expansion.tabulated(plasma), grid, error_estimate)
-    return pauli_checked(dataclasses.replace(made, plasma=plasma))
+    return error_checked(pauli_checked(dataclasses.replace(made, plasma=plasma)))

@@ -24,6 +24,7 @@ class Status(enum.IntEnum):
     TOLERANCE_NOT_MET = 24
     OCCUPATION_ABOVE_ONE = 25
     ASYMMETRY_JUMPS = 26
+    ERROR_UNKNOWN = 27
     EVALUATION_FAILED = 40
     WORKER_DIED = 41
 
@@ -60,6 +61,10 @@ MESSAGES = {
         "known only roughly; look at the estimated errors, or solve on a finer grid, and do not "
         "rely on derivatives"
     ),
+    Status.ERROR_UNKNOWN: (
+        "the coarser solution that the error is estimated from gave no finite number: the numbers "
+        "stand, how far they are off is not known; compare with a finer grid"
+    ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"
     ),
@@ -71,7 +76,12 @@ MESSAGES = {
 
 
 # of production's codes, those that leave a result to use
-_CAVEATS = (Status.TOLERANCE_NOT_MET, Status.OCCUPATION_ABOVE_ONE, Status.ASYMMETRY_JUMPS)
+_CAVEATS = (
+    Status.TOLERANCE_NOT_MET,
+    Status.OCCUPATION_ABOVE_ONE,
+    Status.ASYMMETRY_JUMPS,
+    Status.ERROR_UNKNOWN,
+)
 
 
 def is_failure(code: Any) -> Any:
@@ -93,6 +103,7 @@ _OF_NUMERICS = (
     Status.NOT_CONVERGED,
     Status.TOLERANCE_NOT_MET,
     Status.ASYMMETRY_JUMPS,
+    Status.ERROR_UNKNOWN,
     Status.EVALUATION_FAILED,
     Status.WORKER_DIED,
 )

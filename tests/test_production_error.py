@@ -1,13 +1,16 @@
 """Error estimates: above the true error of every reference, and what a tolerance does."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import pytest
 from production_cases import PAPER, golden, model_and_plasma
 
 import sterile
+from sterile.contract import error_checked
 from sterile.scalar.accuracy import FLOOR, refined, rescaled
 from sterile.scalar.grids import FREEZE_IN, FREEZE_OUT, FREEZE_OUT_NARROW
-from sterile.status import Status
+from sterile.status import Status, is_failure, is_numerical
 
 CONTACT = sterile.Plasma(contact_only=True, constant_g=106.75, dark_sector_in_hubble=False)
 MODEL = sterile.ScalarDecay(500.0, 1e-8, 1e-9)
@@ -72,6 +75,42 @@ def test_bound_on_a_refined_grid():
     model = sterile.ScalarDecay(57.0, 1e-4, 1e-9)
     production = sterile.solve(model, PAPER, error_estimate=True)
     finer = sterile.solve(model, PAPER, refined(production.grid))
+    for key in ("yield_n", "q_mean"):
+        true = jnp.abs(getattr(production, key) / getattr(finer, key) - 1.0)
+        assert float(true) < float(getattr(production.error, key))
+
+
+@pytest.mark.invariants
+def test_a_status_says_that_the_error_is_unknown():
+    made = sterile.solve(sterile.DodelsonWidrow(7.1, 1e-9), error_estimate=True)
+    assert int(made.status) == 0
+    for lost in (jnp.nan, jnp.inf):
+        error = dataclasses.replace(made.error, q_mean=jnp.asarray(lost))
+        unknown = dataclasses.replace(made, error=error)
+        assert int(error_checked(unknown).status) == Status.ERROR_UNKNOWN
+        # what is worse stays
+        failed = dataclasses.replace(unknown, status=jnp.int32(Status.NOT_CONVERGED))
+        assert int(error_checked(failed).status) == Status.NOT_CONVERGED
+    assert int(error_checked(made).status) == 0
+    assert not is_failure(Status.ERROR_UNKNOWN) and is_numerical(Status.ERROR_UNKNOWN)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+@pytest.mark.parametrize(
+    "point, effects",
+    [
+        ((25.986, 1.00780e-4, 4.9504e-8), {}),
+        ((9.5191, 3.8987e-5, 5.3714e-8), {"elastic_scattering": True}),
+    ],
+)
+def test_bound_where_fast_scalars_leave_the_resonance(point, effects):
+    # decays keep S from its balance, and rates of fast S fall by e^1.5 in a step of the coarser
+    # grid: it swung, and the estimate was NaN
+    model, plasma = sterile.ScalarDecay(*point), sterile.Plasma(**effects)
+    production = sterile.solve(model, plasma, error_estimate=True)
+    finer = sterile.solve(model, plasma, refined(production.grid))
+    assert float(production.error.largest()) < 1e-2
     for key in ("yield_n", "q_mean"):
         true = jnp.abs(getattr(production, key) / getattr(finer, key) - 1.0)
         assert float(true) < float(getattr(production.error, key))
