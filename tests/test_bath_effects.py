@@ -1,5 +1,7 @@
 """Quantum statistics, the crossover and the running width: parts, limits, independent integrals."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -392,3 +394,34 @@ def test_light_scalars_solve_in_a_crossover(point, effects):
         # in equilibrium from T_c on, whenever exactly it begins
         step = sterile.solve(model, sterile.Plasma(**effects))
         assert made.yield_n == pytest.approx(float(step.yield_n), rel=1e-5)
+
+
+@pytest.mark.invariants
+@pytest.mark.slow
+def test_fast_decays_through_the_crossover_do_not_depend_on_the_step():
+    # Gamma = 2e4 H(m_S): rates were held at 30 H, below decays, so that S that should have been
+    # made was not: Y_N was 0.403, with twice the steps 0.404, and a number off by 4e-3
+    effects = {"electroweak_transition": "crossover", "bath_statistics": "quantum"}
+    plasma = sterile.Plasma(**effects, elastic_scattering=True, higgs_width="running")
+    model = sterile.ScalarDecay(63.33, 1.225e-6, 9.556e-6)
+    grid = sterile.choose_grid(model, plasma)
+    made, finer = (
+        sterile.solve(model, plasma, dataclasses.replace(grid, coupled_steps=steps))
+        for steps in (grid.coupled_steps, 2 * grid.coupled_steps)
+    )
+    # 8e-7 measured
+    assert made.yield_n == pytest.approx(float(finer.yield_n), rel=1e-5)
+    # 2.3e-4 measured: the lattice
+    assert made.yield_n_spectrum == pytest.approx(float(made.yield_n), rel=5e-4)
+
+
+@pytest.mark.invariants
+@pytest.mark.slow
+def test_soft_modes_that_lase_at_the_transition_while_s_decays():
+    # 500 decays a Hubble time pull while stimulated emission fills: parts of the first step that
+    # grow by 3 ended as NON_FINITE
+    plasma = sterile.Plasma(bath_statistics="quantum")
+    made = sterile.solve(sterile.ScalarDecay(32.0305, 6.0936e-7, 5.44597e-6), plasma)
+    assert not is_failure(int(made.status))
+    # what the status allows
+    assert made.yield_n_spectrum == pytest.approx(float(made.yield_n), rel=1e-3)
