@@ -68,13 +68,18 @@ def test_another_device_gives_the_same():
 
 
 @pytest.mark.invariants
+def test_an_unknown_way_is_named():
+    with pytest.raises(ValueError, match="hierarchies = 'ever' is unknown"):
+        sterile.evaluate_many(_relics(MASSES), hierarchies="ever")
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
 def test_hot_points_can_be_left_and_are_named():
     masses = np.array([0.03, 1.0, 0.1])
     points = sterile.evaluate_many(_relics(masses), hierarchies="never")
     left = spectra.Status.HIERARCHIES_NEEDED
     assert points.status.tolist() == [left, 0, left]
-    with pytest.raises(ValueError, match="hierarchies = 'ever' is unknown"):
-        sterile.evaluate_many(_relics(masses), hierarchies="ever")
 
 
 @pytest.mark.slow
