@@ -367,6 +367,7 @@ def test_solve_with_a_given_mass(run, tmp_path):
     assert answer["omega_h2"] == pytest.approx(275.9 * 7.1 * answer["yield_n"], rel=3e-4)
 
 
+@pytest.mark.slow
 def test_another_cosmology_is_made_with_progress_and_cached(transfer, tmp_path, monkeypatch):
     from importlib import resources
 

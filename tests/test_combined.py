@@ -288,6 +288,7 @@ def test_what_a_configuration_of_a_sum_refuses(text, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_x_ray_limits_of_a_sum(monkeypatch):
     """A mechanism with a mixing angle beside one without: as one species, and as two."""

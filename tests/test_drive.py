@@ -120,6 +120,7 @@ def half_mode_of(cosmology):
     return jnp.log(spectra.half_mode(curve, cosmology).k_t2_half_h_mpc)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_a_traced_cosmology_changes_no_value():
     drive = drive_function()

@@ -192,6 +192,7 @@ def test_a_traced_solution_needs_its_grid():
         jax.jit(lambda y: sterile.solve(sterile.ScalarDecay(100.0, 1e-8, y), low).yield_n)(1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_number_balances_where_kination_ends_while_s_is_made():
     # H falls as T^3: S decays while it is made though Gamma < H at T = m_S; 7e-3 was lost

@@ -440,6 +440,7 @@ def test_the_command_and_the_option_say_the_same(run, tmp_path):
         assert one["text"] in text
 
 
+@pytest.mark.slow
 @pytest.mark.cli
 def test_a_spectrum_of_another_program_is_explained_as_far_as_it_can_be(run, tmp_path):
     np.savetxt(tmp_path / "psd.dat", np.column_stack([Q, np.exp(-Q)]))

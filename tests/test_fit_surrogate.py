@@ -107,6 +107,7 @@ def test_draws_are_those_of_the_posterior_whatever_the_surrogate(name, factor, s
     assert proposed.mean() == pytest.approx(0.9)
 
 
+@pytest.mark.slow
 @pytest.mark.analytic
 def test_walls_and_a_surrogate_that_puts_them_in_the_wrong_place():
     axes = np.linspace(0.1, 0.8, 401), np.linspace(-6.0, 6.0, 401)
@@ -141,6 +142,7 @@ def test_where_nothing_comes_out_nothing_is_drawn():
     assert statistics["diverging"].sum() > 100
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_the_surrogate_is_frozen_after_the_warm_up():
     chain = begin(WALLED, jnp.asarray([0.38, 0.0]), jax.random.PRNGKey(1), SAMPLER)
@@ -157,7 +159,9 @@ def test_the_surrogate_is_frozen_after_the_warm_up():
 
 
 @pytest.mark.invariants
-@pytest.mark.parametrize("cut", [7, 37, 55])
+@pytest.mark.parametrize(
+    "cut", [7, *(pytest.param(cut, marks=pytest.mark.slow) for cut in (37, 55))]
+)
 def test_a_chain_cut_and_resumed_has_the_same_bits(cut):
     start, key = jnp.asarray([0.38, 0.0]), jax.random.PRNGKey(5)
     whole = begin(WALLED, start, key, SAMPLER)

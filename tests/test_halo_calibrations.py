@@ -67,6 +67,7 @@ def test_ranges():
         halo_suppression(masses, relic, calibration="schneider")
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_against_the_sharp_k_mass_function():
     # of a thermal relic they agree to a fifth where the ratio is above one half; below, haloes
@@ -80,6 +81,7 @@ def test_against_the_sharp_k_mass_function():
         assert np.abs(found / sharp_k - 1.0).max() < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 @pytest.mark.parametrize("calibration", CALIBRATIONS)
 def test_derivatives(calibration):

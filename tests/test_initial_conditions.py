@@ -24,6 +24,7 @@ def chain(initial_conditions, tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_the_ratio_of_the_snapshots_is_the_models(initial_conditions, chain):
     """Same phases, a tenth of the amplitude, so that all is linear (1e-4).

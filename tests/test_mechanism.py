@@ -47,6 +47,7 @@ def test_derivatives_go_through_the_whole_pipeline():
     assert float(jax.grad(mass)(math.log(1e-17))) == pytest.approx(-1.0, abs=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_many_at_once_are_as_one_by_one():
     widths = np.geomspace(1e-18, 1e-16, 3)

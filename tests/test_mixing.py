@@ -53,6 +53,7 @@ def test_without_asymmetry_both_solvers_agree():
     np.testing.assert_allclose(resonant.f_n, resonant.f_nbar, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_no_dependence_on_where_bins_lie():
     """From 200 to 1600 cells, and four times the steps: 0.1 % (3200: see docs/mixing.md)."""

@@ -111,6 +111,7 @@ def test_low_reheating_against_its_integral(reheating):
     np.testing.assert_allclose(np.asarray(found.f)[chosen], expected, rtol=3e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_an_asymmetry_is_diluted_by_entropy():
     # mixing so little that it keeps the asymmetry; g constant, so that n_L/T^3 ~ (c/T)^3

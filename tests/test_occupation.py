@@ -47,6 +47,7 @@ def test_which_status_wins():
     assert int(worst(codes[:1])) == 0
 
 
+@pytest.mark.slow
 def test_a_point_says_so(tmp_path):
     for largest, status in ((0.9, 0), (3.0, Status.OCCUPATION_ABOVE_ONE)):
         model = sterile.SpectrumFile(7.0, 0.1, file=file_with(tmp_path, largest))

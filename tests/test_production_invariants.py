@@ -13,7 +13,13 @@ from sterile.status import is_failure
 
 @pytest.mark.invariants
 @pytest.mark.parametrize(
-    "name", ["freeze_in_10", "strong_200", "mixed_100", "thermal_below_resonance_5"]
+    "name",
+    [
+        "freeze_in_10",
+        "strong_200",
+        "mixed_100",
+        pytest.param("thermal_below_resonance_5", marks=pytest.mark.slow),
+    ],
 )
 def test_every_scalar_gives_two_neutrinos(name):
     # the moment of F_N, an integral over the history, against the decays counted on the way:
@@ -87,6 +93,7 @@ _WALL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 @pytest.mark.parametrize("values", _WALL)
 def test_number_balances_at_the_electroweak_step(values):
@@ -97,6 +104,7 @@ def test_number_balances_at_the_electroweak_step(values):
     assert float(production.yield_n_spectrum) == pytest.approx(float(production.yield_n), rel=5e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.invariants
 def test_the_first_step_below_the_electroweak_temperature_is_converged():
     # Y_N where the step in parts decides, against steps four times shorter: 1e-5 and 3e-5 measured

@@ -142,6 +142,7 @@ def test_redshifts_out_of_range_are_refused(z):
         spectra.species_transfer(thermal(), z=np.array(z, dtype=float), k_h_mpc=K)
 
 
+@pytest.mark.slow
 @pytest.mark.gradients
 def test_derivatives_in_share_and_redshift():
     """Forward equals reverse equals finite difference."""

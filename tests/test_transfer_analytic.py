@@ -164,6 +164,7 @@ def test_nothing_fast_is_taken_for_slow():
         assert abs(overdensity) < 1e-3 * abs(drive.response_cold[-1, -1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mass_kev", [0.5, 2.0, 20.0])
 def test_half_the_time_nodes_change_little(mass_kev):
     """Converged in time: 1e-4 of T^2 down to 1e-3 with half the nodes, so far less with all."""

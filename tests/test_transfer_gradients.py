@@ -145,6 +145,7 @@ def test_derivative_in_every_coefficient(name):
     np.testing.assert_allclose(forward, difference, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_second_derivatives_in_the_kernel():
     """Fisher matrices and Newton steps: forward over reverse, reverse over reverse."""
     drive, external, kernel = small_system()

@@ -48,6 +48,7 @@ def dense():
     }
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True)
 @example(name="decay", nodes=60, spacing=0.0, low=LOWEST, cut=1.0)
 @example(name="two bumps", nodes=120, spacing=1.0, low=0.05, cut=0.5)

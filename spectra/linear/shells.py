@@ -102,8 +102,8 @@ def sums_error(particles: Particles, shells: Shells, crossed: Array) -> Array:
     Of sums over what matter does to free particles, about: 1 / (1 + (k u D)^2), with ``crossed``
     (n,) = k D, wavenumbers times the distance that u = 1 goes.
     """
-    felt = 1.0 / (1.0 + (crossed[:, None] * jnp.exp(particles.ln_u)) ** 2) @ particles.share
-    of_shells = 1.0 / (1.0 + (crossed[:, None] * shells.speed) ** 2) @ shells.number
+    felt = 1.0 / (1.0 + (crossed[:, None] * jnp.exp(particles.ln_u)[None]) ** 2) @ particles.share
+    of_shells = 1.0 / (1.0 + (crossed[:, None] * shells.speed[None]) ** 2) @ shells.number
     return jnp.max(jnp.abs(of_shells - felt))
 
 
