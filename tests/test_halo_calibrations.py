@@ -81,9 +81,14 @@ def test_against_the_sharp_k_mass_function():
         assert np.abs(found / sharp_k - 1.0).max() < 0.2
 
 
-@pytest.mark.slow
 @pytest.mark.gradients
-@pytest.mark.parametrize("calibration", CALIBRATIONS)
+@pytest.mark.parametrize(
+    "calibration",
+    [
+        pytest.param(name, marks=() if name == "stuecker2021-subhaloes" else pytest.mark.slow)
+        for name in CALIBRATIONS
+    ],
+)
 def test_derivatives(calibration):
     def ratio(x):
         curve = shape_transfer(Shape(jnp.exp(x[0]), x[1], -5.0), K)
