@@ -60,11 +60,17 @@ def particles_of(species, shares: Array, cosmology: Cosmology, number: Array, dr
     ``number`` (ny,): their histogram on the drive's grid of ln u.
     """
     points = [velocity_points(dm, cosmology) for dm in species]
+    ln_u = jnp.concatenate([ln_u for ln_u, _ in points])
+    given = jnp.concatenate([share * each for share, (_, each) in zip(shares, points)])
     blurred = jnp.convolve(jax.lax.stop_gradient(number), jnp.asarray(_BLUR), mode="same")
+    grid_ln_u = drive.ln_u_first + drive.dy * np.arange(number.shape[0] + 0.0)
+    # what the histogram drops as too fast is dropped here, too: polynomials made for the rest grow
+    # without bound there
+    known = ln_u <= grid_ln_u[-4]
     return Particles(
-        jnp.concatenate([ln_u for ln_u, _ in points]),
-        jnp.concatenate([share * each for share, (_, each) in zip(shares, points)]),
-        drive.ln_u_first + drive.dy * np.arange(number.shape[0] + 0.0),
+        jnp.where(known, ln_u, grid_ln_u[-4]),
+        jnp.where(known, given, 0.0),
+        grid_ln_u,
         jnp.maximum(blurred, 0.0),
     )
 
