@@ -18,6 +18,7 @@ import jax.numpy as jnp  # noqa: E402
 import spectra  # noqa: E402
 import sterile  # noqa: E402
 from spectra import programs  # noqa: E402
+from spectra.linear import velocity_grid, without_particles  # noqa: E402
 from spectra.structure import (  # noqa: E402
     all_verdicts,
     published_bounds,
@@ -68,7 +69,10 @@ def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
     relics = reference_relics(reference_masses())
     point = sterile.evaluate(model)
     made = point.production
-    follow = (made.q, made.f, made.yield_n, made.status, jnp.asarray(5e7), cosmology, None)
+    today = (made.q, made.f, made.yield_n, jnp.asarray(5e7), cosmology, None, jnp.asarray(0.12))
+    today = (*today, velocity_grid(drive, cosmology))
+    relic = pipeline.relic(*today)
+    slow = without_particles(relic.velocities), relic.too_heavy, made.status
     measured = pipeline.measured_of(vars(point))
     judged = (point.spectrum, point.transfer, cosmology, power, relics, measured)
     masses = all_verdicts.REFERENCE_MASSES_KEV
@@ -76,7 +80,8 @@ def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
     return [
         ("solve", production.solve_compiled, (model, plasma, grid, False)),
         ("solve with error", production.solve_compiled, (model, plasma, grid, True)),
-        ("structure", pipeline.follow, (*follow, jnp.asarray(0.12), drive, power, "never")),
+        ("relic", pipeline.relic, today),
+        ("structure", pipeline.structure, (*slow, cosmology, drive, power, "never")),
         ("verdicts", all_verdicts._judge, (*judged, masses, (), published_bounds())),
         ("bounds", bounds._report, (model, bounded, cosmology, None)),
     ]

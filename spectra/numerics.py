@@ -1,11 +1,16 @@
-"""High-order rules on the non-uniform grids that tables come on."""
+"""High-order rules on the non-uniform grids that tables come on.
+
+They are jitted: outside of a program each would be a dozen of them, compiled for every length.
+"""
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 
+@jax.jit
 def integral_weights(x: Array) -> Array:
     """Weights w with sum(w y) = integral of y over x, fourth order in the spacing.
 
@@ -39,6 +44,7 @@ def integral_weights(x: Array) -> Array:
 _STENCIL = 6
 
 
+@jax.jit
 def interpolate(x_new: Array, x: Array, y: Array) -> Array:
     """Lagrange interpolation of y(x) by the polynomial through the six nearest nodes.
 
@@ -82,6 +88,7 @@ def lagrange(offset, count: int) -> list:
     ]
 
 
+@jax.jit
 def monotone_cubic(x_new: Array, x: Array, y: Array) -> Array:
     """y(x) by cubics with a continuous slope that rise and fall only where the data do.
 

@@ -4,6 +4,7 @@ import math
 from functools import partial
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -119,6 +120,7 @@ def check_distribution(f: np.ndarray) -> None:
         raise ValueError("spectrum f is zero everywhere; give a distribution with particles in it")
 
 
+@partial(jax.jit, static_argnames="power")
 def moment(spectrum: Spectrum, power: float) -> Array:
     """Integral of q^(2 + power) f dq over the table, scalar.
 

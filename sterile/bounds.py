@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -125,6 +126,7 @@ def tremaine_gunn_mass_kev(
     return mass_kg * SPEED_OF_LIGHT_M_S**2 / (1e3 * ELEMENTARY_CHARGE_C)
 
 
+@jax.jit
 def extra_radiation(spectrum: Spectrum, scale_factor, cosmology: Cosmology) -> Array:
     """Delta N_eff of N at a scale factor: 3 times its pressure over one neutrino's density."""
     temperature = spectrum.temperature_ratio * photon_temperature_gev(cosmology)

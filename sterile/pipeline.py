@@ -12,7 +12,19 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
-from spectra.linear import HIERARCHIES_EFFORT, Drive, Transfer, drive_for, transfer
+from spectra.linear import (
+    HIERARCHIES_EFFORT,
+    Drive,
+    Transfer,
+    Velocities,
+    VelocityGrid,
+    drive_for,
+    own_wavenumbers,
+    transfer_of,
+    velocities_of,
+    velocity_grid,
+    without_particles,
+)
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
 from spectra.programs import effort_at_least, program
@@ -159,7 +171,7 @@ def compile_rest(
     given = _given(production, model)
     target = target_of(model, mass_kev, omega_h2)
     drive = drive_for(cosmology, drive)
-    return follow.ahead(*given, cosmology, *target, drive, power, "never")
+    return follow_ahead(*given, cosmology, *target, drive, power, "never")
 
 
 def measured_of(fields: Mapping[str, Any]) -> Measured:
@@ -226,7 +238,23 @@ def point_of(made: Made, cosmology, target, drive, power, hierarchies) -> Point:
     )
 
 
-@program
+class Relic(eqx.Module):
+    """What N is today.
+
+    Attributes
+    ----------
+    spectrum, omega_h2, lambda_fs_mpc : as in :class:`Point`.
+    too_heavy : bool, whether the mass is above what can be made.
+    velocities : :class:`spectra.linear.Velocities`.
+    """
+
+    spectrum: Spectrum
+    omega_h2: Array
+    lambda_fs_mpc: Array
+    too_heavy: Array
+    velocities: Velocities
+
+
 def follow(
     q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power, hierarchies
 ) -> dict:
@@ -236,22 +264,64 @@ def follow(
     None. ``mass_kev``: m_N [keV], or None: then ``omega_h2`` fixes it. ``hierarchies``: as for
     :func:`spectra.transfer`.
     """
+    given = q, f, yield_n, heaviest_kev, cosmology, mass_kev, omega_h2
+    made = relic(*given, velocity_grid(drive, cosmology))
+    asked = _asked(made, hierarchies), made.too_heavy, code, cosmology, drive, power, hierarchies
+    return _fields(made, structure(*asked))
+
+
+def follow_ahead(
+    q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power, hierarchies
+) -> dict:
+    """Begin to compile :func:`follow` in the background: its result with shapes for arrays."""
+    given = q, f, yield_n, heaviest_kev, cosmology, mass_kev, omega_h2
+    made = relic.ahead(*given, velocity_grid(drive, cosmology))
+    asked = _asked(made, hierarchies), made.too_heavy, code, cosmology, drive, power, hierarchies
+    return _fields(made, structure.ahead(*asked))
+
+
+def _asked(made: Relic, hierarchies: str) -> Velocities:
+    """What :func:`structure` asks of a relic."""
+    velocities = made.velocities
+    return without_particles(velocities) if hierarchies == "never" else velocities
+
+
+def _fields(made: Relic, found: dict) -> dict:
+    return {
+        "mass_kev": made.spectrum.mass_kev,
+        "omega_h2": made.omega_h2,
+        "lambda_fs_mpc": made.lambda_fs_mpc,
+        "spectrum": made.spectrum,
+        **found,
+    }
+
+
+@program
+def relic(q, f, yield_n, heaviest_kev, cosmology, mass_kev, omega_h2, grid: VelocityGrid) -> Relic:
+    """What depends on the length of the table of F_N: a small program for each."""
     mass = relic_mass_kev(yield_n, omega_h2) if mass_kev is None else mass_kev
     spectrum = Spectrum(q, f, mass, 1.0)
-    curve = transfer(spectrum, cosmology, drive=drive, hierarchies=hierarchies)
+    heaviest = jnp.inf if heaviest_kev is None else heaviest_kev
+    return Relic(
+        spectrum=spectrum,
+        omega_h2=abundance_per_kev() * spectrum.mass_kev * yield_n,
+        lambda_fs_mpc=free_streaming(spectrum, cosmology),
+        too_heavy=spectrum.mass_kev > heaviest,
+        velocities=velocities_of((spectrum,), jnp.ones(1), grid),
+    )
+
+
+@program
+def structure(velocities, too_heavy, code, cosmology, drive, power, hierarchies) -> dict:
+    """From velocities to structure: one program, whatever made them."""
+    curve = transfer_of(velocities, cosmology, drive, own_wavenumbers(drive), hierarchies)
     measured = measure(curve, power, cosmology)
     # a caveat of production goes before one of structure, but hides no failure
     status = jnp.where((code == 0) | is_failure(curve.status), curve.status, code)
-    if heaviest_kev is not None:
-        above = spectrum.mass_kev > heaviest_kev
-        status = jnp.where(above, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
+    status = jnp.where(too_heavy, Status.MASS_ABOVE_KINEMATIC_LIMIT, status)
     status = jnp.where(is_failure(code), code, status)
     return {
-        "mass_kev": spectrum.mass_kev,
-        "omega_h2": abundance_per_kev() * spectrum.mass_kev * yield_n,
-        "lambda_fs_mpc": free_streaming(spectrum, cosmology),
         **measured.numbers(),
-        "spectrum": spectrum,
         "transfer": curve,
         "half_mode": measured.half_mode,
         "status": status.astype(jnp.int32),

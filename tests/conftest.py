@@ -33,6 +33,8 @@ os.environ.setdefault(
     + " --xla_cpu_use_fusion_emitters=false"
     * (tuple(map(int, version("jaxlib").split(".")[:2])) < (0, 11)),
 )
+# looking for garbage takes a twelfth of the time of tracing
+gc.set_threshold(50_000, 50, 100)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ["STERILE_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

@@ -63,22 +63,28 @@ def test_a_loss_is_not_read_as_a_gain(stimulated):
     particle = _particle(stimulated)
     thermal = rates.thermal_at(jnp.asarray(-5.0), jnp.asarray(-5.0), sterile.Plasma())
     around = rates.surroundings_of(particle, thermal, operator)
+    loss_of = jax.jit(lambda f: rates.rates_at(particle, around, f).loss)
     smooth, jumping = jnp.array([0.3, 0.2, 0.1]), jnp.array([0.03, 0.02, 0.4])
     exact = operator @ smooth
-    np.testing.assert_array_equal(rates.rates_at(particle, around, smooth).loss, exact)
-    loss = rates.rates_at(particle, around, jumping).loss
+    np.testing.assert_array_equal(loss_of(smooth), exact)
+    loss = loss_of(jumping)
     assert float((operator @ jumping)[2]) < 0.0 < float(loss[2])
     # the others' as they are; two ways to sum differ by rounding
     np.testing.assert_allclose(loss[:2], (operator @ jumping)[:2], rtol=1e-14)
     found = rates.loss_matrix(particle, operator, jumping)
-    slope = jax.jacfwd(lambda f: rates.rates_at(particle, around, f).loss)(jumping)
+    slope = jax.jit(jax.jacfwd(loss_of))(jumping)
     np.testing.assert_allclose(found, slope, rtol=1e-14)
     # and the step's own matrix is that of its equation
     carry = jumping, jnp.asarray(1e-4), jnp.asarray(1e-3)
     yields = jnp.ones(3)
-    fit, state, jacobian = step._start_of_step(particle, around, yields, 1e-6, *carry)
-    stage = step.stage_of(particle, around, fit, yields)
-    exact = jax.jacfwd(lambda state: step.flow(particle, stage, state))(state)
+
+    @jax.jit
+    def both(carry):
+        fit, state, jacobian = step._start_of_step(particle, around, yields, 1e-6, *carry)
+        stage = step.stage_of(particle, around, fit, yields)
+        return jacobian, jax.jacfwd(lambda state: step.flow(particle, stage, state))(state)
+
+    jacobian, exact = both(carry)
     np.testing.assert_allclose(jacobian, exact, rtol=1e-10, atol=1e-12)
 
 
@@ -95,7 +101,7 @@ def test_a_stiff_rate_that_falls_is_followed_in_parts():
             thermal = rates.thermal_at(clock, jnp.asarray(-5.0), sterile.Plasma())
             return rates.surroundings_of(particle, thermal, strength * jnp.exp(-fall * node))
 
-        return jax.vmap(at)(jnp.asarray(NODES))
+        return jax.jit(jax.vmap(at))(jnp.asarray(NODES))
 
     clock = jnp.asarray(-5.0)
     thermal = rates.thermal_at(clock, clock, sterile.Plasma())
@@ -109,9 +115,11 @@ def test_a_stiff_rate_that_falls_is_followed_in_parts():
     assert not bool(wall.changes_fast(particle, steep, length, balanced, nothing))
     assert not bool(wall.changes_fast(particle, gentle, length, off, nothing))
     carry = off, nothing, nothing
-    end, *_ = wall.step_in_parts(
-        step.implicit_step, particle, jnp.ones(3), steep, length, carry, False
-    )
+    end, *_ = jax.jit(
+        lambda carry: wall.step_in_parts(
+            step.implicit_step, particle, jnp.ones(3), steep, length, carry, False
+        )
+    )(carry)
     later = jnp.exp(-steep.energy_gev[-1] / steep.thermal.temperature_gev[-1])
     # behind by E/T changing at 5 a unit of the clock beside 270 collisions: 2 %
     np.testing.assert_allclose(end / later, 1.0, atol=0.03)

@@ -87,11 +87,13 @@ def test_windows_of_a_thermal_shape(mass, form, temperature, ratio, statistics):
     factor = None
     if statistics:
 
+        @jax.jit
         def factor(s, pair):
             pauli = final_state_factor(pair, s, 4.0, temperature, -1)
-            return np.asarray(pauli * decay_enhancement(pair, temperature))
+            return pauli * decay_enhancement(pair, temperature)
 
-    found = thermal_windows(peak, own, momenta, mass, factor)
+    windows = jax.jit(lambda momenta: thermal_windows(peak, own, momenta, mass, factor))
+    found = windows(momenta)
     lowest = _kinetic(momenta[0], mass)
 
     def f(p):

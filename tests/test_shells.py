@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import spectra
+from spectra.linear import velocities_of, velocity_grid
 from spectra.linear.hierarchy_growth import contents_of, matter_growth
-from spectra.linear.mixture import velocity_histogram
-from spectra.linear.shells import SHELLS, particles_of, shells_of, sums_error
+from spectra.linear.shells import SHELLS, shells_of, sums_error
 
 COSMOLOGY = spectra.Cosmology()
 
@@ -19,8 +19,7 @@ def drive():
 
 
 def _particles(species, shares, drive):
-    number, _ = velocity_histogram(species, shares, COSMOLOGY, drive)
-    return particles_of(species, shares, COSMOLOGY, number, drive)
+    return velocities_of(tuple(species), shares, velocity_grid(drive, COSMOLOGY)).particles
 
 
 def _line():

@@ -7,7 +7,7 @@ import pytest
 
 import spectra
 from spectra.linear.deposit import log_velocity_histogram
-from spectra.linear.drive_tables import integration_weights
+from spectra.linear.drive_tables import integration_weights, velocity_grid
 from spectra.linear.error_estimate import coarser
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
 from spectra.linear.transfer_function import at_wavenumbers
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.analytic
 
 # most tests use 400 momenta and this many wavenumbers: every new pair of shapes is compiled anew
 N_K = 12
+histogram = jax.jit(log_velocity_histogram)
 
 
 def decay_spectrum(n=400, low=1e-4, high=30.0, mass_kev=7.0, temperature_ratio=0.33, grid="log"):
@@ -65,7 +66,7 @@ def test_stretching_q_against_temperature_changes_nothing():
 def test_the_histogram_conserves_number_and_mean(grid, n):
     dm = decay_spectrum(n=n, grid=grid)
     drive = spectra.drive()
-    number, fast = log_velocity_histogram(dm, spectra.Cosmology(), drive)
+    number, fast = histogram(dm, velocity_grid(drive, spectra.Cosmology()))
     np.testing.assert_allclose(jnp.sum(number) + fast, 1.0, rtol=1e-12)
     u = np.exp(drive.ln_u_first + drive.dy * np.arange(number.shape[0]))
     unit = 0.33 * 2.7255 * 8.617333262e-8 / 7.0
@@ -158,9 +159,13 @@ def test_nothing_fast_is_taken_for_slow():
     drive = at_wavenumbers(spectra.drive(), np.geomspace(100.0, 290.0, N_K))
     whole = int(np.floor(drive.ln_k_shift[-1]))
     edge = drive.window_start - whole + drive.response.shape[1]
+
+    @jax.jit
+    def last(number):
+        return external_overdensity(*external_modes(number, drive), drive)[-1, -1]
+
     for node in range(edge - 5, edge + 3):
-        number = jnp.zeros(drive.sinc.shape[0]).at[node].set(1.0)
-        overdensity = external_overdensity(*external_modes(number, drive), drive)[-1, -1]
+        overdensity = last(np.eye(drive.sinc.shape[0])[node])
         assert abs(overdensity) < 1e-3 * abs(drive.response_cold[-1, -1])
 
 
@@ -170,13 +175,15 @@ def test_half_the_time_nodes_change_little(mass_kev):
     """Converged in time: 1e-4 of T^2 down to 1e-3 with half the nodes, so far less with all."""
     drive = at_wavenumbers(spectra.drive(), np.geomspace(1.0, 100.0, N_K))
     dm = decay_spectrum(mass_kev=mass_kev)
-    number, _ = log_velocity_histogram(dm, spectra.Cosmology(), drive)
-    t2 = []
-    for each in (drive, coarser(drive)):
+    number, _ = histogram(dm, velocity_grid(drive, spectra.Cosmology()))
+
+    @jax.jit
+    def ratio(each):
         external = external_overdensity(*external_modes(number, each), each)
         today = overdensities(external, kernel_table(number, each), each)
-        matter = total_matter(today[0][-1], today[1][-1], spectra.Cosmology())
-        t2.append(np.asarray(matter / each.cold_today) ** 2)
+        return total_matter(today[0][-1], today[1][-1], spectra.Cosmology()) / each.cold_today
+
+    t2 = [np.asarray(ratio(each)) ** 2 for each in (drive, coarser(drive))]
     large = t2[0] > 1e-3
     np.testing.assert_allclose(t2[1][large], t2[0][large], rtol=1e-4)
 

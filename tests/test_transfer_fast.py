@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 
 import spectra
-from spectra.linear import at_wavenumbers, cold_growth, default_wavenumbers, drive_for
+from spectra.linear import (
+    at_wavenumbers,
+    cold_growth,
+    default_wavenumbers,
+    drive_for,
+    velocities_of,
+    velocity_grid,
+)
 from spectra.linear.hierarchy_growth import contents_of, matter_growth
-from spectra.linear.mixture import velocity_histogram
-from spectra.linear.shells import particles_of, shells_of
+from spectra.linear.shells import shells_of
 from spectra.status import Status
 
 # q^-1/2 exp(-q), 1 keV, half-mode at 0.38 h/Mpc: classy 3.4.1, 45 momenta, l_max 30, tolerance 1e-7
@@ -256,8 +262,8 @@ def test_what_is_not_followed_is_in_the_estimate(mass_kev, left_out):
     drive, cosmology = spectra.drive(), spectra.Cosmology()
     relic = spectra.thermal_relic(mass_kev)
     found = spectra.transfer(relic)
-    number, _ = velocity_histogram((relic,), jnp.ones(1), cosmology, drive)
-    shells = shells_of(particles_of((relic,), jnp.ones(1), cosmology, number, drive))
+    particles = velocities_of((relic,), jnp.ones(1), velocity_grid(drive, cosmology)).particles
+    shells = shells_of(particles)
     contents = contents_of(cosmology, 0.0, shells.speed, shells.number, shells.gradient)
     k = np.asarray(found.k_h_mpc)
 

@@ -1,3 +1,4 @@
+from .deposit import VelocityGrid as VelocityGrid
 from .deposit import lagrange_six as lagrange_six
 from .drive_build import Settings as Settings
 from .drive_build import build as build
@@ -7,6 +8,7 @@ from .drive_tables import Drive as Drive
 from .drive_tables import assemble as assemble
 from .drive_tables import default_wavenumbers as default_wavenumbers
 from .drive_tables import integration_weights as integration_weights
+from .drive_tables import velocity_grid as velocity_grid
 from .drives import SHIPPED_FILE as SHIPPED_FILE
 from .drives import SHIPPED_GROWTH as SHIPPED_GROWTH
 from .drives import drive as drive
@@ -31,6 +33,11 @@ from .transfer_function import HIERARCHIES_EFFORT as HIERARCHIES_EFFORT
 from .transfer_function import at_wavenumbers as at_wavenumbers
 from .transfer_function import check_wavenumbers as check_wavenumbers
 from .transfer_function import drive_for as drive_for
+from .transfer_function import own_wavenumbers as own_wavenumbers
 from .transfer_function import transfer as transfer
+from .transfer_function import transfer_of as transfer_of
 from .transfers import Transfer as Transfer
 from .transfers import cosmology_of as cosmology_of
+from .velocities import Velocities as Velocities
+from .velocities import velocities_of as velocities_of
+from .velocities import without_particles as without_particles

@@ -2,12 +2,13 @@
 
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra.cosmology import Cosmology, photon_temperature_gev
+from spectra.constants import KELVIN_GEV
 from spectra.numerics import lagrange
 from spectra.spectrum import Spectrum
 
@@ -15,8 +16,22 @@ _KEV_GEV = 1e-6
 _QUADRATURE_TARGET = 1600  # points over the whole table
 
 
-def log_velocity_histogram(dm: Spectrum, cosmology: Cosmology, drive) -> tuple[Array, Array]:
-    """Number fractions (ny,) on the drive's ln u grid, and the fraction above it (scalar).
+class VelocityGrid(eqx.Module):
+    """``nodes`` values of ln u, ``dy`` apart from ``ln_u_first`` on, at a temperature T_CMB [K]."""
+
+    t_cmb_kelvin: Array
+    ln_u_first: Array
+    dy: float = eqx.field(static=True)
+    nodes: int = eqx.field(static=True)
+
+
+def ln_u_of(grid: VelocityGrid) -> Array:
+    """ln u of the nodes of a grid, (ny,)."""
+    return grid.ln_u_first + grid.dy * np.arange(grid.nodes + 0.0)
+
+
+def log_velocity_histogram(dm: Spectrum, grid: VelocityGrid) -> tuple[Array, Array]:
+    """Number fractions (ny,) on a grid of ln u, and the fraction above it (scalar).
 
     f is a shape-preserving cubic of ln f in ln q between the nodes (linear in q next to a zero),
     each interval is integrated by Gauss-Legendre points, and each point's particles go to six
@@ -25,18 +40,18 @@ def log_velocity_histogram(dm: Spectrum, cosmology: Cosmology, drive) -> tuple[A
     f itself whatever the table's spacing, lines narrower than the grid included; the number is
     conserved to rounding. Below the grid counts as its lowest velocity.
     """
-    ln_u, share = velocity_points(dm, cosmology)
-    ny = drive.sinc.shape[0]
-    place = (ln_u - drive.ln_u_first) / drive.dy
-    above = place > ny - 4.0
-    number, _ = spread(place, jnp.where(above, 0.0, share), ny)
+    ln_u, share = velocity_points(dm, grid)
+    place = (ln_u - grid.ln_u_first) / grid.dy
+    above = place > grid.nodes - 4.0
+    number, _ = spread(place, jnp.where(above, 0.0, share), grid.nodes)
     return number, jnp.sum(jnp.where(above, share, 0.0))
 
 
-def velocity_points(dm: Spectrum, cosmology: Cosmology) -> tuple[Array, Array]:
+def velocity_points(dm: Spectrum, grid: VelocityGrid) -> tuple[Array, Array]:
     """Points in ln u of :func:`particle_quadrature`, and the share of the particles at each."""
     ln_q, weight = particle_quadrature(dm.q, dm.f)
-    unit = dm.temperature_ratio * photon_temperature_gev(cosmology) / (dm.mass_kev * _KEV_GEV)
+    temperature = dm.temperature_ratio * (grid.t_cmb_kelvin * KELVIN_GEV)
+    unit = temperature / (dm.mass_kev * _KEV_GEV)
     return ln_q + jnp.log(unit), weight / jnp.sum(weight)
 
 

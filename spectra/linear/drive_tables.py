@@ -18,7 +18,7 @@ from jax.typing import ArrayLike
 
 from spectra.constants import SPEED_OF_LIGHT_KM_S
 from spectra.cosmology import Cosmology, as_float, hubble_mpc
-from spectra.linear.deposit import lagrange_six
+from spectra.linear.deposit import VelocityGrid, lagrange_six
 from spectra.linear.served_cosmologies import (
     ln_change,
 )
@@ -138,6 +138,13 @@ class Drive(eqx.Module):
     dy: float = eqx.field(static=True)
     window_start: int = eqx.field(static=True)
     kernel_rows: int = eqx.field(static=True)
+
+
+def velocity_grid(drive: Drive, cosmology: Cosmology) -> VelocityGrid:
+    """The drive's nodes in ln u, for particles in ``cosmology``."""
+    # carried to a cosmology, a drive keeps its temperature
+    temperature = cosmology if drive.tangents is None else drive.cosmology
+    return VelocityGrid(temperature.t_cmb_kelvin, drive.ln_u_first, drive.dy, drive.sinc.shape[0])
 
 
 def integration_weights(n: int) -> np.ndarray:

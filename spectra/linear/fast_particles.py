@@ -17,7 +17,8 @@ from jax import Array
 
 from spectra.batching import one_by_one
 from spectra.cosmology import Cosmology
-from spectra.linear.drive_tables import Drive
+from spectra.linear.deposit import ln_u_of
+from spectra.linear.drive_tables import Drive, velocity_grid
 from spectra.linear.hierarchy import Contents
 from spectra.linear.hierarchy_growth import (
     GONE,
@@ -66,7 +67,7 @@ def faster_share(number: Array, drive: Drive, speed: float) -> Array:
 
 
 def _speeds(drive: Drive) -> Array:
-    return jnp.exp(drive.ln_u_first + drive.dy * np.arange(drive.sinc.shape[0] + 0.0))
+    return jnp.exp(ln_u_of(velocity_grid(drive, drive.cosmology)))
 
 
 @remembered

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from spectra.cosmology import Cosmology, as_float
-from spectra.linear.deposit import log_velocity_histogram
+from spectra.linear.deposit import VelocityGrid, log_velocity_histogram
 from spectra.psd import abundance_doubt
 from spectra.spectrum import Spectrum, omega_h2
 from spectra.tracing import is_traced
@@ -77,8 +77,8 @@ def _given_shares(composition, count: int) -> Array:
     return shares
 
 
-def velocity_histogram(species, shares: Array, cosmology: Cosmology, drive) -> tuple[Array, Array]:
-    """Share of omega_dm per node of the drive's ln u grid (ny,), and beyond its end (scalar)."""
-    made = [log_velocity_histogram(each, cosmology, drive) for each in species]
+def velocity_histogram(species, shares: Array, grid: VelocityGrid) -> tuple[Array, Array]:
+    """Share of omega_dm per node of a grid of ln u (ny,), and beyond its end (scalar)."""
+    made = [log_velocity_histogram(each, grid) for each in species]
     number = reduce(add, (share * histogram for share, (histogram, _) in zip(shares, made)))
     return number, reduce(add, (share * fast for share, (_, fast) in zip(shares, made)))

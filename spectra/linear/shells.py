@@ -12,8 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from spectra.cosmology import Cosmology
-from spectra.linear.deposit import velocity_points
+from spectra.linear.deposit import VelocityGrid, ln_u_of, velocity_points
 
 # 12 are enough for a relic, to 1e-5 of T^2, and 20 for a log-normal of width 1.5 in ln q, to 6e-4
 # (docs/hot.md)
@@ -22,6 +21,7 @@ _POWER = 1.0 / 3.0
 # nodes are those of particles whose ln u is blurred by two cells of the drive's grid (0.08): a line
 # has all of its shells beside it then, and a derivative across it is one of a smooth function
 _BLUR = np.exp(-0.5 * (np.arange(-12.0, 13.0) / 2.0) ** 2)
+_FEWEST = 2048  # points, some of them empty
 _NARROWEST = 1e-3  # between neighbouring shells, of the mean, where there are no particles at all
 
 
@@ -54,16 +54,19 @@ class Shells(eqx.Module):
     gradient: Array
 
 
-def particles_of(species, shares: Array, cosmology: Cosmology, number: Array, drive) -> Particles:
-    """All particles of several species, whose ``shares`` (n,) of omega_dm are given.
+def particles_of(species, shares: Array, number: Array, grid: VelocityGrid) -> Particles:
+    """All particles of several species, whose ``shares`` (ns,) of omega_dm are given.
 
-    ``number`` (ny,): their histogram on the drive's grid of ln u.
+    ``number`` (ny,): their histogram on a grid of ln u. Points are filled up with empty ones to a
+    power of two: tables of many lengths give few shapes.
     """
-    points = [velocity_points(dm, cosmology) for dm in species]
+    points = [velocity_points(dm, grid) for dm in species]
     ln_u = jnp.concatenate([ln_u for ln_u, _ in points])
     given = jnp.concatenate([share * each for share, (_, each) in zip(shares, points)])
     blurred = jnp.convolve(jax.lax.stop_gradient(number), jnp.asarray(_BLUR), mode="same")
-    grid_ln_u = drive.ln_u_first + drive.dy * np.arange(number.shape[0] + 0.0)
+    empty = (0, max(_FEWEST, 1 << (ln_u.shape[0] - 1).bit_length()) - ln_u.shape[0])
+    ln_u, given = jnp.pad(ln_u, empty), jnp.pad(given, empty)
+    grid_ln_u = ln_u_of(grid)
     # what the histogram drops as too fast is dropped here, too: polynomials made for the rest grow
     # without bound there
     known = ln_u <= grid_ln_u[-4]

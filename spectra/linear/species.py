@@ -13,7 +13,6 @@ from spectra.cosmology import Cosmology
 from spectra.linear.drive_tables import Drive
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
 from spectra.linear.fast_particles import too_fast
-from spectra.linear.mixture import velocity_histogram
 from spectra.linear.transfer_function import (
     TABLE_ERROR,
     continued,
@@ -22,6 +21,7 @@ from spectra.linear.transfer_function import (
     solved_at_cosmology,
     solver_status,
 )
+from spectra.linear.velocities import without_particles
 from spectra.linear.volterra import cold_overdensities, overdensities, total_matter
 from spectra.numerics import lagrange_stencil
 from spectra.programs import program
@@ -91,15 +91,14 @@ def species_transfer(
         If a redshift is outside 0..200, and as :func:`spectra.transfer` does.
     """
     z = _check_redshifts(plain(z))
-    species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
-    return _species_transfer(species, shares, cosmology, z, drive, k)
+    velocities, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    return _species_transfer(without_particles(velocities), cosmology, z, drive, k)
 
 
 @program
-def _species_transfer(species, shares, cosmology, z, drive, k) -> SpeciesTransfer:
+def _species_transfer(velocities, cosmology, z, drive, k) -> SpeciesTransfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
-    number, gone = velocity_histogram(species, shares, cosmology, drive)
-    cold = 1.0 - jnp.sum(shares)
+    number, cold = velocities.number, velocities.cold
     modes, slow = external_modes(number, drive)
     external = external_overdensity(modes, slow + cold, drive)
     histories = overdensities(external, kernel_table(number, drive) + cold, drive)
@@ -116,9 +115,9 @@ def _species_transfer(species, shares, cosmology, z, drive, k) -> SpeciesTransfe
     )
     ratios = tuple(continued(ratio, k, drive) for ratio in ratios)
     size = jnp.abs(ratios[2])
-    missing = jnp.max(2.0 * size * ends_error(species, shares, gone, size))
+    missing = jnp.max(2.0 * size * ends_error(velocities, size))
     unresolved, needed = missing > TABLE_ERROR, too_fast(number, drive)
-    status = solver_status(ratios[2], foreign, gone, unresolved, needed)
+    status = solver_status(ratios[2], foreign, velocities.gone, unresolved, needed)
     # radiation today says what is left out of a right number; this number is wrong
     wrong = needed & (status == Status.SPECTRUM_RELATIVISTIC)
     status = jnp.where(wrong, Status.HIERARCHIES_NEEDED, status).astype(jnp.int32)

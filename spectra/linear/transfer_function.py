@@ -32,9 +32,10 @@ from spectra.linear.drive_tables import (
     at_cosmology,
     default_wavenumbers,
     interpolate_wavenumbers,
+    velocity_grid,
 )
 from spectra.linear.drives import drive as drive_of
-from spectra.linear.error_estimate import beyond_the_ends, coarser, thinned, twice
+from spectra.linear.error_estimate import coarser, twice
 from spectra.linear.external_response import external_modes, external_overdensity, kernel_table
 from spectra.linear.fast_particles import (
     check_way,
@@ -45,7 +46,7 @@ from spectra.linear.fast_particles import (
     too_fast,
 )
 from spectra.linear.hierarchy_growth import MATCHED_K_H_MPC
-from spectra.linear.mixture import species_shares, velocity_histogram
+from spectra.linear.mixture import species_shares
 from spectra.linear.remember import remembered
 from spectra.linear.served_cosmologies import (
     MATCH_TOLERANCE,
@@ -54,8 +55,8 @@ from spectra.linear.served_cosmologies import (
     require_served,
     serves,
 )
-from spectra.linear.shells import particles_of
 from spectra.linear.transfers import Transfer
+from spectra.linear.velocities import Velocities, velocities_of, without_particles
 from spectra.linear.volterra import cold_overdensity, overdensities, total_matter
 from spectra.precision import require_x64
 from spectra.programs import effort_at_least, program
@@ -75,6 +76,13 @@ _GROWTH = 4.0
 _MISSED, _HOT = 1.5, 5e-6
 # estimated error in T^2 by the momentum table above which a spectrum counts as unresolved
 TABLE_ERROR = 2e-3
+
+
+class Wavenumbers(eqx.Module):
+    """``h_mpc`` (n,) [h/Mpc] and ``driven`` (n,) the nodes of the drive that stand for them."""
+
+    h_mpc: Array | np.ndarray
+    driven: Array | np.ndarray
 
 
 def transfer(
@@ -125,27 +133,31 @@ def transfer(
         foreign cosmology comes back as ``Status.COSMOLOGY_MISMATCH`` instead.
     """
     check_way(hierarchies)
-    species, shares, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
-    return dataclasses.replace(
-        _solved(species, shares, cosmology, drive, k, hierarchies), cosmology=cosmology
-    )
+    velocities, cosmology, drive, k = prepared(dm, cosmology, drive, k_h_mpc, composition)
+    return transfer_of(velocities, cosmology, drive, k, hierarchies)
 
 
-def _solved(species, shares, cosmology, drive, k, hierarchies) -> Transfer:
+def transfer_of(
+    velocities: Velocities, cosmology: Cosmology, drive: Drive, k: Wavenumbers, hierarchies: str
+) -> Transfer:
+    """:func:`transfer` of what :func:`prepared` has checked."""
+    slow_alone = without_particles(velocities)
     drive = _with_coarse(drive)
-    given = (species, shares, cosmology, drive, k)
-    if hierarchies == "where needed" and not is_traced(given):
-        slow = _transfer(*given, None, "never")
+    given = (cosmology, drive, k)
+    if hierarchies == "where needed" and not is_traced((velocities, given)):
+        slow = _transfer(slow_alone, *given, None, "never")
         if not bool(slow.fast):
-            return slow
+            return dataclasses.replace(slow, cosmology=cosmology)
         hierarchies = "always"
     if hierarchies == "never":
-        return _transfer(*given, None, hierarchies)
+        found = _transfer(slow_alone, *given, None, hierarchies)
+        return dataclasses.replace(found, cosmology=cosmology)
     cold = drive.cold_growth if drive.tangents is None else None
     with effort_at_least(HIERARCHIES_EFFORT):
         if cold is None and drive.tangents is None and not is_traced((drive, k.h_mpc)):
             cold = cold_growth(drive, np.sort(k.h_mpc))
-        return _transfer(*given, cold, hierarchies)
+        found = _transfer(velocities, *given, cold, hierarchies)
+    return dataclasses.replace(found, cosmology=cosmology)
 
 
 def _with_coarse(drive: Drive) -> Drive:
@@ -172,13 +184,6 @@ def drive_for(cosmology: Cosmology, drive: Drive) -> Drive:
 HIERARCHIES_EFFORT = "some"
 
 
-class Wavenumbers(eqx.Module):
-    """``h_mpc`` (n,) [h/Mpc] and ``driven`` (n,) the nodes of the drive that stand for them."""
-
-    h_mpc: Array | np.ndarray
-    driven: Array | np.ndarray
-
-
 def continued(t: Array, k: Wavenumbers, drive: Drive) -> Array:
     """Ratios (..., nk) on the drive's wavenumbers at ``k``; below the first, t - 1 goes as k^2."""
     below = jnp.minimum(k.h_mpc / drive.k_h_mpc[k.driven], 1.0) ** 2
@@ -187,8 +192,8 @@ def continued(t: Array, k: Wavenumbers, drive: Drive) -> Array:
 
 def prepared(
     dm, cosmology, drive, k_h_mpc, composition
-) -> tuple[tuple[Spectrum, ...], Array, Cosmology, Drive, Wavenumbers]:
-    """Species, shares, cosmology, the drive and ``k_h_mpc``, checked as :func:`transfer` says."""
+) -> tuple[Velocities, Cosmology, Drive, Wavenumbers]:
+    """Dark matter, cosmology, the drive and ``k_h_mpc``, checked as :func:`transfer` says."""
     require_x64()
     if drive is None:
         drive = drive_of(None if is_traced(cosmology) else cosmology)
@@ -196,27 +201,30 @@ def prepared(
     if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
-    if k_h_mpc is not None:
-        k_h_mpc = wavenumbers_h_mpc(k_h_mpc, cosmology.h)
-    own = drive.k_h_mpc if k_h_mpc is None else check_wavenumbers(k_h_mpc)
-    # plain arrays where nothing is traced: what depends on them alone is then no part of a program
-    on = jnp if is_traced(own) else np
-    own = on.asarray(own)
+    velocities = velocities_of(species, shares, velocity_grid(drive, cosmology))
     if k_h_mpc is None:
-        k = default_wavenumbers(own)
-        driven = np.pad(np.arange(own.shape[0]), (k.shape[0] - own.shape[0], 0))
-    else:
-        # and where the hierarchies and the drive's equations are compared
-        all_k = on.append(on.maximum(own, LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
-        k, driven = own, np.arange(own.shape[0])
-        drive = at_wavenumbers(drive, all_k)
-    return species, shares, cosmology, drive, Wavenumbers(k, driven)
+        return velocities, cosmology, drive, own_wavenumbers(drive)
+    k = check_wavenumbers(wavenumbers_h_mpc(k_h_mpc, cosmology.h))
+    on = jnp if is_traced(k) else np
+    k = on.asarray(k)
+    # and where the hierarchies and the drive's equations are compared
+    all_k = on.append(on.maximum(k, LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
+    drive = at_wavenumbers(drive, all_k)
+    return velocities, cosmology, drive, Wavenumbers(k, np.arange(k.shape[0]))
+
+
+def own_wavenumbers(drive: Drive) -> Wavenumbers:
+    """Those of :func:`transfer` where none are given."""
+    # plain arrays where nothing is traced: what depends on them alone is then no part of a program
+    on = jnp if is_traced(drive.k_h_mpc) else np
+    own = on.asarray(drive.k_h_mpc)
+    k = default_wavenumbers(own)
+    return Wavenumbers(k, np.pad(np.arange(own.shape[0]), (k.shape[0] - own.shape[0], 0)))
 
 
 @program
 def _transfer(
-    species,
-    shares,
+    velocities: Velocities,
     cosmology,
     drive: Drive,
     k: Wavenumbers,
@@ -225,12 +233,11 @@ def _transfer(
 ) -> Transfer:
     cosmology, drive, foreign = solved_at_cosmology(cosmology, drive)
     coarse = coarser(drive) if drive.coarse is None else drive.coarse
-    number, gone = velocity_histogram(species, shares, cosmology, drive)
+    number, rest = velocities.number, velocities.cold
     modes, slow = external_modes(number, drive)
-    rest = 1.0 - jnp.sum(shares)
     kernel = kernel_table(number, drive)
     t_driven = _matter_ratio(modes, slow, kernel, rest, drive)
-    fixed = (species, shares, cosmology, coarse, t_driven, (modes, slow, kernel), gone)
+    fixed = (velocities, coarse, t_driven, (modes, slow, kernel))
     error, table_error = (each[k.driven] for each in _errors(*jax.lax.stop_gradient(fixed)))
     t = continued(t_driven, k, drive)
     # of a hot share too small to be followed the equations of slow particles are wrong
@@ -239,12 +246,11 @@ def _transfer(
     fast = too_fast(number, drive)
     if hierarchies != "never":
         order = jnp.argsort(k.h_mpc)
-        particles = particles_of(species, shares, cosmology, number, drive)
         needed = None if hierarchies == "always" else fast
         matched = jnp.argmin(jnp.abs(drive.k_h_mpc[None, :] - MATCHED_K_H_MPC[:, None]), axis=1)
         matched = t_driven[matched]
         found, by_shells = fast_transfer(
-            k.h_mpc[order], particles, rest, cold, matched, drive, needed
+            k.h_mpc[order], velocities.particles, rest, cold, matched, drive, needed
         )
         followed, uncertain = (
             jnp.zeros_like(t).at[order].set(each)
@@ -258,9 +264,8 @@ def _transfer(
         jnp.minimum(2.0 * size * each + each**2, 1.0) for each in (error + table_error, table_error)
     )
     unresolved = jnp.max(table_error) > TABLE_ERROR
-    status = solver_status(
-        t, foreign, gone, unresolved, fast if hierarchies == "never" else jnp.asarray(False)
-    )
+    unfollowed = fast if hierarchies == "never" else jnp.asarray(False)
+    status = solver_status(t, foreign, velocities.gone, unresolved, unfollowed)
     return Transfer(jnp.asarray(k.h_mpc), t, t * t, status, t2_error, table_error, fast)
 
 
@@ -271,19 +276,18 @@ def _matter_ratio(modes, slow, kernel, cold, drive) -> Array:
     return total_matter(dark_matter[-1], baryons[-1], drive.cosmology) / drive.cold_today
 
 
-def _errors(species, shares, cosmology, coarse, t, full, fast):
+def _errors(velocities: Velocities, coarse, t, full):
     """Errors of T on the drive's wavenumbers: of the solver, and of the momentum table."""
-    cold = 1.0 - jnp.sum(shares)
-    number, _ = velocity_histogram([thinned(each) for each in species], shares, cosmology, coarse)
+    number = velocities.thinned
     thin = (*external_modes(number, coarse), kernel_table(number, coarse))
     # the spectrum and its thinned table side by side, as if they were other wavenumbers
     modes, slow = (jnp.concatenate([a, b]) for a, b in zip(full[:2], thin[:2]))
     kernel = jnp.concatenate([full[2], thin[2]], axis=1)
-    both = _matter_ratio(modes, slow, kernel, cold, twice(coarse))
+    both = _matter_ratio(modes, slow, kernel, velocities.cold, twice(coarse))
     of_full, of_thin = jnp.split(both, 2)
     size = jnp.abs(t)
     # a fourth-order rule is off by a fifteenth of the change, but only once it has converged
-    table = _envelope(of_thin - of_full) + ends_error(species, shares, fast, size)
+    table = _envelope(of_thin - of_full) + ends_error(velocities, size)
     drive = _DRIVE_ERROR * (1.0 + (coarse.k_h_mpc / _DRIVE_ERROR_K_H_MPC) ** 2)
     return _envelope(of_full - t) + drive, table
 
@@ -293,19 +297,15 @@ def _envelope(change: Array) -> Array:
     return jnp.maximum(jnp.abs(change), jnp.sqrt(jnp.mean(change**2)))
 
 
-def ends_error(species, shares, fast, size) -> Array:
-    """Error of |T| = ``size`` (any shape) by particles beyond the tables, or ``fast`` for the grid.
+def ends_error(velocities: Velocities, size) -> Array:
+    """Error of |T| = ``size`` (any shape) by particles beyond the tables, or beyond the grid.
 
     Missing slow ones would raise T towards one. Missing fast ones lower it by what growth makes of
     their share, or, while T is close to one, by their part in the mean square velocity.
     """
-    beyond = [beyond_the_ends(each) for each in species]
-    slow, lost, heat = (
-        sum(share * getattr(each, name) for share, each in zip(shares, beyond))
-        for name in ("slow", "fast", "fast_square")
-    )
     deficit = jnp.abs(1.0 - size)
-    return _GROWTH * (slow * deficit + jnp.minimum(lost * size, heat * deficit) + fast * size)
+    lost = jnp.minimum(velocities.fast * size, velocities.fast_square * deficit)
+    return _GROWTH * (velocities.slow * deficit + lost + velocities.gone * size)
 
 
 def solver_status(t, foreign, gone, unresolved, needed) -> Array:

@@ -20,8 +20,10 @@ peak is a delta function, whose window integral is the explicit decay h <-> S S.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -125,6 +127,7 @@ class CrossSectionTable(NamedTuple):
     slope: Array  # (panels, cells + 1) its derivative in the cell coordinate
 
 
+@partial(jax.jit, static_argnames=("resonance", "part", "widths"))
 def w_hat_smooth(
     s_gev2, scalar_mass_gev, portal_coupling, resonance: str, part: str = "all", widths="tree"
 ):
@@ -161,6 +164,7 @@ def w_hat_smooth(
     return {"light": light, "heavy": total + heavy, "all": total + heavy + light}[part]
 
 
+@partial(jax.jit, static_argnames=("resonance", "part", "widths"))
 def cross_section_table(
     scalar_mass_gev, portal_coupling, s_max_gev2, resonance: str, part: str = "all", widths="tree"
 ):
@@ -214,6 +218,7 @@ def _tabulate(w_hat, threshold, edges):
     return CrossSectionTable(edges, falling * omega, slope)
 
 
+@jax.jit
 def omega_above(table: CrossSectionTable, excess):
     """Omega/lambda^2 [GeV^2] at s = 4m^2 (1 + excess), excess >= 0, any shape."""
     tau = jnp.log1p(excess)
