@@ -83,8 +83,13 @@ def test_gain_of_the_broken_phase(scalar_mass, temperature):
             jnp.asarray(scalar_mass), jnp.asarray(coupling), s_max, "none", part
         )
         kernels.append(collisions.annihilation_kernel(table, jnp.asarray(p), scalar_mass, p.size))
-    light = statistics.light_mean(jnp.asarray(p), scalar_mass, coupling, temperature, "none")
-    heavy = statistics.heavy_mean(jnp.asarray(p), scalar_mass, coupling, temperature, BATH_CHANNELS)
+    given = scalar_mass, coupling, temperature
+    light, heavy = jax.jit(
+        lambda p: (
+            statistics.light_mean(p, *given, "none"),
+            statistics.heavy_mean(p, *given, BATH_CHANNELS),
+        )
+    )(p)
     weight = 0.2 * p**2 / e * np.exp(-e / temperature)
     expected = _direct_means(p[node], scalar_mass, temperature, coupling)
     for kernel, mean, channels in zip(kernels, (light, heavy), ("light", "heavy")):
@@ -168,13 +173,15 @@ def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     f, yields = (jnp.asarray(rng.uniform(0.1, 1.0, count)) for _ in range(2))
     carry = (f, jnp.asarray(1e-4), jnp.asarray(1e-3))
     around = scalar_rates.surroundings_of(particle, thermal, operator)
-    fit, state, jacobian = scalar_step._start_of_step(particle, around, yields, 1e-6, *carry)
 
-    def rate(state):
+    @jax.jit
+    def both(carry):
+        fit, state, jacobian = scalar_step._start_of_step(particle, around, yields, 1e-6, *carry)
         stage = scalar_step.stage_of(particle, around, fit, yields)
-        return scalar_step.flow(particle, stage, state)
+        return jacobian, jax.jacfwd(lambda state: scalar_step.flow(particle, stage, state))(state)
 
-    np.testing.assert_allclose(jacobian, jax.jacfwd(rate)(state), rtol=1e-10, atol=1e-12)
+    found, exact = both(carry)
+    np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-12)
 
     momentum = jnp.exp(particle.log_q) * thermal.comoving_gev
     exponent = jnp.hypot(momentum, 100.0) / thermal.temperature_gev

@@ -235,3 +235,29 @@ def test_without_a_home_or_a_cache_directory(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["verdicts"]
+
+
+_FIRST_INSIDE = """
+import jax
+
+jax.config.update("jax_enable_x64", True)
+import spectra, sterile
+from spectra.structure import published_bounds, reference_masses, reference_relics
+
+def shipped():
+    relics = reference_relics(reference_masses())
+    return spectra.drive(), spectra.power_table(), published_bounds(), relics
+
+def whole(mass_kev):
+    shipped()
+    return sterile.evaluate(sterile.ThermalRelic(mass_kev), hierarchies="never").transfer.t
+
+jax.eval_shape(whole, 3.0)
+assert not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(shipped()))
+"""
+
+
+def test_what_is_read_first_inside_a_trace_serves_outside():
+    # a drive's growth was a tracer for ever, and the next call outside failed
+    done = subprocess.run([sys.executable, "-c", _FIRST_INSIDE], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -141,10 +141,13 @@ class Drive(eqx.Module):
 
 
 def velocity_grid(drive: Drive, cosmology: Cosmology) -> VelocityGrid:
-    """The drive's nodes in ln u, for particles in ``cosmology``."""
-    # carried to a cosmology, a drive keeps its temperature
-    temperature = cosmology if drive.tangents is None else drive.cosmology
-    return VelocityGrid(temperature.t_cmb_kelvin, drive.ln_u_first, drive.dy, drive.sinc.shape[0])
+    """The drive's nodes in ln u, for particles in ``cosmology``, which it is carried to."""
+    first, temperature = drive.ln_u_first, cosmology.t_cmb_kelvin
+    if drive.tangents is not None:
+        # tables lie on ln(k u), k in 1/Mpc; the temperature stays
+        first = first - jnp.log(cosmology.h / drive.cosmology.h)
+        temperature = drive.cosmology.t_cmb_kelvin
+    return VelocityGrid(temperature, first, drive.dy, drive.sinc.shape[0])
 
 
 def integration_weights(n: int) -> np.ndarray:
@@ -311,7 +314,7 @@ def at_cosmology(source: Drive, cosmology: Cosmology) -> Drive:
         "cosmology": cosmology,
         "response": response,
         "time_modes": jnp.concatenate([source.time_modes, tangents.time_modes]),
-        "ln_u_first": source.ln_u_first - jnp.log(cosmology.h / source.cosmology.h),
+        "ln_u_first": velocity_grid(source, cosmology).ln_u_first,
         "cold_today": jnp.ones(source.k_h_mpc.shape),
         "tangents": None,
         "cold_growth": None,

@@ -120,7 +120,8 @@ def _from_file(tables: dict, attributes: dict) -> Drive:
 
 def _with_growth(drive: Drive, tables: Tables) -> Drive:
     """The drive with ``cold_growth`` from tables of :func:`growth_tables`."""
-    growth = as_float(tables[0]["cold_growth"])
+    with jax.ensure_compile_time_eval():  # kept for others, also where one is being traced
+        growth = as_float(tables[0]["cold_growth"])
     return eqx.tree_at(lambda d: d.cold_growth, drive, growth, is_leaf=lambda leaf: leaf is None)
 
 

@@ -332,6 +332,7 @@ def interpolate_rows(ln_one_plus_z: Array, table: PowerTable) -> Array:
     return weights @ table.ln_shape
 
 
+@jax.jit
 def _ln_shape(ln_k: Array, table: PowerTable, z) -> Array:
     row, nodes = shape_at(z, table), table.ln_k
     spacing = (nodes[-1] - nodes[0]) / (nodes.shape[0] - 1)

@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from spectra.numerics import interpolate
+from spectra.programs import program
 from spectra.spectrum import Spectrum
 from sterile.bath import expansion
 from sterile.contract import (
@@ -119,10 +120,14 @@ def on_spectrum(
     :class:`sterile.Production` with :class:`MixedDetails`; ``model`` is the mixing.
     """
     plasma = Plasma() if plasma is None else plasma
+    return dataclasses.replace(_on_spectrum(model, before, plasma), plasma=plasma)
+
+
+@program
+def _on_spectrum(model, before, plasma) -> Production:
     kept = before if isinstance(before, Production) else None
     solved = expansion.tabulated(plasma)
-    found = _assemble(model, model, solved, _MIXING_GRID, start_of(before), kept, None)
-    return dataclasses.replace(found, plasma=plasma)
+    return _assemble(model, model, solved, _MIXING_GRID, start_of(before), kept, None)
 
 
 def _assemble(model, mixing, plasma, mixing_grid, start, before, error, grid=None):
