@@ -25,6 +25,8 @@ from spectra.structure import (  # noqa: E402
     reference_masses,
     reference_relics,
 )
+from spectra.structure.momenta import of_momenta  # noqa: E402
+from spectra.structure.published_verdicts import excess_masses_kev  # noqa: E402
 from sterile import bounds, pipeline, production  # noqa: E402
 
 
@@ -74,7 +76,9 @@ def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
     relic = pipeline.relic(*today)
     slow = without_particles(relic.velocities), relic.too_heavy, made.status
     measured = pipeline.measured_of(vars(point))
-    judged = (point.spectrum, point.transfer, cosmology, power, relics, measured)
+    published = published_bounds()
+    momenta = (point.spectrum, cosmology, excess_masses_kev(published))
+    judged = (None, of_momenta(*momenta), point.transfer, cosmology, power, relics, measured)
     masses = all_verdicts.REFERENCE_MASSES_KEV
     bounded = bounds.Judged(point.spectrum, point.omega_h2, point.mass_kev, point.numbers, plasma)
     return [
@@ -82,7 +86,8 @@ def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
         ("solve with error", production.solve_compiled, (model, plasma, grid, True)),
         ("relic", pipeline.relic, today),
         ("structure", pipeline.structure, (*slow, cosmology, drive, power, "never")),
-        ("verdicts", all_verdicts._judge, (*judged, masses, (), published_bounds())),
+        ("momenta", of_momenta, momenta),
+        ("verdicts", all_verdicts._judge, (*judged, masses, (), published)),
         ("bounds", bounds._report, (model, bounded, cosmology, None)),
     ]
 

@@ -27,7 +27,8 @@ from spectra.structure import (
     vogel_mass_kev,
     vogel_shape,
 )
-from spectra.structure.published_verdicts import published_verdicts
+from spectra.structure.momenta import of_momenta
+from spectra.structure.published_verdicts import excess_masses_kev, published_verdicts
 from spectra.structure.shapes import shape_wavenumber
 from spectra.structure.standards import NUMBERS, standard_tables
 from sterile.fit import observables
@@ -49,7 +50,7 @@ def judge(transfer, dm):
         transfer, PLANCK, POWER, found.half_mode, RELICS, nothing, nothing, found.delta_a,
         found.n_satellites, found.n_galaxies_z6_mpc3, dm,
     )  # fmt: skip
-    return published_verdicts(subject, BOUNDS)
+    return published_verdicts(subject, BOUNDS, of_momenta(dm, PLANCK, excess_masses_kev(BOUNDS)))
 
 
 def report(mass_kev, share=None):

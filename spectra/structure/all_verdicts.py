@@ -18,11 +18,13 @@ from spectra.structure.bounds_catalogue import DEFAULT_SET
 from spectra.structure.constraints import half_mode_excess
 from spectra.structure.halos import HOST_MASS_MSUN_H
 from spectra.structure.measures import Measured, measure
+from spectra.structure.momenta import of_momenta
 from spectra.structure.power import PowerTable, check_cosmology, power_at, power_table
 from spectra.structure.published_verdicts import (
     SUMMARY,
     PublishedBounds,
     bounds_at,
+    excess_masses_kev,
     published_bounds,
     published_verdicts,
 )
@@ -149,15 +151,18 @@ def assess(
             bounds = bounds_at(published_bounds(bounds), cosmology, drive, power)
     fix = "spectra.structure.published_bounds(words, cosmology)"
     require_same(bounds.cosmology, cosmology, "bounds", fix)
+    own = tuple((constraints or {}).items())
+    momenta = None if dm is None else of_momenta(dm, cosmology, excess_masses_kev(bounds))
     found, report = _judge(
-        dm,
+        dm if own else None,
+        momenta,
         _alone(transfer),
         cosmology,
         power,
         references,
         measured if measured is not None else as_float(host_mass_msun_h),
         masses,
-        tuple((constraints or {}).items()),
+        own,
         bounds,
     )
     # jit sorts names; the report is read from the summaries down
@@ -178,7 +183,11 @@ def compile_verdicts(
     The arrays of ``dm``, ``transfer`` and ``measured`` may be ``jax.ShapeDtypeStruct``.
     """
     masses = tuple(sorted(REFERENCE_MASSES_KEV))
-    _judge.ahead(dm, _alone(transfer), cosmology, power, references, measured, masses, (), bounds)
+    momenta = None
+    if dm is not None:
+        momenta = of_momenta.ahead(dm, cosmology, excess_masses_kev(bounds))
+    given = momenta, _alone(transfer), cosmology, power, references, measured, masses
+    _judge.ahead(None, *given, (), bounds)
 
 
 def _alone(transfer: Transfer) -> Transfer:
@@ -198,7 +207,8 @@ def _order(report, masses, bounds: PublishedBounds) -> list[str]:
 
 
 @program
-def _judge(dm, transfer, cosmology, power, references, measured, masses, own, published):
+def _judge(dm, momenta, transfer, cosmology, power, references, measured, masses, own, published):
+    """``dm``: where one's ``own`` constraints may ask for it; a program for every length."""
     power = power_at(power, cosmology)
     references = _of(
         cosmology,
@@ -237,10 +247,9 @@ def _judge(dm, transfer, cosmology, power, references, measured, masses, own, pu
     report["lyman-alpha-area"] = strictest(
         [report[f"lyman-alpha-area-{mass_label(mass)}keV"] for mass in AREA_MASSES_KEV]
     )
-    report |= published_verdicts(subject, published, host_scale)
-    if subject.spectrum is not None:
-        report["warmness"] = built_in.warmness(subject)
-        report["free-streaming"] = built_in.free_streaming_label(subject)
+    report |= published_verdicts(subject, published, momenta, host_scale)
+    if momenta is not None:
+        report |= momenta.verdicts
     for name, constraint in own:
         if name in report:
             raise ValueError(f"constraint {name!r} is built in; give yours another name")

@@ -15,13 +15,7 @@ from spectra.linear import Transfer
 from spectra.numerics import interpolate
 from spectra.programs import program
 from spectra.structure import lyman_alpha
-from spectra.structure.scales import (
-    COLD_BELOW_MPC,
-    HOT_ABOVE_MPC,
-    first_crossing,
-    free_streaming,
-    warm_equivalent_mass_kev,
-)
+from spectra.structure.scales import first_crossing
 from spectra.structure.verdict import Subject, Verdict, VerdictStatus, judged
 
 CONSTRAINED, FORBIDDEN = VerdictStatus.CONSTRAINED, VerdictStatus.FORBIDDEN
@@ -171,38 +165,4 @@ def high_redshift_galaxies(subject: Subject) -> Verdict:
         "dex on this count) on both sides; margin in dex to 2 sigma; likelihood: Gaussian in the "
         "papers' sigma, straight in log10 n",
         -0.5 * sigmas**2,
-    )
-
-
-# --- from the momenta alone --------------------
-WARMNESS_MASSES_KEV = (3.5, 5.3)
-
-
-def warmness(subject: Subject) -> Verdict:
-    """The thermal relic of the same rms velocity not lighter than the Lyman-alpha bounds."""
-    mass = warm_equivalent_mass_kev(subject.momenta(), subject.cosmology)
-    low, high = WARMNESS_MASSES_KEV
-    return judged(
-        mass,
-        [(jnp.log(mass / low), FORBIDDEN), (jnp.log(mass / high), CONSTRAINED)],
-        high,
-        "equal rms velocity, Baumholzer-type map 2011.13458; relics of Irsic et al. 1702.01764 "
-        "(3.5 and 5.3 keV)",
-        "thermal-equivalent mass [keV] by the second moment; fails for spectra of several scales "
-        "(2112.09105); margin ln(value/threshold); no likelihood: a map onto a bound",
-    )
-
-
-def free_streaming_label(subject: Subject) -> Verdict:
-    """The free-streaming horizon, labelled cold, warm or hot by the field; not a verdict."""
-    horizon = free_streaming(subject.momenta(), subject.cosmology)
-    return Verdict(
-        value=horizon,
-        threshold=jnp.asarray(HOT_ABOVE_MPC),
-        margin=jnp.log(HOT_ABOVE_MPC / horizon),
-        status_code=jnp.asarray(VerdictStatus.NOT_A_VERDICT, dtype=jnp.int32),
-        source="Merle & Totzauer 1502.01011",
-        convention=f"lambda_fs [comoving Mpc], mean velocity; cold below {COLD_BELOW_MPC:g}, hot "
-        f"above {HOT_ABOVE_MPC:g}: a label, not a verdict (a thermal relic of 3.5 keV is 'hot'); "
-        "no likelihood",
     )

@@ -26,7 +26,7 @@ from spectra.structure.likelihood_table import (
     read_likelihood,
     shipped_likelihood,
 )
-from spectra.structure.phase_space import phase_space_bound_kev
+from spectra.structure.momenta import OfMomenta
 from spectra.structure.power import PowerTable
 from spectra.structure.scales import half_mode_mass
 from spectra.structure.standards import (
@@ -171,13 +171,22 @@ def _in_words(bound: Bound, cosmology: Cosmology) -> str:
     return f"10^{math.log10(mass):.3g} Msun: {', '.join(words)}"
 
 
+def excess_masses_kev(published: PublishedBounds) -> tuple[float, ...]:
+    """Of the bounds on momenta, what :func:`spectra.structure.momenta.of_momenta` asks for."""
+    return tuple(float(bound.value) for bound in published.bounds if bound.test == "excess-mass")
+
+
 def published_verdicts(
-    subject: Subject, published: PublishedBounds, host_scale: ArrayLike = 1.0
+    subject: Subject,
+    published: PublishedBounds,
+    momenta: OfMomenta | None,
+    host_scale: ArrayLike = 1.0,
 ) -> dict[str, Verdict]:
     """Verdicts by name: the summary "bounds", every bound, one's own likelihoods.
 
-    Bounds on momenta are left out where only T(k) is known. ``host_scale``: mass of the Milky
-    Way's halo over the default one; the count of subhaloes is proportional to it within 4 %.
+    ``momenta``: with :func:`excess_masses_kev`; where only T(k) is known, None: bounds on them are
+    left out. ``host_scale``: mass of the Milky Way's halo over the default one; the count of
+    subhaloes is proportional to it within 4 %.
     """
     values = {
         "half-mode-mass": _half_mode_mass(subject),
@@ -190,13 +199,13 @@ def published_verdicts(
     chosen = [
         i
         for i, bound in enumerate(published.bounds)
-        if bound.test != "excess-mass" or subject.spectrum is not None
+        if bound.test != "excess-mass" or momenta is not None
     ]
     report, codes, margins = {}, [], []
     if chosen:
         bounds = [published.bounds[i] for i in chosen]
         measured, ends, margin, code = _compared(
-            subject, bounds, published.thresholds[np.array(chosen)], values, host_scale
+            subject, bounds, published.thresholds[np.array(chosen)], values, momenta, host_scale
         )
         codes, margins = [code], [margin]
         unlikely = jnp.asarray(jnp.nan)
@@ -220,16 +229,18 @@ def published_verdicts(
     return {SUMMARY: _summary(jnp.concatenate(codes), jnp.concatenate(margins)), **report}
 
 
-def _compared(subject, bounds, ends, values, host_scale) -> tuple[dict, Array, Array, Array]:
+def _compared(
+    subject, bounds, ends, values, momenta, host_scale
+) -> tuple[dict, Array, Array, Array]:
     """Values by test, and strictest threshold, margin to it and status of n bounds, (n,) each.
 
     Few operations on all at once, as a program's weight is their number.
     """
     tests = np.array([bound.test for bound in bounds])
-    for i in np.flatnonzero(tests == "excess-mass"):
-        dm = subject.momenta()
-        ends = ends.at[i].set(phase_space_bound_kev(dm, float(bounds[i].value)))
-        values = {**values, "excess-mass": dm.mass_kev}
+    by_momenta = np.flatnonzero(tests == "excess-mass")
+    if by_momenta.size:
+        ends = ends.at[by_momenta].set(momenta.lightest_kev[:, None])
+        values = {**values, "excess-mass": momenta.mass_kev}
     which = np.array([list(values).index(test) for test in tests])
     value = jnp.stack(list(values.values()))[which][:, None]
     ends = jnp.where((tests == "satellites")[:, None], ends * host_scale, ends)
