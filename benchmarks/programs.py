@@ -18,7 +18,13 @@ import jax.numpy as jnp  # noqa: E402
 import spectra  # noqa: E402
 import sterile  # noqa: E402
 from spectra import programs  # noqa: E402
-from spectra.linear import velocity_grid, without_particles  # noqa: E402
+from spectra.linear import (  # noqa: E402
+    drive_for,
+    own_wavenumbers,
+    transfer_function,
+    velocity_grid,
+    without_particles,
+)
 from spectra.structure import (  # noqa: E402
     all_verdicts,
     published_bounds,
@@ -74,7 +80,9 @@ def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
     today = (made.q, made.f, made.yield_n, jnp.asarray(5e7), cosmology, None, jnp.asarray(0.12))
     today = (*today, velocity_grid(drive, cosmology))
     relic = pipeline.relic(*today)
-    slow = without_particles(relic.velocities), relic.too_heavy, made.status
+    slow = without_particles(relic.velocities), cosmology, drive_for(cosmology, drive)
+    slow = (*slow, own_wavenumbers(drive), None, "never")
+    measured_by = point.transfer, relic.too_heavy, made.status, cosmology, power
     measured = pipeline.measured_of(vars(point))
     published = published_bounds()
     momenta = (point.spectrum, cosmology, excess_masses_kev(published))
@@ -85,7 +93,8 @@ def asked(coupling: float) -> list[tuple[str, programs.Program, tuple]]:
         ("solve", production.solve_compiled, (model, plasma, grid, False)),
         ("solve with error", production.solve_compiled, (model, plasma, grid, True)),
         ("relic", pipeline.relic, today),
-        ("structure", pipeline.structure, (*slow, cosmology, drive, power, "never")),
+        ("transfer", transfer_function._transfer, slow),
+        ("structure", pipeline.structure, measured_by),
         ("momenta", of_momenta, momenta),
         ("verdicts", all_verdicts._judge, (*judged, masses, (), published)),
         ("bounds", bounds._report, (model, bounded, cosmology, None)),

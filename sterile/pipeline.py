@@ -13,21 +13,20 @@ from jax.typing import ArrayLike
 
 from spectra.cosmology import Cosmology, as_float
 from spectra.linear import (
-    HIERARCHIES_EFFORT,
     Drive,
     Transfer,
     Velocities,
     VelocityGrid,
+    compile_transfer,
     drive_for,
     own_wavenumbers,
     transfer_of,
     velocities_of,
     velocity_grid,
-    without_particles,
 )
 from spectra.linear import drive as drive_of
 from spectra.precision import require_x64
-from spectra.programs import effort_at_least, program
+from spectra.programs import program
 from spectra.spectrum import Spectrum
 from spectra.structure import (
     HalfMode,
@@ -140,12 +139,7 @@ def evaluate(
     power = power_table(cosmology) if power is None else power
     production = solve_compiled(model, plasma, grid, error_estimate)
     made, target = made_of(production), target_of(model, mass_kev, omega_h2)
-    known = not is_traced((made, cosmology, target, drive))
-    first = "never" if hierarchies == "where needed" and known else hierarchies
-    point = point_of(made, cosmology, target, drive, power, first)
-    if first != hierarchies and bool(point.transfer.fast):
-        with effort_at_least(HIERARCHIES_EFFORT):
-            point = point_of(made, cosmology, target, drive, power, "always")
+    point = point_of(made, cosmology, target, drive, power, hierarchies)
     return dataclasses.replace(point, production=production)
 
 
@@ -171,7 +165,7 @@ def compile_rest(
     given = _given(production, model)
     target = target_of(model, mass_kev, omega_h2)
     drive = drive_for(cosmology, drive)
-    return follow_ahead(*given, cosmology, *target, drive, power, "never")
+    return follow_ahead(*given, cosmology, *target, drive, power)
 
 
 def measured_of(fields: Mapping[str, Any]) -> Measured:
@@ -224,7 +218,7 @@ def made_of(production: Production) -> Made:
 
 
 def point_of(made: Made, cosmology, target, drive, power, hierarchies) -> Point:
-    """What follows from a production, which is left out: structure by one program."""
+    """What follows from a production, which is left out."""
     mass, omega_h2 = target
     mass = getattr(made.model, "mass_kev", mass)
     return Point(
@@ -266,32 +260,31 @@ def follow(
     """
     given = q, f, yield_n, heaviest_kev, cosmology, mass_kev, omega_h2
     made = relic(*given, velocity_grid(drive, cosmology))
-    asked = _asked(made, hierarchies), made.too_heavy, code, cosmology, drive, power, hierarchies
-    return _fields(made, structure(*asked))
+    k = own_wavenumbers(drive)
+    curve = transfer_of(made.velocities, cosmology, drive, k, hierarchies)
+    return _fields(made, curve, structure(curve, made.too_heavy, code, cosmology, power))
 
 
 def follow_ahead(
-    q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power, hierarchies
+    q, f, yield_n, code, heaviest_kev, cosmology, mass_kev, omega_h2, drive, power
 ) -> dict:
-    """Begin to compile :func:`follow` in the background: its result with shapes for arrays."""
+    """Begin to compile :func:`follow` in the background: its result with shapes for arrays.
+
+    What hierarchies take is left out.
+    """
     given = q, f, yield_n, heaviest_kev, cosmology, mass_kev, omega_h2
     made = relic.ahead(*given, velocity_grid(drive, cosmology))
-    asked = _asked(made, hierarchies), made.too_heavy, code, cosmology, drive, power, hierarchies
-    return _fields(made, structure.ahead(*asked))
+    curve = compile_transfer(made.velocities, cosmology, drive)
+    return _fields(made, curve, structure.ahead(curve, made.too_heavy, code, cosmology, power))
 
 
-def _asked(made: Relic, hierarchies: str) -> Velocities:
-    """What :func:`structure` asks of a relic."""
-    velocities = made.velocities
-    return without_particles(velocities) if hierarchies == "never" else velocities
-
-
-def _fields(made: Relic, found: dict) -> dict:
+def _fields(made: Relic, curve: Transfer, found: dict) -> dict:
     return {
         "mass_kev": made.spectrum.mass_kev,
         "omega_h2": made.omega_h2,
         "lambda_fs_mpc": made.lambda_fs_mpc,
         "spectrum": made.spectrum,
+        "transfer": curve,
         **found,
     }
 
@@ -312,9 +305,8 @@ def relic(q, f, yield_n, heaviest_kev, cosmology, mass_kev, omega_h2, grid: Velo
 
 
 @program
-def structure(velocities, too_heavy, code, cosmology, drive, power, hierarchies) -> dict:
-    """From velocities to structure: one program, whatever made them."""
-    curve = transfer_of(velocities, cosmology, drive, own_wavenumbers(drive), hierarchies)
+def structure(curve: Transfer, too_heavy, code, cosmology, power) -> dict:
+    """What is measured of T², and the status of the whole."""
     measured = measure(curve, power, cosmology)
     # a caveat of production goes before one of structure, but hides no failure
     status = jnp.where((code == 0) | is_failure(curve.status), curve.status, code)
@@ -322,7 +314,6 @@ def structure(velocities, too_heavy, code, cosmology, drive, power, hierarchies)
     status = jnp.where(is_failure(code), code, status)
     return {
         **measured.numbers(),
-        "transfer": curve,
         "half_mode": measured.half_mode,
         "status": status.astype(jnp.int32),
     }

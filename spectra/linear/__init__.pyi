@@ -32,6 +32,7 @@ from .species import species_transfer as species_transfer
 from .transfer_function import HIERARCHIES_EFFORT as HIERARCHIES_EFFORT
 from .transfer_function import at_wavenumbers as at_wavenumbers
 from .transfer_function import check_wavenumbers as check_wavenumbers
+from .transfer_function import compile_transfer as compile_transfer
 from .transfer_function import drive_for as drive_for
 from .transfer_function import own_wavenumbers as own_wavenumbers
 from .transfer_function import transfer as transfer

@@ -21,7 +21,7 @@ _POWER = 1.0 / 3.0
 # nodes are those of particles whose ln u is blurred by two cells of the drive's grid (0.08): a line
 # has all of its shells beside it then, and a derivative across it is one of a smooth function
 _BLUR = np.exp(-0.5 * (np.arange(-12.0, 13.0) / 2.0) ** 2)
-_FEWEST = 2048  # points, some of them empty
+_FEWEST = 4096  # points, some of them empty
 _NARROWEST = 1e-3  # between neighbouring shells, of the mean, where there are no particles at all
 
 

@@ -137,6 +137,16 @@ def transfer(
     return transfer_of(velocities, cosmology, drive, k, hierarchies)
 
 
+def compile_transfer(velocities: Velocities, cosmology: Cosmology, drive: Drive) -> Transfer:
+    """Begin to compile T² of slow dark matter at the drive's own wavenumbers, in the background.
+
+    The arrays of ``velocities`` may be ``jax.ShapeDtypeStruct``, as those of the result are.
+    """
+    given = cosmology, _with_coarse(drive), own_wavenumbers(drive)
+    found = _transfer.ahead(without_particles(velocities), *given, None, "never")
+    return dataclasses.replace(found, cosmology=cosmology)
+
+
 def transfer_of(
     velocities: Velocities, cosmology: Cosmology, drive: Drive, k: Wavenumbers, hierarchies: str
 ) -> Transfer:
