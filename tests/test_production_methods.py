@@ -325,3 +325,21 @@ def test_moments_below_the_resonance_in_a_crossover():
     found = sterile.solve(sterile.ScalarDecay(9.874, 2.987e-4, 3.256e-9), plasma)
     assert int(found.status) == 0
     assert float(found.yield_n_spectrum) == pytest.approx(float(found.yield_n), rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.invariants
+def test_moments_where_the_gain_changes_within_a_step():
+    # Gamma/H = 1600 at T = m_S, gain falls as exp(-m_h/T): whole steps swung, and ended as NaN
+    plasma = sterile.Plasma(
+        method="moments",
+        higgs_width="running",
+        elastic_scattering=True,
+        bath_statistics="quantum",
+        electroweak_transition="crossover",
+    )
+    found = sterile.solve(sterile.ScalarDecay(13.0227, 3.42284e-5, 1.1395e-6), plasma)
+    assert not is_failure(int(found.status))
+    # twice the steps: 2.058595
+    assert float(found.yield_n) == pytest.approx(2.0586, rel=1e-4)
+    assert float(found.yield_n_spectrum) == pytest.approx(float(found.yield_n), rel=1e-4)

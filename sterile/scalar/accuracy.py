@@ -1,11 +1,12 @@
 """How far off a solution is: the same model on a coarser lattice and clock, beside it.
 
-The lattice's step is the clock's unit, so that one factor coarsens both. Y_N and <q> of the coarser
-solution come from its decayed number and energy,
+The lattice's step is the clock's unit, so that one factor coarsens both, and the decay angles with
+them: what they miss of F_N is in no other number. Y_N and <q> of the coarser solution come from its
+decayed number and energy,
 
     <q> = 2 pi^2 (45/(4 pi^4 g_s0)) (rho_N/a_T^4)/Y_N,
 
-and need no spectrum; F_N is compared at every eighth momentum. The difference is the error of the
+and need no spectrum; F_N is compared at every second momentum. The difference is the error of the
 coarser solution, far above that of the finer one: a bound, not an estimate of its size.
 """
 
@@ -26,15 +27,20 @@ from sterile.scalar.lattice import YIELD_PER_NUMBER, Grid
 FLOOR = 2e-5
 COARSER = 2.0
 _FINER = 1.5
-_EVERY = 8
+_EVERY = 2
 
 
 def rescaled(grid: Grid, factor: float) -> Grid:
-    """The grid with lattice and clock coarser by ``factor``, over the same momenta and times."""
+    """The grid coarser by ``factor`` in all but the resonance, over the same momenta and times."""
+
+    def nodes(count):
+        return math.ceil((count - 1) / factor - 1e-9) + 1
+
     return dataclasses.replace(
         grid,
         log_step=grid.log_step * factor,
-        momenta=math.ceil((grid.momenta - 1) / factor - 1e-9) + 1,
+        momenta=nodes(grid.momenta),
+        angles=nodes(grid.angles),
         # the hot phase must not reach T_EW, the others may last longer
         hot_units=math.floor(grid.hot_units / factor + 1e-9),
         coupled_units=math.ceil(grid.coupled_units / factor - 1e-9),
@@ -54,7 +60,7 @@ def energy_q_mean(scalar):
 
 
 def coarser_solution(model, plasma, grid: Grid, q):
-    """(Y_N, <q>, F_N) on a coarser grid, F_N at every eighth of ``q``."""
+    """(Y_N, <q>, F_N) on a coarser grid, F_N at every second of ``q``."""
     coarse = rescaled(grid, COARSER)
     scalar = solve_scalar(model, plasma, coarse)
     f = neutrino_spectrum(scalar, model, plasma, coarse, q[::_EVERY], scalar.clock[-1])

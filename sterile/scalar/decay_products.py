@@ -104,8 +104,12 @@ def decay_spectrum(
     """
     log_q, table = log_rate_table(history, model, grid)
 
+    # S that is made out of equilibrium and decays late does not jump
+    divided = not grid.late_is_free
+
     def side(q, sign):
-        return decay_angles(history, model, grid, q, clock_end, sign, grid.angles, typical)
+        given = history, model, grid, q, clock_end, sign, grid.angles, typical
+        return decay_angles(*given, divided)
 
     def both(q):
         sides = zip(side(q, 1.0), side(q, -1.0))
@@ -121,10 +125,13 @@ def decay_spectrum(
     return jax.lax.map(at, q, batch_size=_TOGETHER) * 4.0 / model.scalar_mass_gev**2
 
 
-def decay_angles(history, model, grid, q, clock_end, sign, nodes, typical: ArrayLike = 1.0):
+def decay_angles(
+    history, model, grid, q, clock_end, sign, nodes, typical: ArrayLike = 1.0, divided=False
+):
     """Quadrature on one side of theta = 0, each (n, nodes), graded away from it.
 
     ``sign``: 1.0 for theta > 0, decays before the scalar's rest frame would give q, or -1.0, after.
+    ``divided``: at T_EW, where f_S jumps if S decays fast; two nodes more, before and after.
     Returns theta, the weights, ln w of w = m_S |sinh theta|, and x. Other arguments as for
     :func:`decay_spectrum`.
     """
@@ -145,15 +152,31 @@ def decay_angles(history, model, grid, q, clock_end, sign, nodes, typical: Array
     top = _inverse_grading(jnp.log(edge / scale))
     fraction = np.linspace(0.0, 1.0, nodes)
     v = _GRADING_START + (top[:, None] - _GRADING_START) * fraction[None, :]
+    cell = (top[:, None] - _GRADING_START) / (nodes - 1)
+    share = np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)[None, :]
+    aside: ArrayLike = 0.0
+    if divided:
+        away = sign * (peak - history.clock[history.electroweak_index])
+        away = away - begin if sign > 0 else away
+        at = _inverse_grading(jnp.log(jnp.maximum(away, 1e-300) / scale))
+        inside = (at > _GRADING_START + cell[:, 0]) & (at < top)
+        at = jnp.clip(at, _GRADING_START, top)[:, None]
+        place = (at - _GRADING_START) / cell
+        # of Euler-Maclaurin the term in the jump: nothing where there is none
+        more = jnp.where(inside[:, None], place - jnp.floor(place) - 0.5, 0.0)
+        v = jnp.concatenate([v, at, at], axis=1)
+        share = jnp.broadcast_to(share, (q.size, nodes))
+        share = jnp.concatenate([share, more, -more], axis=1)
+        aside = sign * _BESIDE * np.append(np.zeros(nodes), [1.0, -1.0])
     distance = scale[:, None] * jnp.exp(v - jnp.exp(-v))
-    weight = distance * (1.0 + jnp.exp(-v)) * (top[:, None] - _GRADING_START) / (nodes - 1)
-    weight = weight * np.where((fraction == 0.0) | (fraction == 1.0), 0.5, 1.0)[None, :]
+    weight = distance * (1.0 + jnp.exp(-v)) * cell * share
     theta = begin[:, None] + distance if sign > 0 else -distance
     log_w = jnp.log(mass * jnp.abs(jnp.sinh(theta)))
-    return theta, weight, log_w, peak[:, None] - theta
+    return theta, weight, log_w, peak[:, None] - theta + aside
 
 
 _GRADING_START = -3.0
+_BESIDE = 1e-9  # of x, before and after T_EW
 _END_STEP = 0.5  # of the ends of the spectrum's grid in ln q
 _DEEPEST = -6.0  # of its beginning, from ln of _Q_LOWEST
 

@@ -18,7 +18,7 @@ from sterile.scalar.collisions import (
     total_higgs_width_gev,
 )
 from sterile.scalar.inverse_decay import daughters_escape, exchange_step
-from sterile.scalar.moments import moment_step, windows_of_bath
+from sterile.scalar.moments import heats_fast, moment_step, windows_of_bath
 from sterile.scalar.quantum_statistics import peak_enhancement
 from sterile.scalar.rates import loss_operator, operator_of_shape, surroundings_of, thermal_at
 from sterile.scalar.resonance import (
@@ -248,6 +248,9 @@ def run_phase(
             whole = advance(particle, yields, around, slope, step, carry)
             if jumps and not late:
                 divided = first_broken
+                if by_moments and of_shape is not None and plasma.method == "moments":
+                    fast = heats_fast(particle, yields, around, step, carry, of_shape)
+                    divided = divided | jax.lax.stop_gradient(fast)
                 if not by_moments and particle.peak is not None:
                     fast = changes_fast(particle, around, step, carry[0], carry[2])
                     divided = divided | jax.lax.stop_gradient(fast)

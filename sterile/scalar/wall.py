@@ -70,9 +70,12 @@ def step_in_parts(advance, particle, yields, around, step, carry, wall):
         if thermal.windows is not None:
             windows = jnp.where(wall, _from_later(thermal.windows), thermal.windows)
             thermal = thermal._replace(windows=windows)
-    # rows over the rate of thermal pairs vary slowly, however fast that falls
-    size = jnp.maximum(jnp.einsum("npq,nq->np", operator, around.equilibrium), _NOTHING)
-    log_size = jnp.where(wall, 0.0, jnp.log(size))
+    # rows over the rate of thermal pairs vary slowly, however fast that falls; without the windows
+    # they do as they are, and may have either sign
+    log_size = jnp.zeros(operator.shape[:2])
+    if thermal.windows is None:
+        size = jnp.maximum(jnp.einsum("npq,nq->np", operator, around.equilibrium), _NOTHING)
+        log_size = jnp.where(wall, 0.0, jnp.log(size))
     shape = operator * jnp.exp(-log_size)[..., None]
 
     def between(weights):
