@@ -173,7 +173,7 @@ def measured_of(fields: Mapping[str, Any]) -> Measured:
     return Measured(**{name: fields[name] for name in Measured.__dataclass_fields__})
 
 
-def _given(production: "Production | Made", model: Model) -> tuple:
+def _given(production: "Production | Made", model: Model) -> tuple[Any, Any, Any, Any, Any]:
     """What :func:`follow` asks of a production from a model."""
     heaviest = mechanism_of(model).heaviest_mass_kev
     if not is_traced(model):  # arithmetic with numpy's numbers compiles nothing
@@ -319,7 +319,7 @@ def structure(curve: Transfer, too_heavy, code, cosmology, power) -> dict:
     }
 
 
-def target_of(model, mass_kev, omega_h2):
+def target_of(model, mass_kev, omega_h2) -> tuple[Array | None, Array]:
     """The mass, or None, and the abundance as arrays: their values are no part of a program."""
     mass = getattr(model, "mass_kev", mass_kev)
     return None if mass is None else as_float(mass), as_float(omega_h2)

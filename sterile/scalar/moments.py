@@ -21,6 +21,7 @@ The Higgs resonance's part of L[f] is taken of exp(-E/T_S) itself, without the l
 leave the fastest, and T_S passes the bath's.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -140,8 +141,7 @@ def moment_step(plasma, windows):
     """
     coupled = plasma.method == "moments"
 
-    def rates_at_temperature(*given):
-        return _rates_at(*given, windows)
+    rates_at_temperature = partial(_rates_at, windows=windows)
 
     def log_temperature_of(particle, thermal, state):
         if not coupled:
