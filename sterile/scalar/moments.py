@@ -140,8 +140,8 @@ def moment_step(plasma, windows):
     """
     coupled = plasma.method == "moments"
 
-    def rates_at_temperature(*given):
-        return _rates_at(*given, windows)
+    def rates_at_temperature(particle, thermal, operator, f, log_temperature):
+        return _rates_at(particle, thermal, operator, f, log_temperature, windows)
 
     def log_temperature_of(particle, thermal, state):
         if not coupled:
