@@ -21,7 +21,6 @@ The Higgs resonance's part of L[f] is taken of exp(-E/T_S) itself, without the l
 leave the fastest, and T_S passes the bath's.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -141,7 +140,8 @@ def moment_step(plasma, windows):
     """
     coupled = plasma.method == "moments"
 
-    rates_at_temperature = partial(_rates_at, windows=windows)
+    def rates_at_temperature(particle, thermal, operator, f, log_temperature):
+        return _rates_at(particle, thermal, operator, f, log_temperature, windows)
 
     def log_temperature_of(particle, thermal, state):
         if not coupled:
