@@ -167,7 +167,7 @@ def decay_angles(
         v = jnp.concatenate([v, at, at], axis=1)
         share = jnp.broadcast_to(share, (q.size, nodes))
         share = jnp.concatenate([share, more, -more], axis=1)
-        aside = sign * _BESIDE * np.append(np.zeros(nodes), [1.0, -1.0])
+        aside = sign * _BESIDE * np.append(np.zeros(nodes), [1.0, -1.0])[None, :]
     distance = scale[:, None] * jnp.exp(v - jnp.exp(-v))
     weight = distance * (1.0 + jnp.exp(-v)) * cell * share
     theta = begin[:, None] + distance if sign > 0 else -distance
