@@ -255,6 +255,7 @@ def _transfer(
     error = error + _MISSED * missed
     fast = too_fast(number, drive)
     if hierarchies != "never":
+        assert velocities.particles is not None
         order = jnp.argsort(k.h_mpc)
         needed = None if hierarchies == "always" else fast
         matched = jnp.argmin(jnp.abs(drive.k_h_mpc[None, :] - MATCHED_K_H_MPC[:, None]), axis=1)

@@ -5,6 +5,8 @@ is made here, by a small program; the solver's large one then serves every table
 """
 
 import dataclasses
+from functools import reduce
+from operator import add
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -52,7 +54,7 @@ def velocities_of(species, shares, grid: VelocityGrid) -> Velocities:
     thin, _ = velocity_histogram([thinned(each) for each in species], shares, grid)
     beyond = [beyond_the_ends(each) for each in species]
     slow, fast, fast_square = (
-        sum(share * getattr(each, name) for share, each in zip(shares, beyond))
+        reduce(add, (share * getattr(each, name) for share, each in zip(shares, beyond)))
         for name in ("slow", "fast", "fast_square")
     )
     return Velocities(
