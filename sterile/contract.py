@@ -134,14 +134,18 @@ def pauli_checked(production: Production) -> Production:
     return replace(production, status=status)
 
 
-def error_checked(production: Production) -> Production:
-    """The production; its status says where an error was asked for and is not finite.
+_LARGEST_ERROR = 1.0
 
-    Any other status stays.
+
+def error_checked(production: Production) -> Production:
+    """The production; its status says where an error was asked for and is not known.
+
+    Nor is it where the estimate is above the number itself: then the coarser solution is none. Any
+    other status stays.
     """
     if production.error is None:
         return production
-    unknown = (production.status == 0) & ~jnp.isfinite(production.error.largest())
+    unknown = (production.status == 0) & ~(production.error.largest() <= _LARGEST_ERROR)
     status = jnp.where(unknown, jnp.int32(Status.ERROR_UNKNOWN), production.status)
     return replace(production, status=status)
 

@@ -62,8 +62,9 @@ MESSAGES = {
         "rely on derivatives"
     ),
     Status.ERROR_UNKNOWN: (
-        "the coarser solution that the error is estimated from gave no finite number: the numbers "
-        "stand, how far they are off is not known; compare with a finer grid"
+        "the coarser solution that the error is estimated from gave no finite number, or one that "
+        "is off by more than the number itself: the numbers stand, how far they are off is not "
+        "known; compare with a finer grid"
     ),
     Status.EVALUATION_FAILED: (
         "the evaluation raised an error; run `sterile solve` with these parameters to see it"

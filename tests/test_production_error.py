@@ -104,7 +104,8 @@ def test_bound_of_the_spectrum_where_scalars_jump():
 def test_a_status_says_that_the_error_is_unknown():
     made = sterile.solve(sterile.DodelsonWidrow(7.1, 1e-9), error_estimate=True)
     assert int(made.status) == 0
-    for lost in (jnp.nan, jnp.inf):
+    # 1e14: a coarser solution that has gone astray, of a point that is right to 2e-7
+    for lost in (jnp.nan, jnp.inf, 1e14):
         error = dataclasses.replace(made.error, q_mean=jnp.asarray(lost))
         unknown = dataclasses.replace(made, error=error)
         assert int(error_checked(unknown).status) == Status.ERROR_UNKNOWN
@@ -112,6 +113,8 @@ def test_a_status_says_that_the_error_is_unknown():
         failed = dataclasses.replace(unknown, status=jnp.int32(Status.NOT_CONVERGED))
         assert int(error_checked(failed).status) == Status.NOT_CONVERGED
     assert int(error_checked(made).status) == 0
+    poor = dataclasses.replace(made.error, spectrum=jnp.asarray(0.9))
+    assert int(error_checked(dataclasses.replace(made, error=poor)).status) == 0
     assert not is_failure(Status.ERROR_UNKNOWN) and is_numerical(Status.ERROR_UNKNOWN)
 
 
