@@ -3,9 +3,10 @@
     python benchmarks/soak.py [MINUTES]        # MINUTES = 30; `make soak`
 
 One process evaluates points at random (freeze-in, across the resonance, freeze-out, a thermal
-relic), judges each, writes it as a result, reads that back, and reads a scan's settings. The first
-fifth of the time, or at least until every program is compiled, is warm-up. Memory is the resident
-set that the system reports. Ends with code 1 when the line fitted to it rises by more than
+relic), judges each, writes it as a result, reads that back, and reads a scan's settings. First
+comes one point of every grid that the run will meet: a program compiled late is memory that stays,
+too. The first fifth of the time, or at least until then, is warm-up. Memory is the resident set
+that the system reports. Ends with code 1 when the line fitted to it rises by more than
 GROWTH_MB over the run, or when files or threads are left.
 """
 
@@ -31,6 +32,7 @@ from sterile.scan import settings
 GROWTH_MB = 10.0
 SETTINGS = Path(__file__).parent.parent / "runs" / "scan-plane.toml"
 SAMPLE_SECONDS = 2.0
+SEED, LOOKED_AT = 1, 4000  # points whose grids are found ahead: more than half an hour's
 
 
 def resident_mb() -> float:
@@ -59,10 +61,20 @@ def model_at(kind: int, chance: np.random.Generator):
     )
 
 
-def one(kind: int, chance: np.random.Generator, folder: Path, shared: tuple) -> int:
+def one_of_each() -> list:
+    """The first model of every kind and grid among those that the run will meet."""
+    chance, found = np.random.default_rng(SEED), {}
+    for index in range(LOOKED_AT):
+        kind = index % 4
+        model = model_at(kind, chance)
+        found.setdefault((kind, sterile.choose_grid(model)), model)
+    return list(found.values())
+
+
+def one(model, folder: Path, shared: tuple) -> int:
     """Evaluate, judge, write, read; returns the point's status."""
     power, references = shared
-    point = sterile.evaluate(model_at(kind, chance))
+    point = sterile.evaluate(model)
     verdicts = spectra.verdicts(point.spectrum, point.transfer, references=references, power=power)
     result = report.json_object(
         report.point_numbers(point),
@@ -83,16 +95,16 @@ def main(minutes: float) -> int:
     session.start("some")
     power = spectra.power_table()
     shared = power, spectra.reference_relics(reference_masses(), power=power)
-    chance, statuses = np.random.default_rng(1), {}
+    chance, statuses = np.random.default_rng(SEED), {}
     with tempfile.TemporaryDirectory() as name:
         began, folder = time.monotonic(), Path(name)
-        for kind in range(4):
-            one(kind, chance, folder, shared)
+        for model in one_of_each():
+            one(model, folder, shared)
         before = handles()
         warm = max(time.monotonic() - began, 12.0 * minutes)
         times, memory, points, said = [], [], 0, -np.inf
         while (now := time.monotonic() - began) < 60.0 * minutes or len(times) < 10:
-            status = one(points % 4, chance, folder, shared)
+            status = one(model_at(points % 4, chance), folder, shared)
             statuses[status] = statuses.get(status, 0) + 1
             points += 1
             if now > warm and (not times or now - times[-1] > SAMPLE_SECONDS):
