@@ -6,9 +6,11 @@ from pathlib import Path
 
 import equinox as eqx
 import h5py
+import jax
 import jax.numpy as jnp
 
 import sterile
+from sterile.scalar import step
 
 GOLDEN = Path(__file__).parent / "golden" / "production"
 # the published treatment without gravity of S and N, as most golden files were made
@@ -54,3 +56,15 @@ def logarithms(log_parameters, grid, plasma=PAPER):
 
 
 value = eqx.filter_jit(logarithms)
+
+
+def jacobians(particle, around, yields, carry):
+    """The matrix of a step's start from ``carry``, and that of the equation of motion itself."""
+
+    @jax.jit
+    def both(carry):
+        fit, state, jacobian = step._start_of_step(particle, around, yields, 1e-6, *carry)
+        stage = step.stage_of(particle, around, fit, yields)
+        return jacobian, jax.jacfwd(lambda state: step.flow(particle, stage, state))(state)
+
+    return both(carry)

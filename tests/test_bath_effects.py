@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from production_cases import jacobians
 from scipy.integrate import quad
 from scipy.special import spence
 
@@ -173,14 +174,7 @@ def test_jacobian_is_exact_and_equilibrium_fixed(stimulated, elastic):
     f, yields = (jnp.asarray(rng.uniform(0.1, 1.0, count)) for _ in range(2))
     carry = (f, jnp.asarray(1e-4), jnp.asarray(1e-3))
     around = scalar_rates.surroundings_of(particle, thermal, operator)
-
-    @jax.jit
-    def both(carry):
-        fit, state, jacobian = scalar_step._start_of_step(particle, around, yields, 1e-6, *carry)
-        stage = scalar_step.stage_of(particle, around, fit, yields)
-        return jacobian, jax.jacfwd(lambda state: scalar_step.flow(particle, stage, state))(state)
-
-    found, exact = both(carry)
+    found, exact = jacobians(particle, around, yields, carry)
     np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-12)
 
     momentum = jnp.exp(particle.log_q) * thermal.comoving_gev

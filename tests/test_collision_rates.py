@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from production_cases import jacobians
 
 import sterile
 from spectra.constants import REDUCED_PLANCK_MASS_GEV
@@ -77,14 +78,7 @@ def test_a_loss_is_not_read_as_a_gain(stimulated):
     # and the step's own matrix is that of its equation
     carry = jumping, jnp.asarray(1e-4), jnp.asarray(1e-3)
     yields = jnp.ones(3)
-
-    @jax.jit
-    def both(carry):
-        fit, state, jacobian = step._start_of_step(particle, around, yields, 1e-6, *carry)
-        stage = step.stage_of(particle, around, fit, yields)
-        return jacobian, jax.jacfwd(lambda state: step.flow(particle, stage, state))(state)
-
-    jacobian, exact = both(carry)
+    jacobian, exact = jacobians(particle, around, yields, carry)
     np.testing.assert_allclose(jacobian, exact, rtol=1e-10, atol=1e-12)
 
 

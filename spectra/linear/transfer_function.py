@@ -211,15 +211,16 @@ def prepared(
     if not is_traced((cosmology, drive.cosmology)):
         drive = _check_cosmology(cosmology, drive)
     species, shares = species_shares(dm, composition, cosmology)
-    velocities = velocities_of(species, shares, velocity_grid(drive, cosmology))
+    grid = velocity_grid(drive, cosmology)
     if k_h_mpc is None:
-        return velocities, cosmology, drive, own_wavenumbers(drive)
+        return velocities_of(species, shares, grid), cosmology, drive, own_wavenumbers(drive)
     k = check_wavenumbers(wavenumbers_h_mpc(k_h_mpc, cosmology.h))
     on = jnp if is_traced(k) else np
     k = on.asarray(k)
     # and where the hierarchies and the drive's equations are compared
     all_k = on.append(on.maximum(k, LOWEST_DRIVEN_K_H_MPC), MATCHED_K_H_MPC)
     drive = at_wavenumbers(drive, all_k)
+    velocities = velocities_of(species, shares, grid)
     return velocities, cosmology, drive, Wavenumbers(k, np.arange(k.shape[0]))
 
 
