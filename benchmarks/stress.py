@@ -335,6 +335,7 @@ def sampled(folder: Path, name: str, count: int) -> list[int]:
 def run(folder: Path, points: int, workers: int, names: list[str], refined: bool) -> dict:
     """Whatever is left to do, then the summary."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()  # workers go there
     numbers = counts(points, names)
     asked = {"seed": SEED, "points": points, "sets": names}
     note = folder / "asked.json"

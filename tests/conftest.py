@@ -38,6 +38,8 @@ gc.set_threshold(50_000, 50, 100)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_compilation_cache_dir", os.environ["STERILE_CACHE_DIR"])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+# lines of source in programs are a quarter of the time that it takes to lower them
+jax.config.update("jax_traceback_in_locations_limit", 0)
 set_usual_effort("once")
 
 # compilation makes first examples slow; speed is not what these tests are about
@@ -47,6 +49,20 @@ settings.load_profile("numerics")
 # a process may have 65,530 mappings of memory on Linux, and every program takes a few: beyond, LLVM
 # aborts
 _MOST_MAPPINGS = 25_000
+
+# files that take longest, longest first: begun last, one of them would run alone at the end
+_LONGEST = (
+    "fit_surrogate code_blocks transfer_analytic transfer_gradients halo_calibrations mixing "
+    "verdicts production_invariants cli mechanism kinds export_formats thermal promotion "
+    "production_golden explain drive scan_run structure occupation mixing_expansion programs "
+    "transfer_fast species"
+).split()
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first; the rest, and tests in a file, as they were."""
+    place = {f"test_{name}": index for index, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 def _mappings() -> int:

@@ -34,9 +34,10 @@ def rows(folder) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
+    # as `make stress` does, a path that is not absolute
     folder = tmp_path_factory.mktemp("whole")
-    subprocess.run(command(folder), check=True, capture_output=True, cwd=ROOT)
-    return folder
+    subprocess.run(command("out"), check=True, capture_output=True, cwd=folder)
+    return folder / "out"
 
 
 @pytest.mark.slow
