@@ -41,9 +41,10 @@ _EQUALITY = 3.4e-4
 # in T: how well the hierarchies reproduce tight runs of CLASS, and what a ratio is regular to
 FAST_ERROR, _REGULAR = 2e-4, 0.15
 # above the hierarchies: the part of the correction that is not known, and where errors double
-_DRIFT, _DRIFT_K_H_MPC = 0.05, 10.0
+_DRIFT, _DRIFT_K_H_MPC = 0.05, 5.0
 # wavenumbers where sums over shells are compared with those over particles, and how many times
-# their difference is the error of T: it was twice at most, of 25 spectra (docs/hot.md)
+# their difference is the error of T: twice at most where that is above FAST_ERROR, of 41 spectra
+# (docs/hot.md)
 _COMPARED_K_H_MPC, _SUMS = np.geomspace(0.005, 17.0, 24), 3.0
 # of what the drive's equations miss: the part that is not known between matched wavenumbers
 _BETWEEN = 0.5
