@@ -97,6 +97,17 @@ def test_a_faint_tail_beyond_the_grid_changes_nothing(drive):
     assert sums_error(particles, shells, crossed) < 1e-4
 
 
+@pytest.mark.invariants
+@pytest.mark.parametrize("mass_kev", [1e-6, 1e7])
+def test_all_particles_count_wherever_they_are(mass_kev, drive):
+    """Faster and slower than the histogram goes."""
+    particles = _particles((spectra.thermal_relic(mass_kev),), jnp.asarray([0.7]), drive)
+    assert float(jnp.sum(particles.share)) == pytest.approx(0.7, abs=1e-12)
+    shells = shells_of(particles)
+    assert float(jnp.sum(shells.number)) == pytest.approx(0.7, abs=1e-9)
+    assert np.max(np.abs(shells.gradient)) < 100.0
+
+
 @pytest.mark.gradients
 def test_derivatives_are_those_of_the_sums(drive):
     """Of a smooth function, in the mass of one of two species: against all particles."""

@@ -167,6 +167,24 @@ def _t2_of_mass_and_share(parameters):
 HOT = np.array([0.03, 0.2])
 
 
+@pytest.mark.invariants
+def test_what_is_beyond_the_grid_of_speeds_is_still_there():
+    # u = 0.2 and 1e-13, the grid goes from 9e-13 to 0.011. Particles that were left out of all
+    # matter, but not of the cold dark matter it is compared with, gave T^2 = 3.7 at 0.005 h/Mpc
+    fast, slow = spectra.thermal_relic(1e-6), spectra.thermal_relic(1e5)
+    found = spectra.transfer(fast)
+    # of baryons alone (omega_b/omega_m)^2 = 0.025 is left; at 0.007 c a little clusters: 0.095
+    assert np.max(found.t2) < 0.2 and found.t2[20] < 1e-3
+    # a thousandth of 1 eV beside what never moves: nodes and particles were not at one place, and
+    # T^2 was off by 0.07, with 0.06 as its error
+    mixed = spectra.transfer((slow, spectra.thermal_relic(1e-3)), composition=[0.999, 1e-3])
+    cold = spectra.transfer(spectra.thermal_relic(1e-3), composition=[1e-3])
+    assert np.all(mixed.t2_error[mixed.k_h_mpc < 10.0] < 2e-3)
+    assert np.all(mixed.t2 < 1.0)
+    # shells of one rule for both, and for the fast alone
+    np.testing.assert_allclose(mixed.t2, cold.t2, atol=1e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.gradients
 def test_derivatives_of_hot_dark_matter():

@@ -56,10 +56,13 @@ def check_way(hierarchies: str) -> None:
         raise ValueError(f"hierarchies = {hierarchies!r} is unknown; use one of {WAYS}")
 
 
-def too_fast(number: Array, drive: Drive) -> Array:
-    """Whether the histogram ``number`` (ny,) on the drive's ln u grid needs hierarchies, bool."""
+def too_fast(number: Array, gone: Array, drive: Drive) -> Array:
+    """Whether the histogram ``number`` (ny,) on the drive's ln u grid needs hierarchies, bool.
+
+    ``gone``: the share that is faster than the grid goes.
+    """
     energy = jnp.sum(number * _speeds(drive)) / _EQUALITY
-    return (energy > _MOST_ENERGY) | (faster_share(number, drive, _FAST) > _MOST_FAST)
+    return (energy > _MOST_ENERGY) | (faster_share(number, drive, _FAST) + gone > _MOST_FAST)
 
 
 def faster_share(number: Array, drive: Drive, speed: float) -> Array:

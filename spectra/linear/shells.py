@@ -21,6 +21,7 @@ _POWER = 1.0 / 3.0
 # nodes are those of particles whose ln u is blurred by two cells of the drive's grid (0.08): a line
 # has all of its shells beside it then, and a derivative across it is one of a smooth function
 _BLUR = np.exp(-0.5 * (np.arange(-12.0, 13.0) / 2.0) ** 2)
+_INSIDE = _BLUR.size // 2
 _FEWEST = 4096  # points, some of them empty
 _NARROWEST = 1e-3  # between neighbouring shells, of the mean, where there are no particles at all
 
@@ -54,28 +55,30 @@ class Shells(eqx.Module):
     gradient: Array
 
 
-def particles_of(species, shares: Array, number: Array, grid: VelocityGrid) -> Particles:
+def particles_of(
+    species, shares: Array, number: Array, gone: Array, grid: VelocityGrid
+) -> Particles:
     """All particles of several species, whose ``shares`` (ns,) of omega_dm are given.
 
-    ``number`` (ny,): their histogram on a grid of ln u. Points are filled up with empty ones to a
-    power of two: tables of many lengths give few shapes.
+    ``number`` (ny,): their histogram on a grid of ln u; ``gone``: share of omega_dm above it. What
+    is beyond either end counts as what is there: at no wavenumber that is solved for do the slower
+    stream, or the faster cluster. Points are filled up with empty ones to a power of two: tables
+    of many lengths give few shapes.
     """
     points = [velocity_points(dm, grid) for dm in species]
     ln_u = jnp.concatenate([ln_u for ln_u, _ in points])
     given = jnp.concatenate([share * each for share, (_, each) in zip(shares, points)])
-    blurred = jnp.convolve(jax.lax.stop_gradient(number), jnp.asarray(_BLUR), mode="same")
+    # as far from the ends as the blur reaches
+    inner, ends = number[_INSIDE:-_INSIDE], (number[:_INSIDE], number[-_INSIDE:])
+    below, above = jnp.sum(ends[0]), jnp.sum(ends[1]) + gone
+    inner = jnp.pad(inner.at[0].add(below).at[-1].add(above), _INSIDE)
+    blurred = jnp.convolve(jax.lax.stop_gradient(inner), jnp.asarray(_BLUR), mode="same")
     empty = (0, max(_FEWEST, 1 << (ln_u.shape[0] - 1).bit_length()) - ln_u.shape[0])
     ln_u, given = jnp.pad(ln_u, empty), jnp.pad(given, empty)
     grid_ln_u = ln_u_of(grid)
-    # what the histogram drops as too fast is dropped here, too: polynomials made for the rest grow
-    # without bound there
-    known = ln_u <= grid_ln_u[-4]
-    return Particles(
-        jnp.where(known, ln_u, grid_ln_u[-4]),
-        jnp.where(known, given, 0.0),
-        grid_ln_u,
-        jnp.maximum(blurred, 0.0),
-    )
+    # polynomials made for what is on the grid grow without bound outside
+    ln_u = jnp.clip(ln_u, grid_ln_u[_INSIDE], grid_ln_u[-_INSIDE - 1])
+    return Particles(ln_u, given, grid_ln_u, jnp.maximum(blurred, 0.0))
 
 
 def shells_of(particles: Particles) -> Shells:

@@ -116,7 +116,7 @@ def _species_transfer(velocities, cosmology, z, drive, k) -> SpeciesTransfer:
     ratios = tuple(continued(ratio, k, drive) for ratio in ratios)
     size = jnp.abs(ratios[2])
     missing = jnp.max(2.0 * size * ends_error(velocities, size))
-    unresolved, needed = missing > TABLE_ERROR, too_fast(number, drive)
+    unresolved, needed = missing > TABLE_ERROR, too_fast(number, velocities.gone, drive)
     status = solver_status(ratios[2], foreign, velocities.gone, unresolved, needed)
     # radiation today says what is left out of a right number; this number is wrong
     wrong = needed & (status == Status.SPECTRUM_RELATIVISTIC)

@@ -254,7 +254,7 @@ def _transfer(
     # of a hot share too small to be followed the equations of slow particles are wrong
     missed = faster_share(jax.lax.stop_gradient(number), drive, _HOT)
     error = error + _MISSED * missed
-    fast = too_fast(number, drive)
+    fast = too_fast(number, velocities.gone, drive)
     if hierarchies != "never":
         assert velocities.particles is not None
         order = jnp.argsort(k.h_mpc)

@@ -65,5 +65,5 @@ def velocities_of(species, shares, grid: VelocityGrid) -> Velocities:
         slow=slow,
         fast=fast,
         fast_square=fast_square,
-        particles=particles_of(species, shares, number, grid),
+        particles=particles_of(species, shares, number, gone, grid),
     )

@@ -157,8 +157,11 @@ def follow(particle, thermal, rates, hubble, source, returned, f):
     production = blocking * jnp.maximum(source, 0.0) / hubble / scale
     balance = production / (production + exponent)
     unbalanced = (source + blocking * returned) / ((rates.loss + rates.decay) * scale)
-    # scale is not the size of a mode below DEAD: psi would fall where f follows its source
-    unbalanced = jnp.where(f * blocking > DEAD, jnp.clip(1.0 - unbalanced, 0.0, 1.0), 0.0)
+    unbalanced = jnp.clip(1.0 - unbalanced, 0.0, 1.0)
+    if particle.elastic is None:
+        # scale is not the size of a mode below DEAD: psi would fall where f follows its source.
+        # Where S scatters f follows other modes, and psi is one for all
+        unbalanced = jnp.where(f * blocking > DEAD, unbalanced, 0.0)
     # the cap keeps psi from underflowing; faster decay is left to the implicit step
     free = unbalanced * jnp.minimum(blocking * rates.free / hubble, 300.0)
     growth = 2.0 + (rates.momentum_gev / rates.energy_gev) ** 2
