@@ -175,14 +175,13 @@ def test_what_is_beyond_the_grid_of_speeds_is_still_there():
     found = spectra.transfer(fast)
     # of baryons alone (omega_b/omega_m)^2 = 0.025 is left; at 0.007 c a little clusters: 0.095
     assert np.max(found.t2) < 0.2 and found.t2[20] < 1e-3
-    # a thousandth of 1 eV beside what never moves: nodes and particles were not at one place, and
-    # T^2 was off by 0.07, with 0.06 as its error
+    # a thousandth of 1 eV beside what never moves, as one rule or with cold dark matter beside it:
+    # T^2 was off by 0.07 as nodes and particles were not at one place, and by 0.012 as steps were
+    # those of the mean speed, which the fast streamed through
     mixed = spectra.transfer((slow, spectra.thermal_relic(1e-3)), composition=[0.999, 1e-3])
     cold = spectra.transfer(spectra.thermal_relic(1e-3), composition=[1e-3])
-    assert np.all(mixed.t2_error[mixed.k_h_mpc < 10.0] < 2e-3)
-    assert np.all(mixed.t2 < 1.0)
-    # shells of one rule for both, and for the fast alone
-    np.testing.assert_allclose(mixed.t2, cold.t2, atol=1e-4)
+    assert np.all(np.abs(mixed.t2 - cold.t2) < mixed.t2_error)
+    np.testing.assert_allclose(mixed.t2, cold.t2, atol=1e-5)  # 4e-6 is left
 
 
 @pytest.mark.slow
